@@ -1,0 +1,21 @@
+"""What can go wrong, by name. Messages say what is wrong, what was seen and what to do; never a customer's value."""
+
+
+class CrmIntelError(Exception):
+    """Any complaint of this package."""
+
+
+class DataContractError(CrmIntelError, ValueError):
+    """The data break a rule of the contract."""
+
+
+class DataTypeError(DataContractError, TypeError):
+    """The data have a kind that cannot be read."""
+
+
+class LeakageError(CrmIntelError, ValueError):
+    """The future would flow into the past, or a label cannot be known yet."""
+
+
+class DataContractWarning(UserWarning):
+    """The data can be used, but something about them is probably not meant."""

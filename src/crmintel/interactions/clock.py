@@ -1,0 +1,116 @@
+"""Business time: UTC microseconds to local microseconds and back, by the zone's own change-overs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmintel.errors import DataContractError
+
+Int = npt.NDArray[np.int64]
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = 1900, 2200
+
+
+@lru_cache(maxsize=32)
+def _changes(name: str) -> tuple[Int, Int]:
+    """UTC instants from which an offset holds, and the offsets, both in microseconds."""
+    try:
+        zone = ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise DataContractError(f"Unknown time zone {name!r}. Use an IANA name such as 'Europe/London'.") from None
+
+    def offset(at: datetime) -> timedelta:
+        return at.astimezone(zone).utcoffset() or timedelta(0)
+
+    since, offsets = [_EPOCH.replace(year=_FIRST)], [offset(_EPOCH.replace(year=_FIRST))]
+    low, end = since[0], _EPOCH.replace(year=_LAST)
+    while low < end:
+        high = low + timedelta(days=7)  # no zone changes twice within a week in the years that we read
+        if offset(high) != offsets[-1]:
+            a, b = low, high
+            while b - a > timedelta(seconds=1):
+                middle = a + (b - a) // 2
+                a, b = (middle, b) if offset(middle) == offsets[-1] else (a, middle)
+            b = b.replace(microsecond=0)
+            since.append(b)
+            offsets.append(offset(b))
+        low = high
+    micro = timedelta(microseconds=1)
+    return np.array([(s - _EPOCH) // micro for s in since]), np.array([o // micro for o in offsets])
+
+
+@final
+@dataclass(frozen=True)
+class Zone:
+    """A business zone: the clock by which days, weekends and hours are told.
+
+    Examples
+    --------
+    >>> zone = Zone("Europe/London")
+    >>> zone.instant("2011-07-01") == pd.Timestamp("2011-06-30 23:00").value // 1000
+    True
+    """
+
+    name: str = "UTC"
+
+    def __post_init__(self) -> None:
+        _changes(self.name)
+
+    def to_local(self, utc: Int) -> Int:
+        """Local wall-clock microseconds of UTC microseconds; the same shape."""
+        since, offsets = _changes(self.name)
+        if len(offsets) == 1 or not utc.size:
+            return utc + offsets[0]
+        first = int(np.searchsorted(since, utc.min(), side="right")) - 1
+        last = int(np.searchsorted(since, utc.max(), side="right")) - 1
+        out = utc + offsets[max(first, 0)]
+        for i in range(max(first, 0) + 1, last + 1):
+            out += (utc >= since[i]) * (offsets[i] - offsets[i - 1])
+        return out
+
+    def to_utc(self, local: Int) -> Int:
+        """UTC of local wall-clock times: the first of a repeated hour; a skipped hour moves forward."""
+        since, offsets = _changes(self.name)
+        before = np.concatenate([offsets[:1], offsets[:-1]])
+        reached = since + np.maximum(before, offsets)  # when the later of both clocks shows the new offset
+        return local - offsets[np.clip(np.searchsorted(reached, local, side="right") - 1, 0, None)]
+
+    def instant(self, at: Any) -> int:
+        """UTC microseconds of an instant; without a zone of its own it is told by this clock."""
+        try:
+            stamp = pd.Timestamp(at)
+        except (ValueError, TypeError):
+            raise DataContractError("An instant cannot be read. Give a date or a timestamp such as '2024-03-01'.") from None
+        if stamp is pd.NaT:
+            raise DataContractError("An instant is missing. Give a date or a timestamp such as '2024-03-01'.")
+        if stamp.tzinfo is not None:
+            return int(stamp.tz_convert("UTC").tz_localize(None).as_unit("us").asm8.astype(np.int64))
+        return int(self.to_utc(np.array([stamp.as_unit("us").asm8.astype(np.int64)]))[0])
+
+    def stamp(self, utc: int) -> pd.Timestamp:
+        """The local wall-clock time of a UTC instant, without a zone."""
+        return pd.Timestamp(int(self.to_local(np.array([utc]))[0]), unit="us").as_unit("us")
+
+
+def duration(length: Any) -> int:
+    """Microseconds of a duration such as ``"90d"``; it must be longer than nothing.
+
+    >>> duration("1d") == 24 * 3600 * 10**6
+    True
+    """
+    try:
+        delta = pd.Timedelta(length)
+    except (ValueError, TypeError):
+        raise DataContractError("A duration cannot be read. Write it as '90d', '12h' or a Timedelta.") from None
+    if delta is pd.NaT or delta <= pd.Timedelta(0):
+        raise DataContractError(f"A duration must be longer than nothing, not {length!r}. Write it as '90d'.")
+    return int(delta.as_unit("us").value) if delta.unit == "us" else int(delta.value // 1000)

@@ -1,0 +1,330 @@
+"""The pictures of the report, one function each: frame in, inline SVG out, an empty string when there is nothing to draw.
+
+Only our own words and numbers are drawn. Names that come from the data never pass through a plotting font: bars with
+such names are drawn by the page itself.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from crmintel.reports import canvas, words
+from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
+
+Numbers = npt.NDArray[np.float64]
+
+_HEAT: Final = LinearSegmentedColormap.from_list("crmintel", ["#f1f7fb", "#8fc3e2", "#0072b2", "#003f63"])
+_MOST_COHORTS: Final = 12
+
+
+def numbers(frame: pd.DataFrame, column: str) -> Numbers:
+    """A column as floats; a column that is not there is all missing."""
+    if column not in frame.columns:
+        return np.full(len(frame), np.nan)
+    values: Numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
+
+
+def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "monthly") -> str:
+    """Active and new customers a month, and below them the money when there is any; partial months are paler."""
+    active, new, revenue = (numbers(monthly, c) for c in ("active_customers", "new_customers", "revenue"))
+    if np.isfinite(active).sum() < 2:
+        return ""
+    months = [words.month(m) for m in monthly["month"]]
+    x = np.arange(len(months))
+    pale = np.array([*partial, *([False] * len(months))][: len(months)], dtype=bool)
+    with_money = bool(np.isfinite(revenue).any() and np.nanmax(np.abs(revenue)) > 0)
+    with canvas.theme():
+        top = canvas.sheet(4.1 if with_money else 3.2, bottom=160 if with_money else 30)
+        _month_bars(top, x, active, PALE, pale)
+        _month_bars(top, x, new, BLUE, pale)
+        _amounts(top)
+        top.set_title("Active customers, of them new", visible=False)
+        _key(top, (("active customers", "#4d97c3"), ("of them new", BLUE)))
+        if with_money:
+            figure = _figure(top)
+            high = figure.get_figheight() * 72
+            box = top.get_position()
+            below = figure.add_axes((box.x0, 30 / high, box.width, 78 / high))
+            _month_bars(below, x, revenue, GREEN, pale)
+            _amounts(below, most=2)
+            _key(below, (("money", GREEN),))
+            _month_ticks(below, months)
+            top.set_xticks([])
+        else:
+            _month_ticks(top, months)
+        return canvas.svg(
+            _figure(top),
+            prefix=prefix,
+            label=f"Bars: active and new customers a month from {months[0]} to {months[-1]}",
+        )
+
+
+def _figure(axes: Axes) -> Figure:
+    """The sheet that axes are on."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _month_bars(axes: Axes, x: npt.NDArray[Any], height: Numbers, color: str, pale: npt.NDArray[np.bool_]) -> None:
+    """Bars of one color, half transparent where the month is not complete."""
+    bars = axes.bar(x, np.nan_to_num(height), width=0.78, color=color, linewidth=0)
+    for bar, faint in zip(bars, pale, strict=True):
+        bar.set_alpha(0.45 if faint else None)
+    axes.set_xlim(-0.6, len(x) - 0.4)
+
+
+def _month_ticks(axes: Axes, months: Sequence[str]) -> None:
+    """At most four months named, so that the names keep apart."""
+    chosen = np.unique(np.linspace(0, len(months) - 1, min(4, len(months))).round().astype(int))
+    axes.set_xticks(chosen, [months[i] for i in chosen])
+    labels = axes.get_xticklabels()
+    if len(months) > 6:
+        labels[-1].set_horizontalalignment("right")
+        labels[0].set_horizontalalignment("left")
+
+
+def _amounts(axes: Axes, most: int = 4) -> None:
+    """Few round ticks on the upright axis, written like money and starting at zero."""
+    low, high = axes.dataLim.y0, axes.dataLim.y1
+    axes.set_ylim(min(low, 0), max(high, 0) * 1.06 or 1)
+    axes.locator_params(axis="y", nbins=most, min_n_ticks=2)
+    ticks = [t for t in axes.get_yticks() if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]]
+    axes.set_yticks(ticks, [words.money(t) for t in ticks])
+
+
+def _percents(axes: Axes, which: str, high: float, most: int = 4) -> None:
+    """An axis of shares from zero to ``high`` with at most ``most`` steps of a round size."""
+    steps = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
+    step = next((s for s in steps if high / s <= most + 1e-9), 1.0)
+    ticks = np.arange(0, high + step * 1e-6, step)
+    labels = [words.percent(t) for t in ticks]
+    if which == "x":
+        axes.set_xlim(0, high)
+        axes.set_xticks(ticks, labels)
+    else:
+        axes.set_ylim(0, high)
+        axes.set_yticks(ticks, labels)
+
+
+def _key(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
+    """What the colors mean, written above the axes in these colors."""
+    x = 0.0
+    for name, color in entries:
+        axes.annotate(
+            "\N{BLACK SQUARE}", (x, 1), (0, 10), xycoords="axes fraction", textcoords="offset points", color=color
+        )
+        axes.annotate(
+            name, (x, 1), (13, 10), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="left"
+        )
+        x += 0.085 + 0.0255 * len(name)
+
+
+def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
+    """How much of the money the best customers bring, the best first; the point where half of it is reached is marked."""
+    x, y = numbers(curve, "customer_share"), numbers(curve, "revenue_share")
+    known = np.isfinite(x) & np.isfinite(y)
+    if known.sum() < 2:
+        return ""
+    order = np.argsort(x[known], kind="stable")
+    x, y = np.r_[0.0, x[known][order]], np.r_[0.0, y[known][order]]
+    half = half_point(curve)
+    with canvas.theme():
+        axes = canvas.sheet(3.6)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, dashes=(3, 3))
+        axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
+        axes.plot(x, y, color=BLUE)
+        axes.annotate(
+            "if all were equal", (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
+        )
+        if half is not None:
+            axes.plot([half, half], [0, 0.5], color=ORANGE, linewidth=1.2)
+            axes.plot([half], [0.5], "o", color=ORANGE, markersize=8, markeredgecolor="white", markeredgewidth=1.5)
+            if half < 0.25:
+                text = f"{words.percent(half)} of customers,\nhalf of the money"
+                axes.annotate(text, (half, 0.5), (12, -6), textcoords="offset points", va="top", fontweight="bold")
+        _percents(axes, "x", 1.0)
+        _percents(axes, "y", 1.0)
+        axes.set_ylim(0, max(1.02, float(y.max()) * 1.02))
+        axes.set_title("Share of the money")
+        axes.set_xlabel("Share of customers, best first")
+        said = "" if half is None else f": {words.percent(half)} of customers bring half of it"
+        return canvas.svg(_figure(axes), prefix=prefix, label=f"Curve: share of money by share of customers{said}")
+
+
+def half_point(curve: pd.DataFrame, part: float = 0.5) -> float | None:
+    """Which share of the customers brings this part of the money, None when it cannot be told.
+
+    >>> half_point(pd.DataFrame({"customer_share": [0.1, 0.3, 1.0], "revenue_share": [0.4, 0.6, 1.0]}))
+    0.2
+    """
+    x, y = numbers(curve, "customer_share"), numbers(curve, "revenue_share")
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    order = np.argsort(x, kind="stable")
+    x, y = np.r_[0.0, x[order]], np.r_[0.0, y[order]]
+    reached = np.flatnonzero(y >= part)
+    if not reached.size or reached[0] == 0:
+        return None
+    i = int(reached[0])
+    return round(float(x[i - 1] + (x[i] - x[i - 1]) * (part - y[i - 1]) / (y[i] - y[i - 1])), 9)
+
+
+def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
+    """Which share of each month's new customers came back later: at most the last twelve cohorts by twelve months."""
+    shares = shares.apply(pd.to_numeric, errors="coerce").dropna(how="all").dropna(how="all", axis=1)
+    shares = shares[[c for c in shares.columns if float(c) > 0][:12]].tail(_MOST_COHORTS)
+    cells: Numbers = shares.to_numpy(dtype=np.float64, na_value=np.nan)
+    if cells.size == 0 or not np.isfinite(cells).any():
+        return ""
+    rows, columns = cells.shape
+    most = float(np.nanmax(cells)) or 1.0
+    with canvas.theme():
+        axes = canvas.sheet((rows * 22 + 52) / 72, left=66, bottom=6, top=46, right=4)
+        axes.set_xlim(-0.5, max(columns, 4) - 0.5)
+        axes.set_ylim(rows - 0.5, -0.5)
+        axes.grid(False)
+        axes.spines[["bottom"]].set_visible(False)
+        axes.pcolormesh(
+            np.arange(columns + 1) - 0.5,
+            np.arange(rows + 1) - 0.5,
+            np.ma.masked_invalid(cells / most),
+            cmap=_HEAT,
+            vmin=0,
+            vmax=1,
+            edgecolors="white",
+            linewidth=1.5,
+        )
+        for (row, column), share in np.ndenumerate(cells):
+            if np.isfinite(share):
+                text = f"{100 * share:.0f}"
+                color = "white" if share / most > 0.55 else INK
+                axes.text(column, row, text, ha="center", va="center", fontsize=10, color=color)
+        axes.xaxis.tick_top()
+        axes.set_xticks(range(columns), [f"{float(c):.0f}" for c in shares.columns])
+        axes.set_yticks(range(rows), [words.month(m) for m in shares.index])
+        axes.set_title("Months after the first purchase", pad=24)
+        return canvas.svg(_figure(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month")
+
+
+def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: str = "gain") -> str:
+    """Which share of all leavers is found in the first part of the list, beside a random and a perfect list."""
+    x, y = numbers(lift, "depth"), numbers(lift, "captured")
+    known = np.isfinite(x) & np.isfinite(y)
+    if not known.any():
+        return ""
+    order = np.argsort(x[known], kind="stable")
+    x, y = np.r_[0.0, x[known][order]], np.r_[0.0, y[known][order]]
+    if x[-1] < 1:
+        x, y = np.r_[x, 1.0], np.r_[y, 1.0]
+    with canvas.theme():
+        axes = canvas.sheet(3.6)
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, dashes=(3, 3))
+        rate = words.real(churn_rate)
+        if rate is not None and 0 < rate < 1:
+            axes.plot([0, rate, 1], [0, 1, 1], color="#b3bcc6", linewidth=1.2)
+            if rate < 0.55:
+                axes.annotate(
+                    "a perfect list", (rate, 1), (10, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
+                )
+        axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
+        axes.plot(x, y, color=BLUE)
+        axes.annotate(
+            "random list", (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
+        )
+        at = 0.2
+        found = float(np.interp(at, x, y))
+        axes.plot([at, at], [0, found], color=ORANGE, linewidth=1.2)
+        axes.plot([at], [found], "o", color=ORANGE, markersize=8, markeredgecolor="white", markeredgewidth=1.5)
+        axes.annotate(
+            f"{words.percent(found)} of leavers",
+            (at, 0),
+            (8, 10),
+            textcoords="offset points",
+            color=INK,
+            fontweight="bold",
+        )
+        _percents(axes, "x", 1.0, most=5)
+        _percents(axes, "y", 1.0)
+        axes.set_ylim(0, 1.02)
+        axes.set_title("Share of leavers found")
+        axes.set_xlabel("Share of customers looked at, riskiest first")
+        label = f"Curve: the first 20% of the list hold {words.percent(found)} of the leavers"
+        return canvas.svg(_figure(axes), prefix=prefix, label=label)
+
+
+def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
+    """Predicted against observed share of leavers, with intervals, beside the line of a perfect forecast."""
+    x, y, low, high = (numbers(bins, c) for c in ("predicted", "observed", "low", "high"))
+    known = np.isfinite(x) & np.isfinite(y)
+    if not known.any():
+        return ""
+    x, y, low, high = x[known], y[known], low[known], high[known]
+    low, high = np.where(np.isfinite(low), low, y), np.where(np.isfinite(high), high, y)
+    end = min(1.0, float(np.ceil(max(x.max(), y.max(), high.max()) * 10 + 1e-9) / 10)) or 0.1
+    with canvas.theme():
+        axes = canvas.sheet(3.6)
+        axes.plot([0, end], [0, end], color=MUTED, linewidth=1.2, dashes=(3, 3))
+        axes.vlines(x, low, high, color=BLUE, linewidth=2, alpha=0.55, clip_on=False)
+        axes.plot(x, y, "o", color=BLUE, markersize=7, markeredgecolor="white", markeredgewidth=1.2, clip_on=False)
+        axes.annotate(
+            "more left than said",
+            (0.04, 0.95),
+            xycoords="axes fraction",
+            color=MUTED,
+            va="top",
+            ha="left",
+        )
+        axes.annotate("fewer left than said", (0.97, 0.06), xycoords="axes fraction", color=MUTED, va="bottom", ha="right")
+        _percents(axes, "x", end, most=5)
+        _percents(axes, "y", end)
+        axes.set_title("Share that really left")
+        axes.set_xlabel("Share predicted to leave")
+        return canvas.svg(_figure(axes), prefix=prefix, label="Dots: predicted against observed share of leavers")
+
+
+def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
+    """How many customers have which churn probability."""
+    low, high, customers = (numbers(bins, c) for c in ("low", "high", "customers"))
+    known = np.isfinite(low) & np.isfinite(high) & np.isfinite(customers)
+    if not known.any() or customers[known].sum() <= 0:
+        return ""
+    low, high, customers = low[known], high[known], customers[known]
+    with canvas.theme():
+        axes = canvas.sheet(3.6)
+        gap = (high - low) * 0.06
+        axes.bar(low + gap, customers, width=high - low - 2 * gap, align="edge", color=BLUE, linewidth=0)
+        _amounts(axes)
+        _percents(axes, "x", max(float(high.max()), 0.01), most=5)
+        axes.set_title("Customers")
+        axes.set_xlabel("Probability to leave")
+        return canvas.svg(_figure(axes), prefix=prefix, label="Bars: customers by their probability to leave")
+
+
+def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
+    """Mean money a customer in each tenth by predicted value: bars for what came, dots for what was predicted."""
+    predicted, actual = numbers(deciles, "predicted"), numbers(deciles, "actual")
+    known = np.isfinite(predicted) & np.isfinite(actual)
+    if not known.any():
+        return ""
+    predicted, actual = predicted[known], actual[known]
+    order = np.argsort(-predicted, kind="stable")
+    predicted, actual = predicted[order], actual[order]
+    x = np.arange(1, len(predicted) + 1)
+    with canvas.theme():
+        axes = canvas.sheet(3.6)
+        axes.bar(x, actual, width=0.72, color=PALE, linewidth=0)
+        axes.plot(x, predicted, "o", color=ORANGE, markersize=7.5, markeredgecolor="white", markeredgewidth=1.2)
+        _amounts(axes)
+        axes.set_xlim(0.3, len(x) + 0.7)
+        axes.set_xticks(x)
+        _key(axes, (("really came", "#4d97c3"), ("predicted", ORANGE)))
+        axes.set_xlabel("Tenth of customers, highest predicted first")
+        return canvas.svg(_figure(axes), prefix=prefix, label="Bars and dots: actual and predicted value by tenth")
