@@ -68,7 +68,7 @@ def last_if_missing(score: npt.ArrayLike, name: str) -> Floats:
     return np.where(np.isnan(result), -np.inf, result)
 
 
-def same_length(**arrays: Floats) -> None:
+def same_length(arrays: Mapping[str, Floats]) -> None:
     """Complain when one array has another length than the first."""
     lengths = {name: len(a) for name, a in arrays.items()}
     if len(set(lengths.values())) > 1:

@@ -184,7 +184,7 @@ def binned_error(ascending: Ordering, truth: Floats, probability: Floats, weight
 
 def _pair(y: npt.ArrayLike, other: Floats) -> tuple[Floats, Floats]:
     truth = checks.numbers(y, "y")
-    checks.same_length(y=truth, score=other)
+    checks.same_length({"y": truth, "score": other})
     return checks.labels(truth), other
 
 

@@ -95,8 +95,7 @@ def compare_rankings(
     stacked = np.stack(list(figures.values()), axis=1)  # (n_customers, n_lists, n_metrics)
     customers = len(stacked)
     value = stacked.mean(axis=0)
-    weights = np.stack(list(resamples(customers, n=n, seed=seed)))
-    draws = np.tensordot(weights / customers, stacked, axes=1)
+    draws = np.stack([np.tensordot(w / customers, stacked, axes=1) for w in resamples(customers, n=n, seed=seed)])
     metrics = {name: percentile(value[0, i], draws[:, 0, i]) for i, name in enumerate(METRICS)}
     items = {name: _items(frame, k) for name, frame in lists.items()}
     return RankingReport(metrics, _rules(list(lists), value, draws, customers), items, customers, k)

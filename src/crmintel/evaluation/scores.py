@@ -105,7 +105,7 @@ def compare_scores(
     checks.rule_names(rules)
     truth, probability = checks.numbers(y, "y"), checks.probabilities(p)
     scores = {name: checks.last_if_missing(score, f"rule {name!r}") for name, score in rules.items()}
-    checks.same_length(y=truth, p=probability, **scores)
+    checks.same_length({"y": truth, "p": probability} | {f"rule {k!r}": v for k, v in scores.items()})
     truth = checks.labels(truth)
 
     orderings = {name: Ordering.descending(s) for name, s in {"model": probability, **scores}.items()}

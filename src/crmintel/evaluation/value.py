@@ -73,7 +73,7 @@ def capture(y: npt.ArrayLike, score: npt.ArrayLike, depth: float = 0.1) -> float
     0.8
     """
     truth, values = checks.amounts(y, "y"), checks.numbers(score, "score")
-    checks.same_length(y=truth, score=values)
+    checks.same_length({"y": truth, "score": values})
     if truth.sum() <= 0:
         raise checks.nothing_spent(truth)
     ordering = Ordering.descending(values)
@@ -94,7 +94,7 @@ def coverage(y: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> Estim
     0.500 (0.095 to 0.905)
     """
     truth, lower, upper = checks.amounts(y, "y"), checks.numbers(low, "low"), checks.numbers(high, "high")
-    checks.same_length(y=truth, low=lower, high=upper)
+    checks.same_length({"y": truth, "low": lower, "high": upper})
     crossed = int((lower > upper).sum())
     if crossed:
         raise DataContractError(f"low is above high for {crossed:,} of {len(truth):,} customers. Swap the two.")
@@ -103,5 +103,5 @@ def coverage(y: npt.ArrayLike, low: npt.ArrayLike, high: npt.ArrayLike) -> Estim
 
 def _pair(y: npt.ArrayLike, prediction: npt.ArrayLike) -> tuple[Floats, Floats]:
     truth, forecast = checks.amounts(y, "y"), checks.amounts(prediction, "prediction")
-    checks.same_length(y=truth, prediction=forecast)
+    checks.same_length({"y": truth, "prediction": forecast})
     return truth, forecast

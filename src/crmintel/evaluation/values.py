@@ -98,7 +98,7 @@ def compare_values(
     truth = checks.amounts(y, "y")
     forecasts = {"model": checks.amounts(prediction, "prediction")}
     forecasts |= {name: checks.amounts(rule, f"rule {name!r}") for name, rule in rules.items()}
-    checks.same_length(y=truth, **{"prediction" if k == "model" else k: v for k, v in forecasts.items()})
+    checks.same_length({"the outcome": truth} | {f"forecast {k!r}": v for k, v in forecasts.items()})
     if truth.sum() <= 0:
         raise checks.nothing_spent(truth)
 

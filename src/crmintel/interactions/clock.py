@@ -56,7 +56,7 @@ class Zone:
     Examples
     --------
     >>> zone = Zone("Europe/London")
-    >>> zone.instant("2011-07-01") == pd.Timestamp("2011-06-30 23:00").value // 1000
+    >>> zone.instant("2011-07-01") == micros(pd.Timestamp("2011-06-30 23:00"))
     True
     """
 
@@ -93,8 +93,8 @@ class Zone:
         if stamp is pd.NaT:
             raise DataContractError("An instant is missing. Give a date or a timestamp such as '2024-03-01'.")
         if stamp.tzinfo is not None:
-            return int(stamp.tz_convert("UTC").tz_localize(None).as_unit("us").asm8.astype(np.int64))
-        return int(self.to_utc(np.array([stamp.as_unit("us").asm8.astype(np.int64)]))[0])
+            return micros(stamp.tz_convert("UTC"))
+        return int(self.to_utc(np.array([micros(stamp)]))[0])
 
     def stamp(self, utc: int) -> pd.Timestamp:
         """The local wall-clock time of a UTC instant, without a zone."""
@@ -113,4 +113,10 @@ def duration(length: Any) -> int:
         raise DataContractError("A duration cannot be read. Write it as '90d', '12h' or a Timedelta.") from None
     if delta is pd.NaT or delta <= pd.Timedelta(0):
         raise DataContractError(f"A duration must be longer than nothing, not {length!r}. Write it as '90d'.")
-    return int(delta.as_unit("us").value) if delta.unit == "us" else int(delta.value // 1000)
+    return int(delta // pd.Timedelta(microseconds=1))
+
+
+def micros(stamp: pd.Timestamp) -> int:
+    """Microseconds since 1970 of a UTC or zoneless timestamp of any resolution."""
+    plain = stamp.tz_localize(None) if stamp.tzinfo is not None else stamp
+    return int(plain.as_unit("us").asm8.astype(np.int64))

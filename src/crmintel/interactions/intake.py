@@ -16,7 +16,7 @@ from crmintel.columns import (
 )  # fmt: skip
 from crmintel.errors import DataContractError
 from crmintel.interactions import convert
-from crmintel.interactions.clock import DAY, Int, Zone
+from crmintel.interactions.clock import DAY, Int, Zone, micros
 from crmintel.interactions.convert import MISSING_TIME, Column
 from crmintel.interactions.part import ROW
 from crmintel.interactions.policies import Policies
@@ -24,7 +24,7 @@ from crmintel.interactions.quality import Finding, Tally
 
 Bool = npt.NDArray[np.bool_]
 
-_OLDEST, _NEWEST = (pd.Timestamp(y, 1, 1).as_unit("us").value for y in (1900, 2200))
+_OLDEST, _NEWEST = (micros(pd.Timestamp(y, 1, 1)) for y in (1900, 2200))
 SENTINELS = tuple(int(np.datetime64(d, "us").astype(np.int64)) for d in ("1900-01-01", "1970-01-01", "9999-12-31"))
 
 NO_OWNER = "rows without a customer or a time"

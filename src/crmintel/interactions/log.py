@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from crmintel.columns import AMOUNT, CATEGORY, CUSTOMER, ITEM, KNOWN, KNOWN_AT, REQUIRED, RESERVED, TIME
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
-from crmintel.interactions.clock import Zone
+from crmintel.interactions.clock import Zone, micros
 from crmintel.interactions.identity import current_ids, item_categories
 from crmintel.interactions.intake import Intake
 from crmintel.interactions.part import ROW, Part
@@ -113,7 +113,7 @@ class InteractionLog:
         table = None if items is None else item_categories(items)
         if table is not None and ITEM not in wanted:
             raise DataContractError("A table of items was given, but the interactions have no 'item_id' to join it by. Map that column.")
-        now = int(pd.Timestamp.now("UTC").as_unit("us").value)
+        now = micros(pd.Timestamp.now("UTC"))
         intake = Intake(wanted, keep, zone, policies, found.text, now, table)
         checked = (current_ids(intake.check(batch), identities) for batch in found.batches(_distinct(wanted, keep)))
         store = gather(checked, _bytes(memory))

@@ -1,6 +1,7 @@
 """The few building blocks that every section of a page is made of. The templates know how each looks."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 
@@ -103,11 +104,12 @@ class Table:
 @final
 @dataclass(frozen=True)
 class Fact:
-    """One figure with its name and what it means."""
+    """One figure with its name, what it means and, in brackets, the interval it lies in."""
 
     label: str
     value: str
     note: str = ""
+    interval: str = ""
 
 
 @final
@@ -135,13 +137,41 @@ class Callout:
 Block = Picture | Bars | Intervals | Table | Facts | Callout
 
 
+def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Folded tables last; an odd half-width block becomes wide, bars rather than pictures."""
+    blocks = list(blocks)
+    folded = [b for b in blocks if isinstance(b, Table) and b.folded]
+    placed: list[Block] = []
+    run: list[Picture | Bars] = []
+    for block in [b for b in blocks if b not in folded]:
+        if isinstance(block, Picture | Bars) and not block.wide:
+            run.append(block)
+        else:
+            placed += [*_paired(run), block]
+            run = []
+    return (*placed, *_paired(run), *folded)
+
+
+def _paired(run: list[Picture | Bars]) -> list[Picture | Bars]:
+    """An even number of half-width blocks, and a wide one when one is left over."""
+    if len(run) % 2 == 0:
+        return run
+    chosen = max((i for i, b in enumerate(run) if isinstance(b, Bars)), default=len(run) - 1)
+    return [*run[:chosen], *run[chosen + 1 :], replace(run[chosen], wide=True)]
+
+
 @final
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: its name in the contents, the finding as a sentence, and its blocks."""
+    """A part of the page: its name in the contents, the finding as a sentence, its blocks, and how sure it is."""
 
     anchor: str
     name: str
     finding: str
     lead: str
     blocks: tuple[Block, ...]
+    badge: Badge | None = None
+
+    def __post_init__(self) -> None:
+        """Bring the blocks into an order without holes."""
+        object.__setattr__(self, "blocks", arranged(self.blocks))

@@ -57,7 +57,7 @@ _THEME: Final = {
     "ytick.labelsize": 11,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
-    "xtick.major.pad": 5,
+    "xtick.major.pad": 7,
     "ytick.major.pad": 5,
     "lines.linewidth": 2.2,
     "lines.solid_capstyle": "round",
@@ -68,7 +68,7 @@ _METADATA: Final = {"Creator": None, "Date": None, "Format": None, "Type": None}
 @contextmanager
 def theme() -> Iterator[None]:
     """Our look, whatever the reader's own settings are; those are as before afterwards."""
-    with style.context(["default", _THEME]):  # type: ignore[list-item]
+    with style.context(["default", _THEME]):
         yield
 
 
@@ -82,7 +82,7 @@ def sheet(height: float = 3.2, *, left: float = 46, bottom: float = 44, top: flo
 def svg(figure: Figure, *, prefix: str, label: str) -> str:
     """The drawing as inline markup: no fonts, no dates, no style rules, ids that start with ``prefix``."""
     sink = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(sink, metadata=_METADATA)
+    FigureCanvasSVG(figure).print_svg(sink, metadata=_METADATA)  # type: ignore[no-untyped-call]
     text = sink.getvalue()
     text = text[text.index("<svg") :].rstrip()
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -113,7 +113,7 @@ class ValueSection:
     rules : DataFrame
         name, mae, mae_low, mae_high, gain, gain_low, gain_high, verdict; capture (optional).
     deciles : DataFrame
-        decile, customers, predicted, actual: mean money a customer in each tenth by predicted value.
+        decile, customers, predicted, actual: mean money per customer in each tenth by predicted value.
     coverage : Estimate
         Share of customers whose real value lay inside their interval.
     level : float

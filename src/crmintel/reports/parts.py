@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from crmintel.reports import words
+from crmintel.reports import plots, words
 from crmintel.reports.blocks import Badge, Bar, Fact, IntervalRow, Intervals, Table
 from crmintel.reports.data import Estimate
 from crmintel.reports.frames import known, records
@@ -35,7 +35,7 @@ METRICS: Final[Mapping[str, tuple[str, str, Write]]] = {
     "calibration_error": ("Calibration error", "Mean distance between said and seen share.", words.score),
     "lift_10": ("Lift at 10%", "Times more leavers than in a random tenth.", words.one_digit),
     "lift_20": ("Lift at 20%", "Times more leavers than in a random fifth.", words.one_digit),
-    "mae": ("Mean error a customer", "Mean distance between predicted and real money.", words.money),
+    "mae": ("Mean error per customer", "Mean distance between predicted and real money.", words.money),
     "rmse": ("Root mean squared error", "As the mean error, large misses count more.", words.money),
     "bias": ("Bias of the total", "Predicted total against real total: 0 is right.", words.percent),
     "capture": ("Money in the top tenth", "Share of real money in the tenth predicted highest.", words.percent),
@@ -61,7 +61,7 @@ def facts(metrics: Mapping[str, Estimate]) -> tuple[Fact, ...]:
     for name, e in metrics.items():
         label, note, write = METRICS.get(name, (name.replace("_", " "), *plain))
         if words.real(e.value) is not None:
-            rows.append(Fact(label, words.estimate(e, write), note))
+            rows.append(Fact(label, write(e.value), note, words.brackets(e.low, e.high, write)))
     return tuple(rows)
 
 
@@ -111,7 +111,9 @@ def with_model(rules: pd.DataFrame, measure: str, e: Estimate | None) -> list[di
     return own + [r for r in rows if not is_model(r)]
 
 
-def intervals(title: str, rows: Sequence[Mapping[str, object]], measure: str, caption: str, write: Write) -> Intervals | None:
+def intervals(
+    title: str, rows: Sequence[Mapping[str, object]], measure: str, caption: str, write: Write
+) -> Intervals | None:
     """Dots with intervals on one scale, with the gain of the model over each rule and its verdict."""
     rows = [r for r in rows if words.real(r[measure]) is not None]
     ends = [words.real(r[c]) for r in rows for c in (measure, f"{measure}_low", f"{measure}_high")]
@@ -143,6 +145,6 @@ def intervals(title: str, rows: Sequence[Mapping[str, object]], measure: str, ca
                 own=own,
             )
         )
-    ticks = tuple((place(x), write(x)) for x in (low + (high - low) * part for part in (0.06, 0.5, 0.94)))
+    ticks = tuple((place(x), write(x)) for x in plots.round_ticks(low, high))
     reference = next((r.dot for r in drawn if r.own), None)
     return Intervals(title, tuple(drawn), ticks, reference, caption)

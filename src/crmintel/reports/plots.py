@@ -1,11 +1,11 @@
-"""The pictures of the report, one function each: frame in, inline SVG out, an empty string when there is nothing to draw.
+"""The pictures of the report: frame in, inline SVG out, an empty string when there is nothing to draw.
 
 Only our own words and numbers are drawn. Names that come from the data never pass through a plotting font: bars with
 such names are drawn by the page itself.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
 from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
@@ -21,6 +22,7 @@ Numbers = npt.NDArray[np.float64]
 
 _HEAT: Final = LinearSegmentedColormap.from_list("crmintel", ["#f1f7fb", "#8fc3e2", "#0072b2", "#003f63"])
 _MOST_COHORTS: Final = 12
+_MOST_MONTHS: Final = 12
 
 
 def numbers(frame: pd.DataFrame, column: str) -> Numbers:
@@ -32,38 +34,36 @@ def numbers(frame: pd.DataFrame, column: str) -> Numbers:
 
 
 def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "monthly") -> str:
-    """Active and new customers a month, and below them the money when there is any; partial months are paler."""
-    active, new, revenue = (numbers(monthly, c) for c in ("active_customers", "new_customers", "revenue"))
+    """Active and new customers a month; months that are not complete are paler."""
+    active, new = numbers(monthly, "active_customers"), numbers(monthly, "new_customers")
     if np.isfinite(active).sum() < 2:
         return ""
     months = [words.month(m) for m in monthly["month"]]
-    x = np.arange(len(months))
-    pale = np.array([*partial, *([False] * len(months))][: len(months)], dtype=bool)
-    with_money = bool(np.isfinite(revenue).any() and np.nanmax(np.abs(revenue)) > 0)
     with canvas.theme():
-        top = canvas.sheet(4.1 if with_money else 3.2, bottom=160 if with_money else 30)
-        _month_bars(top, x, active, PALE, pale)
-        _month_bars(top, x, new, BLUE, pale)
-        _amounts(top)
-        top.set_title("Active customers, of them new", visible=False)
-        _key(top, (("active customers", "#4d97c3"), ("of them new", BLUE)))
-        if with_money:
-            figure = _figure(top)
-            high = figure.get_figheight() * 72
-            box = top.get_position()
-            below = figure.add_axes((box.x0, 30 / high, box.width, 78 / high))
-            _month_bars(below, x, revenue, GREEN, pale)
-            _amounts(below, most=2)
-            _key(below, (("money", GREEN),))
-            _month_ticks(below, months)
-            top.set_xticks([])
-        else:
-            _month_ticks(top, months)
-        return canvas.svg(
-            _figure(top),
-            prefix=prefix,
-            label=f"Bars: active and new customers a month from {months[0]} to {months[-1]}",
-        )
+        axes = canvas.sheet(3.2, bottom=26)
+        _month_bars(axes, active, PALE, partial)
+        _month_bars(axes, new, BLUE, partial)
+        _amounts(axes)
+        _month_ticks(axes, months)
+        _key(axes, (("active customers", PALE), ("of them new", BLUE)))
+        label = f"Bars: active and new customers a month from {months[0]} to {months[-1]}"
+        return canvas.svg(_figure(axes), prefix=prefix, label=label)
+
+
+def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "money") -> str:
+    """The money of each month; months that are not complete are paler."""
+    revenue = numbers(monthly, "revenue")
+    if np.isfinite(revenue).sum() < 2 or not np.nanmax(np.abs(revenue)) > 0:
+        return ""
+    months = [words.month(m) for m in monthly["month"]]
+    with canvas.theme():
+        axes = canvas.sheet(3.2, bottom=26)
+        _month_bars(axes, revenue, GREEN, partial)
+        _amounts(axes)
+        _month_ticks(axes, months)
+        _key(axes, (("money a month", GREEN),))
+        label = f"Bars: money a month from {months[0]} to {months[-1]}"
+        return canvas.svg(_figure(axes), prefix=prefix, label=label)
 
 
 def _figure(axes: Axes) -> Figure:
@@ -73,22 +73,21 @@ def _figure(axes: Axes) -> Figure:
     return figure
 
 
-def _month_bars(axes: Axes, x: npt.NDArray[Any], height: Numbers, color: str, pale: npt.NDArray[np.bool_]) -> None:
+def _month_bars(axes: Axes, height: Numbers, color: str, partial: Sequence[bool]) -> None:
     """Bars of one color, half transparent where the month is not complete."""
-    bars = axes.bar(x, np.nan_to_num(height), width=0.78, color=color, linewidth=0)
-    for bar, faint in zip(bars, pale, strict=True):
+    bars = axes.bar(np.arange(height.size), np.nan_to_num(height), width=0.78, color=color, linewidth=0)
+    for bar, faint in zip(bars, partial, strict=False):
         bar.set_alpha(0.45 if faint else None)
-    axes.set_xlim(-0.6, len(x) - 0.4)
+    axes.set_xlim(-0.6, height.size - 0.4)
 
 
 def _month_ticks(axes: Axes, months: Sequence[str]) -> None:
-    """At most four months named, so that the names keep apart."""
-    chosen = np.unique(np.linspace(0, len(months) - 1, min(4, len(months))).round().astype(int))
-    axes.set_xticks(chosen, [months[i] for i in chosen])
-    labels = axes.get_xticklabels()
-    if len(months) > 6:
-        labels[-1].set_horizontalalignment("right")
-        labels[0].set_horizontalalignment("left")
+    """At most four months named, evenly and away from the edges, so that the names keep apart."""
+    last = len(months) - 1
+    edge = round(0.07 * last)
+    step = max(1, (last - 2 * edge) // 3)
+    chosen = range(edge, last + 1 - edge, step)
+    axes.set_xticks(list(chosen), [months[i] for i in chosen])
 
 
 def _amounts(axes: Axes, most: int = 4) -> None:
@@ -128,7 +127,7 @@ def _key(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
 
 
 def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
-    """How much of the money the best customers bring, the best first; the point where half of it is reached is marked."""
+    """How much of the money the best customers bring; the point where half of it is reached is marked."""
     x, y = numbers(curve, "customer_share"), numbers(curve, "revenue_share")
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() < 2:
@@ -137,7 +136,7 @@ def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
     x, y = np.r_[0.0, x[known][order]], np.r_[0.0, y[known][order]]
     half = half_point(curve)
     with canvas.theme():
-        axes = canvas.sheet(3.6)
+        axes = canvas.sheet(4.2)
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, dashes=(3, 3))
         axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
         axes.plot(x, y, color=BLUE)
@@ -147,9 +146,9 @@ def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
         if half is not None:
             axes.plot([half, half], [0, 0.5], color=ORANGE, linewidth=1.2)
             axes.plot([half], [0.5], "o", color=ORANGE, markersize=8, markeredgecolor="white", markeredgewidth=1.5)
-            if half < 0.25:
-                text = f"{words.percent(half)} of customers,\nhalf of the money"
-                axes.annotate(text, (half, 0.5), (12, -6), textcoords="offset points", va="top", fontweight="bold")
+            place = (max(half, 0.1), 0)
+            text = f"{words.percent(half)} of customers"
+            axes.annotate(text, place, (8, 8), textcoords="offset points", fontweight="bold")
         _percents(axes, "x", 1.0)
         _percents(axes, "y", 1.0)
         axes.set_ylim(0, max(1.02, float(y.max()) * 1.02))
@@ -179,8 +178,9 @@ def half_point(curve: pd.DataFrame, part: float = 0.5) -> float | None:
 
 def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
     """Which share of each month's new customers came back later: at most the last twelve cohorts by twelve months."""
-    shares = shares.apply(pd.to_numeric, errors="coerce").dropna(how="all").dropna(how="all", axis=1)
-    shares = shares[[c for c in shares.columns if float(c) > 0][:12]].tail(_MOST_COHORTS)
+    shares = shares.apply(pd.to_numeric, errors="coerce")
+    shares = shares[[c for c in shares.columns if float(c) > 0][:_MOST_MONTHS]].dropna(how="all")
+    shares = shares.tail(_MOST_COHORTS).dropna(how="all", axis=1)
     cells: Numbers = shares.to_numpy(dtype=np.float64, na_value=np.nan)
     if cells.size == 0 or not np.isfinite(cells).any():
         return ""
@@ -205,13 +205,21 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
         for (row, column), share in np.ndenumerate(cells):
             if np.isfinite(share):
                 text = f"{100 * share:.0f}"
-                color = "white" if share / most > 0.55 else INK
+                color = "white" if _dark(share / most) else INK
                 axes.text(column, row, text, ha="center", va="center", fontsize=10, color=color)
         axes.xaxis.tick_top()
         axes.set_xticks(range(columns), [f"{float(c):.0f}" for c in shares.columns])
         axes.set_yticks(range(rows), [words.month(m) for m in shares.index])
         axes.set_title("Months after the first purchase", pad=24)
-        return canvas.svg(_figure(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month")
+        return canvas.svg(
+            _figure(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month"
+        )
+
+
+def _dark(part: float) -> bool:
+    """Whether white letters stand out better than dark ones on this shade of the heat map."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _HEAT(part)[:3])
+    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.21)
 
 
 def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: str = "gain") -> str:
@@ -230,10 +238,6 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
         rate = words.real(churn_rate)
         if rate is not None and 0 < rate < 1:
             axes.plot([0, rate, 1], [0, 1, 1], color="#b3bcc6", linewidth=1.2)
-            if rate < 0.55:
-                axes.annotate(
-                    "a perfect list", (rate, 1), (10, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
-                )
         axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
         axes.plot(x, y, color=BLUE)
         axes.annotate(
@@ -274,17 +278,12 @@ def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
         axes.plot([0, end], [0, end], color=MUTED, linewidth=1.2, dashes=(3, 3))
         axes.vlines(x, low, high, color=BLUE, linewidth=2, alpha=0.55, clip_on=False)
         axes.plot(x, y, "o", color=BLUE, markersize=7, markeredgecolor="white", markeredgewidth=1.2, clip_on=False)
+        axes.annotate("more left than said", (0.04, 0.95), xycoords="axes fraction", color=MUTED, va="top", ha="left")
         axes.annotate(
-            "more left than said",
-            (0.04, 0.95),
-            xycoords="axes fraction",
-            color=MUTED,
-            va="top",
-            ha="left",
+            "fewer left than said", (0.97, 0.06), xycoords="axes fraction", color=MUTED, va="bottom", ha="right"
         )
-        axes.annotate("fewer left than said", (0.97, 0.06), xycoords="axes fraction", color=MUTED, va="bottom", ha="right")
         _percents(axes, "x", end, most=5)
-        _percents(axes, "y", end)
+        _percents(axes, "y", end, most=5)
         axes.set_title("Share that really left")
         axes.set_xlabel("Share predicted to leave")
         return canvas.svg(_figure(axes), prefix=prefix, label="Dots: predicted against observed share of leavers")
@@ -309,7 +308,7 @@ def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
 
 
 def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
-    """Mean money a customer in each tenth by predicted value: bars for what came, dots for what was predicted."""
+    """Mean money per customer in each tenth by predicted value: bars for what came, dots for what was predicted."""
     predicted, actual = numbers(deciles, "predicted"), numbers(deciles, "actual")
     known = np.isfinite(predicted) & np.isfinite(actual)
     if not known.any():
@@ -325,6 +324,16 @@ def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
         _amounts(axes)
         axes.set_xlim(0.3, len(x) + 0.7)
         axes.set_xticks(x)
-        _key(axes, (("really came", "#4d97c3"), ("predicted", ORANGE)))
+        _key(axes, (("really came", PALE), ("predicted", ORANGE)))
         axes.set_xlabel("Tenth of customers, highest predicted first")
         return canvas.svg(_figure(axes), prefix=prefix, label="Bars and dots: actual and predicted value by tenth")
+
+
+def round_ticks(low: float, high: float) -> tuple[float, ...]:
+    """A few round figures between two ends, for scales that the page draws itself.
+
+    >>> round_ticks(0.68, 0.81)
+    (0.7, 0.75, 0.8)
+    """
+    ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return tuple(round(float(t), 12) for t in ticks if low <= t <= high)

@@ -101,10 +101,16 @@ def interval(value: object, low: object, high: object, write: Callable[[object],
     >>> interval(0.741, 0.722, 0.76), interval(0.01, -0.002, 0.02), interval(0.5, None, None)
     ('0.741 (0.722–0.760)', '0.010 (−0.002 to 0.020)', '0.500')
     """
+    around = brackets(low, high, write)
+    return f"{write(value)} {around}" if around else write(value)
+
+
+def brackets(low: object, high: object, write: Callable[[object], str] = score) -> str:
+    """An interval in brackets, or nothing."""
     if real(low) is None or real(high) is None:
-        return write(value)
+        return ""
     dash = " to " if (real(low) or 0) < 0 else "–"
-    return f"{write(value)} ({write(low)}{dash}{write(high)})"
+    return f"({write(low)}{dash}{write(high)})"
 
 
 def estimate(e: Estimate, write: Callable[[object], str] = score) -> str:
@@ -128,7 +134,7 @@ def day(x: object) -> str:
     >>> day(pd.Timestamp("2024-03-09 12:00"))
     '9 Mar 2024'
     """
-    stamp = pd.Timestamp(x)
+    stamp: pd.Timestamp = pd.Timestamp(x)  # type: ignore[arg-type]
     return NOTHING if pd.isna(stamp) else f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
 
 
@@ -159,7 +165,7 @@ def text(x: object) -> str:
     >>> text(" a "), text(None), text(float("nan")), text("")
     ('a', '(no name)', '(no name)', '(no name)')
     """
-    if x is None or (not isinstance(x, str) and bool(pd.isna(x))):
+    if x is None or x is pd.NaT or x is pd.NA or x != x:
         return "(no name)"
     return str(x).strip() or "(no name)"
 

@@ -1,0 +1,260 @@
+"""`FeatureSet`: declared features, frozen vocabularies, and the table they make of a log."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from crmintel.columns import AT, CUSTOMER
+from crmintel.errors import DataContractError
+from crmintel.features import catalog, where
+from crmintel.features.engine import CHUNK_ROWS, Chunk, Float
+from crmintel.features.instants import instants, same_kind, stamps
+from crmintel.features.spec import Feature, Spec, from_dict, to_dict
+from crmintel.interactions import InteractionLog, Part, Zone
+from crmintel.interactions.clock import Int
+
+FORMAT = 1
+MOST_VALUES = 12
+_CLASSES = {c.__name__: c for m in (catalog, where) for c in vars(m).values() if isinstance(c, type) and hasattr(c, "__dataclass_fields__")}
+
+
+@final
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features, declared. `build` makes a table of them: one row a customer, or a customer and instant.
+
+    Parameters
+    ----------
+    specs : sequence of Spec
+        What to build.
+    vocabulary : mapping of column to values, optional
+        The values that became features; filled by `freeze`.
+
+    Examples
+    --------
+    >>> from crmintel import InteractionLog, features as f
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-05", "2024-01-09"])})
+    >>> fs = f.FeatureSet([f.recency(), f.count().over("7d", "all")])
+    >>> fs.build(InteractionLog.read(frame), at="2024-01-09")
+                 recency_days  count_7d  count_all
+    customer_id
+    1                     4.0       1.0        2.0
+    """
+
+    specs: Sequence[Spec]
+    vocabulary: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "specs", tuple(self.specs))
+        if odd := [type(s).__name__ for s in self.specs if not isinstance(s, Spec)]:
+            raise DataContractError(f"Not features: {', '.join(odd)}. Declare them with crmintel.features.")
+        if not self.specs:
+            raise DataContractError("A feature set needs at least one feature.")
+        if self.frozen:
+            names = Counter(f.name for f in self.features)
+            if doubled := [n for n, c in names.items() if c > 1]:
+                raise DataContractError(f"Doubled features: {', '.join(doubled)}. Declare each once, or rename one with named().")
+
+    @property
+    def frozen(self) -> bool:
+        """Whether every vocabulary is fixed."""
+        return all(s.vocabularies <= set(self.vocabulary) for s in self.specs)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The columns it makes; only once frozen."""
+        self._need_frozen()
+        return tuple(f for s in self.specs for f in s.features(self.vocabulary))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its columns."""
+        return [f.name for f in self.features]
+
+    @property
+    def themes(self) -> dict[str, str]:
+        """What each feature speaks of: the sentence of its declaration, without a window."""
+        return {f.name: s.theme for s in self.specs for f in s.features(self.vocabulary)}
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the log that it reads."""
+        return frozenset(c for s in self.specs for c in s.columns)
+
+    def describe(self) -> pd.DataFrame:
+        """A table of feature and sentence."""
+        return pd.DataFrame([(f.name, f.words) for f in self.features], columns=["feature", "meaning"])
+
+    def freeze(self, log: InteractionLog, at: Any) -> "FeatureSet":
+        """The same features with vocabularies taken from what was known before the (first) instant.
+
+        The twelve most frequent values of a column become features; equal counts go by name.
+        """
+        wanted = sorted(frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary))
+        counts: dict[str, Counter[str]] = {c: Counter() for c in wanted}
+        cut = int(instants(at, log.zone)[0])
+        for part in log.parts(wanted) if wanted else ():
+            past = part.between(None, cut)
+            for column in wanted:
+                if column not in past.codes:
+                    raise DataContractError(f"The log has no column {column!r} to take values from. It has {', '.join(log.columns)}.")
+                codes = past.codes[column]
+                found = np.bincount(codes[codes >= 0], minlength=len(past.vocabulary[column]))
+                counts[column].update({v: int(n) for v, n in zip(past.vocabulary[column].to_pylist(), found, strict=True) if n})
+        fixed = {c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES]) for c, n in counts.items()}
+        return replace(self, vocabulary={**self.vocabulary, **fixed})
+
+    def build(
+        self, log: InteractionLog, at: Any, *, customers: Iterable[Any] | None = None, threads: int = 2, progress: bool = False
+    ) -> pd.DataFrame:
+        """The features of every customer known before each instant.
+
+        Parameters
+        ----------
+        at : instant or iterable of instants
+            Only interactions with ``timestamp < at`` that were known by then play a part.
+        customers : iterable, optional
+            Return exactly these customers, the silent ones too: counts and totals 0, the rest missing.
+        threads : int
+            Threads over chunks of customers; the result does not depend on it.
+        progress : bool
+            Show a progress bar.
+
+        Returns
+        -------
+        DataFrame of float64
+            Indexed by customer for one instant, by (customer, at) for several; sorted. An unfrozen set is frozen on the
+            past of the first instant; freeze it yourself where tables of several calls must agree.
+
+        Raises
+        ------
+        DataContractError
+            If a column is missing, an instant is doubled or a customer identifier has another kind than the log's.
+        """
+        ready = self if self.frozen else self.freeze(log, at)
+        when = instants(at, log.zone)
+        several = isinstance(at, Iterable) and not isinstance(at, str)
+        wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique()
+        if wanted is not None:
+            same_kind(wanted, log)
+        tasks = list(_tasks(log, ready.columns, when))
+        names = ready.names
+        with ThreadPoolExecutor(threads) as pool:
+            done = pool.map(lambda task: ready._values(*task, zone=log.zone), tasks)
+            blocks = list(_shown(done, len(tasks), progress))
+        index = _index(blocks, log, when)
+        matrix = np.concatenate([b[2] for b in blocks]) if blocks else np.zeros((0, len(names)))
+        table = pd.DataFrame(matrix, index=index, columns=names, copy=False)
+        if len(blocks) > 1 and not index.is_monotonic_increasing:
+            table = table.sort_index(kind="stable")
+        if wanted is not None:
+            full = pd.MultiIndex.from_product([wanted.sort_values(), pd.DatetimeIndex(stamps(when, log.zone))], names=[CUSTOMER, AT])
+            table = ready._silent(table, full)
+        return table if several else table.droplevel(AT)
+
+    def _values(self, part: Part, when: Int, place: Int, zone: Zone) -> tuple[pa.Array, Int, Float, Int]:
+        """Rows (customer code, instant position) and their values, by customer and instant."""
+        chunk = Chunk(part, when, zone)
+        cube = np.stack([v for s in self.specs for v in s.compute(chunk, self.vocabulary)])
+        known = (chunk.bounds(0) > chunk.starts[:-1]).T
+        who, which = np.nonzero(known)
+        return part.customers, who, np.ascontiguousarray(cube.transpose(2, 1, 0)[known]), place[which]
+
+    def _silent(self, table: pd.DataFrame, full: pd.MultiIndex) -> pd.DataFrame:
+        """Rows for everybody asked for; those without a past are told by the rule for nothing."""
+        out = table.reindex(full)
+        missing = ~full.isin(table.index)
+        if missing.any():
+            out.loc[missing, self.zeros] = 0.0
+        return out
+
+    @property
+    def zeros(self) -> list[str]:
+        """The features whose value for nothing is 0 rather than missing."""
+        return [f.name for s in self.specs for f in s.features(self.vocabulary) if s.zero_of_nothing]
+
+    def _need_frozen(self) -> None:
+        if not self.frozen:
+            raise DataContractError("Some features depend on the values of a column. Call freeze(log, at) first.")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the declaration: equal sets, equal prints."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """The declaration as canonical JSON; `from_json` reads it back."""
+        data = {"format": FORMAT, "specs": [to_dict(s) for s in self.specs], "vocabulary": self.vocabulary}
+        return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeatureSet":
+        """Read what `to_json` wrote."""
+        data = json.loads(text)
+        if data.get("format") != FORMAT:
+            raise DataContractError(f"The feature set has format {data.get('format')!r}; this version reads {FORMAT}.")
+        return cls(from_dict(data["specs"], _CLASSES), {k: tuple(v) for k, v in data["vocabulary"].items()})
+
+    def save(self, path: str | Path) -> None:
+        """Write the declaration."""
+        Path(path).write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FeatureSet":
+        """Read a saved declaration."""
+        return cls.from_json(Path(path).read_text(encoding="utf-8"))
+
+    def _repr_html_(self) -> str:
+        return self.describe().to_html(index=False) if self.frozen else f"<p>{self!r}</p>"
+
+    def __repr__(self) -> str:
+        return f"FeatureSet of {len(self.features)} features" if self.frozen else f"FeatureSet of {len(self.specs)} specs, not frozen yet"
+
+
+def _tasks(log: InteractionLog, columns: frozenset[str], when: Int) -> Iterator[tuple[Part, Int, Int]]:
+    """Chunks of whole customers, the instants to tell them at, and the places of these in the request."""
+    every = np.arange(len(when))
+    for part in log.parts(columns):
+        if part.known_at is None:
+            yield from ((chunk, when, every) for chunk in _chunks(part))
+            continue
+        for i in every:  # what was known differs from instant to instant, so each sees a log of its own
+            yield from ((chunk, when[i : i + 1], every[i : i + 1]) for chunk in _chunks(part.between(None, int(when[i]))))
+
+
+def _chunks(part: Part) -> Iterator[Part]:
+    """Slices of whole customers with about `CHUNK_ROWS` rows."""
+    if not len(part):
+        return
+    cuts = np.searchsorted(part.starts, np.arange(0, len(part), CHUNK_ROWS))
+    edges = np.unique(np.concatenate([[0], cuts, [len(part.customers)]]))
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        yield part.slice(int(a), int(b))
+
+
+def _index(blocks: list[Any], log: InteractionLog, when: Int) -> pd.MultiIndex:
+    names = [CUSTOMER, AT]
+    if not blocks:
+        return pd.MultiIndex.from_arrays([log.customers[:0], pd.DatetimeIndex([], dtype="datetime64[us]")], names=names)
+    ids = pa.chunked_array([c.take(pa.array(who)) for c, who, _, _ in blocks]).to_pandas()
+    place = np.concatenate([p for _, _, _, p in blocks])
+    return pd.MultiIndex.from_arrays([ids, stamps(when, log.zone)[place]], names=names)
+
+
+def _shown(done: Iterator[Any], total: int, progress: bool) -> Iterator[Any]:
+    if not progress:
+        yield from done
+        return
+    from rich.progress import track
+
+    yield from track(done, description="features", total=total)

@@ -1,0 +1,135 @@
+"""Labels: what happened in ``[at, at + horizon)``. Each refuses an instant whose horizon the log does not cover."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, KIND, PURCHASE, RETURN
+from crmintel.errors import DataContractError, LeakageError
+from crmintel.features.catalog import ActiveDays
+from crmintel.features.engine import Chunk, Float, segments
+from crmintel.features.instants import rows_of, same_kind
+from crmintel.features.spec import in_words
+from crmintel.features.where import Is, Where
+from crmintel.interactions import InteractionLog, Part, Zone
+from crmintel.interactions.clock import Int, duration
+
+_BOUGHT = Is(KIND, (PURCHASE,))
+DAYS = "day\n"  # a name that no column can have
+_MONEY = Is(KIND, (PURCHASE, RETURN))
+
+
+def churned(log: InteractionLog, at: Any, horizon: str, *, where: Where | None = None) -> pd.Series:
+    """Whether a customer bought nothing in ``[at, at + horizon)``.
+
+    Parameters
+    ----------
+    at : instant, instants, or the index of a feature table
+        When the question is asked.
+    horizon : str
+        How long silence must last, such as ``"90d"``.
+    where : Where, optional
+        What counts as a sign of life; purchases by default.
+
+    Returns
+    -------
+    Series of bool
+        Indexed by (customer, at).
+
+    Raises
+    ------
+    LeakageError
+        If a window closes after the end of the log: then everybody would look churned.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": [1, 2, 1], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-02-20"])})
+    >>> churned(InteractionLog.read(frame), "2024-02-01", "14d").tolist()
+    [True, True]
+    """
+    return _told(log, at, horizon, where or _BOUGHT, None, "churned") == 0
+
+
+def orders(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
+    """Local days with a purchase in ``[at, at + horizon)``."""
+    return _told(log, at, horizon, _BOUGHT, DAYS, "orders").astype(np.int64)
+
+
+def spend(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
+    """Money spent in ``[at, at + horizon)``, net of returns.
+
+    Raises
+    ------
+    DataContractError
+        If the history has no amounts.
+    """
+    if not log.has_amounts:
+        raise DataContractError(f"The log has no column {AMOUNT!r}. Map it, or unit_price and quantity, to speak of money.")
+    return _told(log, at, horizon, _MONEY, AMOUNT, "spend")
+
+
+def next_items(log: InteractionLog, at: Any, horizon: str) -> pd.DataFrame:
+    """The items each customer bought in ``[at, at + horizon)``: rows (customer_id, at, item_id), each once, sorted."""
+    index = rows_of(log, at)
+    when = _covered(log, index, horizon)
+    frames = []
+    for part in log.parts([ITEM, KIND]):
+        if ITEM not in part.codes:
+            raise DataContractError(f"The log has no column {ITEM!r}. Map it to speak of items.")
+        mask = _BOUGHT.mask(part, log.zone) & (part.codes[ITEM] >= 0)
+        code = part.customer_codes
+        for start in when:
+            inside = mask & (part.time >= start) & (part.time < start + duration(horizon))
+            frame = pd.DataFrame({CUSTOMER: code[inside], ITEM: part.codes[ITEM][inside]}).drop_duplicates().sort_values([CUSTOMER, ITEM])
+            frame[CUSTOMER] = part.customers.take(pa.array(frame[CUSTOMER])).to_pandas().array
+            frame[ITEM] = part.vocabulary[ITEM].take(pa.array(frame[ITEM])).to_pandas().array
+            frame.insert(1, AT, log.zone.stamp(int(start)))
+            frames.append(frame)
+    if not frames:
+        return pd.DataFrame({CUSTOMER: [], AT: pd.DatetimeIndex([]), ITEM: []})
+    found = pd.concat(frames, ignore_index=True).sort_values([CUSTOMER, AT], kind="stable", ignore_index=True)
+    return found[pd.MultiIndex.from_frame(found[[CUSTOMER, AT]]).isin(index)].reset_index(drop=True)
+
+
+def _told(log: InteractionLog, at: Any, horizon: str, where: Where, column: str | None, name: str) -> pd.Series:
+    """A number for each (customer, at): rows, days, or the sum of a column."""
+    index = rows_of(log, at)
+    when = _covered(log, index, horizon)
+    tables = []
+    for part in log.parts([*where.columns, *([column] if column not in (None, DAYS) else [])]):
+        values = np.stack([_sum(part, log.zone, where, column, int(t), int(t) + duration(horizon)) for t in when])
+        ids = part.customers.to_pandas()
+        tables.append(pd.DataFrame(values.T, index=ids, columns=log.zone.to_local(when).astype("datetime64[us]")))
+    known = pd.concat(tables) if tables else pd.DataFrame()
+    row = known.index.get_indexer(index.get_level_values(CUSTOMER))
+    column_of = known.columns.get_indexer(index.get_level_values(AT))
+    out = np.where(row < 0, 0.0, known.to_numpy()[row, column_of]) if len(index) else np.zeros(0)
+    return pd.Series(out, index=index, name=name)
+
+
+def _sum(part: Part, zone: Zone, where: Where, column: str | None, start: int, end: int) -> Float:
+    chunk = Chunk(part, np.array([end]), zone)
+    sub = chunk.sub(where, number=None if column == DAYS else column)
+    first, last = sub.prefix[chunk.bound(start)], sub.prefix[chunk.bound(end)]
+    if column is None:
+        return (last - first).astype(np.float64)
+    if column == DAYS:
+        return np.asarray(ActiveDays().window(sub, first, last), np.float64)
+    return segments(np.add, sub.number(column), first, last, 0.0)
+
+
+def _covered(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Int:
+    """The instants of an index as UTC microseconds, if the log reaches to the end of each window."""
+    same_kind(index.levels[0], log)
+    stamps = index.get_level_values(AT).unique().sort_values()
+    when = np.array([log.zone.instant(s) for s in stamps], np.int64)
+    length = duration(horizon)
+    if len(when) and int(when.max()) + length > log.bounds[1]:
+        close, latest = log.zone.stamp(int(when.max()) + length), log.zone.stamp(log.bounds[1] - length)
+        raise LeakageError(
+            f"The log ends {log.end:%Y-%m-%d}, before the label window closes on {close:%Y-%m-%d}: "
+            f"every customer would look churned. Use at <= {latest.floor('D'):%Y-%m-%d}, or a horizon shorter than {in_words(horizon)}."
+        )
+    return when

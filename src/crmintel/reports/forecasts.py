@@ -1,0 +1,288 @@
+"""The parts of the page that look ahead: who leaves, who will be worth what, what to offer."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from crmintel.reports import parts, plots, small, words
+from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Picture, Section
+from crmintel.reports.data import ChurnSection, OfferSection, ValueSection
+from crmintel.reports.frames import records, take
+
+_GAINS = ("gain", "gain_low", "gain_high", "verdict")
+_READ = (
+    "Dots are the measured figures, lines their intervals; the gain says how much better the model is than the rule."
+)
+
+
+def _judgement(
+    rule: dict[str, object] | None, what: str, write: Callable[[object], str] = words.score
+) -> Callout | None:
+    """Whether the model beats the strongest simple rule."""
+    badge = None if rule is None else parts.verdict(rule["verdict"])
+    if rule is None or badge is None:
+        return None
+    name, gain = words.quoted(rule["name"]), words.gain(rule["gain"], rule["gain_low"], rule["gain_high"], write)
+    said = {
+        "good": f"The model beats the strongest simple rule, {name}, by {gain} {what}.",
+        "bad": f"The strongest simple rule, {name}, beats the model, whose gain is {gain} {what}: use the rule.",
+    }.get(badge.tone, f"Against the strongest simple rule, {name}, the gain is {gain} {what}: it may be luck.")
+    return Callout(badge, said)
+
+
+def _beats(rule: dict[str, object] | None) -> Badge | None:
+    """The same judgement in few words."""
+    badge = None if rule is None else parts.verdict(rule["verdict"])
+    if badge is None:
+        return None
+    if badge.tone == "bad":
+        return Badge("worse than a simple rule", "bad")
+    return Badge(f"better than simple rules: {badge.text}", badge.tone)
+
+
+def _shown(blocks: list[Block | None]) -> tuple[Block, ...]:
+    """The blocks that there are, without pictures of nothing."""
+    return tuple(b for b in blocks if b is not None and not (isinstance(b, Picture) and not b.svg))
+
+
+def churn(part: ChurnSection, k: int) -> Section:
+    """Who is likely to leave, and how far that can be trusted."""
+    rules = take(part.rules, "churn.rules", ("name", "auc"), ("auc_low", "auc_high", *_GAINS))
+    lift = take(part.lift, "churn.lift", ("depth", "captured"), ("lift",))
+    found = _captured(lift, 0.2)
+    finding = f"{words.percent(part.churn_rate)} of the customers leave within {words.days(part.horizon_days)}"
+    if found is not None:
+        finding = f"The riskiest 20% of customers hold {words.percent(found)} of all who leave"
+    learned = sorted({words.day(t): pd.Timestamp(t) for t in part.trained_at}.items(), key=lambda item: item[1])
+    when = (
+        f" from {learned[0][0]}"
+        if len(learned) == 1
+        else f" from {learned[0][0]} to {learned[-1][0]}"
+        if learned
+        else ""
+    )
+    lead = (
+        f"Leaving means silence for the following {words.days(part.horizon_days)}: "
+        f"{words.percent(part.churn_rate)} of the customers do. "
+        f"The model learned from the customers as they were{when or ' earlier'} and was then tested on "
+        f"{words.count(part.n)} customers as of {words.day(part.tested_at)}, which it had not seen."
+    )
+    rows = parts.with_model(rules, "auc", part.metrics.get("auc"))
+    blocks: list[Block | None] = [
+        _judgement(parts.strongest(rules, "auc"), "in AUC"),
+        Facts(parts.facts(part.metrics)) if part.metrics else None,
+        Picture(
+            f"Looking at 20% of the customers finds {words.percent(found)} of the leavers",
+            plots.gain_curve(lift, churn_rate=part.churn_rate),
+            "Dotted: a list in random order. Grey: a perfect list. The closer to the grey line, the better.",
+        ),
+        *_calibration(part, k),
+        parts.intervals("The model beside simple rules", rows, "auc", _READ + " Further right is better.", words.score),
+        _histogram(part, k),
+        _reasons(part, k),
+        parts.table(
+            "How deep to go down the list",
+            lift,
+            (
+                ("depth", "First part of the list", words.percent, True),
+                ("captured", "Leavers found", words.percent, True),
+                ("lift", "Times better than random", words.one_digit, True),
+            ),
+        ),
+    ]
+    return Section("churn", "Churn", finding, lead, _shown(blocks), _beats(parts.strongest(rules, "auc")))
+
+
+def _captured(lift: pd.DataFrame, depth: float) -> float | None:
+    """Share of leavers found in the first part of the list."""
+    x, y = plots.numbers(lift, "depth"), plots.numbers(lift, "captured")
+    fine = np.isfinite(x) & np.isfinite(y)
+    if not fine.any():
+        return None
+    x, y = x[fine], y[fine]
+    order = np.argsort(x, kind="stable")
+    return float(np.interp(depth, np.r_[0.0, x[order], 1.0], np.r_[0.0, y[order], 1.0]))
+
+
+def _calibration(part: ChurnSection, k: int) -> list[Block | None]:
+    """Whether the probabilities can be taken at their word."""
+    columns = ("customers", "predicted", "observed")
+    bins = take(part.calibration, "churn.calibration", columns, ("low", "high", "bin"))
+    bins = bins[~small.hidden(bins["customers"], k)]
+    size, said, seen = (plots.numbers(bins, c) for c in columns)
+    fine = np.isfinite(size) & np.isfinite(said) & np.isfinite(seen)
+    title = "Said and seen"
+    if fine.any() and size[fine].sum() > 0:
+        off = float(np.average(np.abs(said[fine] - seen[fine]), weights=size[fine]))
+        points = f"{100 * off:.1f} points"
+        title = f"The probabilities can be taken at their word: {points} off on average"
+        if off > 0.03:
+            title = f"The probabilities are {points} off on average: use their order"
+    return [
+        Picture(title, plots.calibration(bins), "On the dotted line, as many left as predicted. Lines are intervals."),
+        parts.table(
+            "Predicted and observed, group by group",
+            bins,
+            (
+                ("customers", "Customers", words.count, True),
+                ("predicted", "Predicted to leave", lambda x: words.percent(x, 1), True),
+                ("observed", "Really left", lambda x: words.percent(x, 1), True),
+                ("low", "at least", lambda x: words.percent(x, 1), True),
+                ("high", "at most", lambda x: words.percent(x, 1), True),
+            ),
+        ),
+    ]
+
+
+def _histogram(part: ChurnSection, k: int) -> Picture:
+    """How the probabilities are spread."""
+    bins = take(part.scores_histogram, "churn.scores_histogram", ("low", "high", "customers"))
+    size, low = plots.numbers(bins, "customers"), plots.numbers(bins, "low")
+    total = float(np.nansum(size))
+    title = "How the probabilities are spread"
+    likely = float(np.nansum(size[low >= 0.5 - 1e-9]))
+    if total > 0 and (likely == 0 or likely >= k):
+        title = f"{words.percent(likely / total)} of the customers are likelier to leave than to stay"
+    hide = small.hidden(bins["customers"], k)
+    caption = "A list with many customers at both ends separates well; one heap in the middle does not."
+    caption += f" Bars of fewer than {k} customers are left out." if hide.any() else ""
+    return Picture(title, plots.score_histogram(bins[~hide]), caption)
+
+
+def _reasons(part: ChurnSection, k: int) -> Bars | None:
+    """The most common reasons behind a high probability."""
+    frame = take(part.reasons, "churn.reasons", ("reason", "customers"), ("share",))
+    frame = small.merge_small(frame, name="reason", customers="customers", sums=("share",), k=k)
+    if frame.empty:
+        return None
+    top = parts.most(frame, "customers")
+    rows = []
+    for r in list(records(frame))[:8]:
+        share = "" if words.real(r["share"]) is None else f" ({words.percent(r['share'])})"
+        rows.append(
+            BarRow(words.text(r["reason"]), (parts.bar(r["customers"], top, words.count(r["customers"]) + share),))
+        )
+    caption = "What raises the model's probability most. A reason is a sign, not a cause."
+    return Bars(
+        "What most often speaks for leaving", ("customers with this as their first reason",), tuple(rows), caption
+    )
+
+
+def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
+    """What customers will be worth."""
+    needed, optional = ("name", "mae"), ("mae_low", "mae_high", *_GAINS, "capture")
+    rules = take(part.rules, "value.rules", needed, optional)
+    ahead = words.days(horizon / pd.Timedelta(days=1))
+    finding = f"What each customer will bring in the coming {ahead}"
+    if part.total is not None and words.real(part.total.value) is not None:
+        total = words.estimate(part.total, words.money)
+        finding = f"The coming {ahead} should bring {total} from today's customers"
+    lead = f"Tested on the later behaviour of {words.count(part.n)} customers that the model had not seen."
+    facts = list(parts.facts(part.metrics))
+    if part.coverage is not None and words.real(part.coverage.value) is not None:
+        note = f"Real values inside their interval: {words.percent(part.level)} should be."
+        around = words.brackets(part.coverage.low, part.coverage.high, words.percent)
+        facts.insert(0, Fact("Coverage", words.percent(part.coverage.value), note, around))
+    rows = parts.with_model(rules, "mae", part.metrics.get("mae"))
+    table = pd.DataFrame(rows, columns=rules.columns)
+    blocks: list[Block | None] = [
+        _judgement(parts.strongest(rules, "mae", small_is_good=True), "in mean error per customer", words.money),
+        Facts(tuple(facts)) if facts else None,
+        *_deciles(part, k),
+        parts.intervals("Mean error per customer", rows, "mae", _READ + " Further left is better.", words.money),
+        parts.table(
+            "All figures by rule",
+            table,
+            (
+                ("name", "Rule", words.text, False),
+                ("mae", "Mean error", words.money, True),
+                ("capture", "Money in the top tenth", words.percent, True),
+                ("gain", "Gain of the model", words.money, True),
+            ),
+        ),
+    ]
+    beats = _beats(parts.strongest(rules, "mae", small_is_good=True))
+    return Section("value", "Customer value", finding, lead, _shown(blocks), beats)
+
+
+def _deciles(part: ValueSection, k: int) -> list[Block | None]:
+    """Predicted against real money, tenth by tenth."""
+    frame = take(part.deciles, "value.deciles", ("decile", "customers", "predicted", "actual"))
+    frame = frame[~small.hidden(frame["customers"], k)]
+    if frame.empty:
+        return []
+    frame = frame.iloc[np.argsort(-plots.numbers(frame, "predicted"), kind="stable")]
+    money = plots.numbers(frame, "actual") * plots.numbers(frame, "customers")
+    total = float(np.nansum(money))
+    title = "Predicted and real money by tenth"
+    if total > 0 and len(frame) == 10 and np.isfinite(money[0]):
+        title = f"The tenth predicted highest really brought {words.percent(money[0] / total)} of the money"
+    table = parts.table(
+        "Predicted and real money, tenth by tenth",
+        frame,
+        (
+            ("decile", "Tenth", words.text, False),
+            ("customers", "Customers", words.count, True),
+            ("predicted", "Predicted each", words.money, True),
+            ("actual", "Really came each", words.money, True),
+        ),
+    )
+    caption = "Mean money per customer. Dots on top of their bars mean honest amounts; falling bars mean a good order."
+    return [Picture(title, plots.value_deciles(frame), caption), table]
+
+
+def offers(part: OfferSection, k: int) -> Section:
+    """What to offer next."""
+    needed, optional = ("name", "ndcg"), ("hit_rate", "recall", "precision", "ndcg_low", "ndcg_high", *_GAINS)
+    rules = take(part.rules, "offers.rules", needed, optional)
+    own = next((r for r in records(rules) if parts.is_model(r)), None)
+    within = f"within {words.days(part.horizon_days)}"
+    finding = f"{part.k} items for each customer"
+    if own is not None and words.real(own["hit_rate"]) is not None:
+        finding = f"{words.percent(own['hit_rate'])} of the customers buy from their list of {part.k} {within}"
+    lead = (
+        f"Lists of {part.k} items ({words.text(part.mode)}), tested on what {words.count(part.n)} customers bought "
+        f"{within}. They might have bought it anyway: this measures the guess, not the effect of offering."
+    )
+    columns = (
+        ("name", "Rule", words.text, False),
+        ("hit_rate", "Customers with a hit", lambda x: words.percent(x, 1), True),
+        ("recall", "Recall", words.score, True),
+        ("precision", "Precision", words.score, True),
+        ("ndcg", "NDCG", words.score, True),
+    )
+    rows = parts.with_model(rules, "ndcg", None)
+    blocks: list[Block | None] = [
+        _judgement(parts.strongest(rules, "ndcg"), "in NDCG"),
+        parts.intervals("Quality of the lists (NDCG)", rows, "ndcg", _READ + " Further right is better.", words.score),
+        _top(part, k),
+        parts.table("All figures by rule", rules, columns),
+    ]
+    return Section("offers", "What to offer", finding, lead, _shown(blocks), _beats(parts.strongest(rules, "ndcg")))
+
+
+def _top(part: OfferSection, k: int) -> Bars | None:
+    """The items that appear on most lists."""
+    frame = take(part.top, "offers.top", ("item", "customers"), ("category",))
+    frame = frame[plots.numbers(frame, "customers") >= k]
+    if frame.empty:
+        return None
+    top = parts.most(frame, "customers")
+    rows = []
+    for r in list(records(frame))[:12]:
+        category = "" if words.text(r["category"]) == "(no name)" else words.text(r["category"])
+        rows.append(
+            BarRow(words.text(r["item"]), (parts.bar(r["customers"], top, words.count(r["customers"])),), category)
+        )
+    title = "The items offered most"
+    return Bars(
+        title, ("customers it is offered to",), tuple(rows), f"Items for fewer than {k} customers are left out.", True
+    )
+
+
+def too_few(anchor: str, name: str, k: int) -> Section:
+    """A section that would speak about too few customers."""
+    badge = Badge("too few", "plain")
+    text = f"Fewer than {k} customers were looked at: nothing is shown, to protect them."
+    return Section(anchor, name, "Too few customers to say anything", "", (Callout(badge, text),))

@@ -1,0 +1,5 @@
+"""What customers are worth."""
+
+from crmintel.value.lifetime import LifetimeValue
+
+__all__ = ["LifetimeValue"]

@@ -1,0 +1,291 @@
+"""The page: the same every time, safe to open, silent about small groups, and whole when parts are missing."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+from crmintel.errors import DataContractError
+from crmintel.reports import Report, render, write
+
+Change = Callable[..., Report]
+EMPTY = pd.DataFrame()
+
+
+def test_two_renders_are_the_same_bytes(report: Report, page: str) -> None:
+    assert render(report) == page
+
+
+def test_the_page_does_not_depend_on_the_hash_seed_or_the_time_zone() -> None:
+    code = "import hashlib, conftest; from crmintel.reports import render; print(hashlib.sha256(render(conftest.make_report()).encode()).hexdigest())"  # noqa: E501
+    sums = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                **os.environ,
+                "PYTHONHASHSEED": seed,
+                "TZ": zone,
+                "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)]),
+            },
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed, zone in (("1", "UTC"), ("77", "Asia/Tokyo"))
+    }
+    assert len(sums) == 1
+
+
+def test_the_readers_own_plot_settings_change_nothing(report: Report, page: str) -> None:
+    with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
+        assert render(report) == page
+        assert mpl.rcParams["font.size"] == 30
+
+
+def test_write_leaves_one_file_with_the_page(report: Report, page: str, tmp_path: Path) -> None:
+    path = write(report, tmp_path / "new" / "report.html")
+    assert path.read_bytes().decode() == page
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+    assert path.stat().st_size < 2_000_000
+
+
+def test_nothing_is_fetched_from_anywhere(page: str) -> None:
+    assert not re.search(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:|//)|url\(\s*["']?(?!#)|@import""", page)
+    assert "<script" not in page
+    assert "content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"" in page
+
+
+def test_markup_in_names_is_shown_and_never_run(change: Change, report: Report) -> None:
+    bad = '<script>alert(1)</script>"onload="x'
+    assert report.offers is not None
+    assert report.plan is not None
+    page = render(
+        change(
+            title=bad,
+            source=bad,
+            notes=(bad,),
+            quality=report.quality.replace("exact duplicates", bad),
+            segments=report.segments.replace("Champions", bad),
+            tiers=report.tiers.replace("gold", bad),
+            stages=report.stages.replace("new", bad),
+            offers=dataclasses.replace(report.offers, mode=bad, top=report.offers.top.replace("Home", bad)),
+            plan=dataclasses.replace(report.plan, statement=bad, experiment={bad: bad}),
+        )
+    )
+    assert "<script" not in page
+    assert '"onload="' not in page
+    assert page.count("&lt;script&gt;") >= 9
+
+
+class Ids(HTMLParser):
+    """All ids and all targets of links and references inside the page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.targets: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            text = value or ""
+            if name == "id":
+                self.ids.append(text)
+            if name in ("href", "aria-labelledby"):
+                self.targets |= {t.removeprefix("#") for t in text.split() if name != "href" or t.startswith("#")}
+            self.targets |= set(re.findall(r"url\(#([^)]+)\)", text))
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
+    found = Ids()
+    found.feed(page)
+    assert len(found.ids) == len(set(found.ids))
+    assert found.targets <= set(found.ids)
+
+
+def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
+    assert page.count("<svg") == 8
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 8
+
+
+def test_small_groups_are_put_together_and_cannot_be_worked_out(page: str) -> None:
+    for name in ("VIP", "Staff", "A thing for three", "moved to another channel", "complained"):
+        assert name not in page
+    assert "other (small groups)" in page
+    assert "11 customers" in page  # 7 + 4
+
+
+def test_a_lone_small_group_takes_the_next_smallest_with_it(change: Change, report: Report) -> None:
+    page = render(change(segments=report.segments[report.segments["segment"] != "Staff"], plan=None))
+    assert "VIP" not in page
+    assert "Champions" not in page
+    assert "993 customers" in page  # 986 + 7
+
+
+def test_segments_merged_in_one_place_are_merged_in_the_plan_too(report: Report, change: Change) -> None:
+    page = render(change(segments=report.segments[report.segments["segment"] != "Staff"]))
+    assert "Champions" not in page
+    assert "218 of 997 customers" in page  # 212 + 4 + 2 of 986 + 7 + 4
+
+
+def test_months_and_cohorts_of_few_customers_stay_empty(report: Report, change: Change) -> None:
+    base = report.base
+    monthly = base.monthly.copy()
+    monthly.loc[3, ["active_customers", "new_customers", "revenue"]] = [3, 2, 987_654_321.0]
+    page = render(change(base=dataclasses.replace(base, monthly=monthly)))
+    assert "987.7M" not in page
+    assert "are left empty" in page
+
+
+def test_a_base_of_few_customers_shows_nothing_about_them(report: Report, change: Change) -> None:
+    small = change(base=dataclasses.replace(report.base, customers=7), churn=None, value=None, offers=None, plan=None)
+    page = render(small)
+    assert "fewer than 10 customers" in page
+    assert "Champions" not in page
+    assert "2.9M" not in page
+
+
+def test_sections_that_looked_at_few_customers_say_only_that(report: Report, change: Change) -> None:
+    assert report.churn is not None
+    page = render(change(churn=dataclasses.replace(report.churn, n=9)))
+    assert "Too few customers to say anything" in page
+    assert "Ranking (AUC)" not in page
+
+
+@pytest.mark.parametrize("name", ["churn", "value", "offers", "plan"])
+def test_a_section_that_is_missing_is_left_out_everywhere(change: Change, name: str) -> None:
+    page = render(change(**{name: None}))
+    assert f'href="#{name}"' not in page
+    assert f'id="{name}"' not in page
+
+
+def test_the_barest_report_is_a_page(change: Change, report: Report) -> None:
+    base = dataclasses.replace(report.base, revenue=None, monthly=EMPTY, concentration=None, retention=EMPTY)
+    page = render(
+        dataclasses.replace(
+            change(churn=None, value=None, offers=None, plan=None, notes=()),
+            base=base,
+            quality=EMPTY,
+            segments=EMPTY,
+            tiers=EMPTY,
+            stages=EMPTY,
+        )
+    )
+    assert "the history has no amounts" in page
+    assert "<svg" not in page
+
+
+def hollow(section: object) -> object:
+    """The section with empty frames throughout."""
+    frames = {f.name: EMPTY for f in dataclasses.fields(section) if isinstance(getattr(section, f.name), pd.DataFrame)}  # type: ignore[arg-type]
+    others = {
+        f.name: {}
+        for f in dataclasses.fields(section)  # type: ignore[arg-type]
+        if f.name in ("metrics", "experiment")
+    }
+    return dataclasses.replace(section, **frames, **others)  # type: ignore[type-var]
+
+
+def clipped(section: object, blank: bool) -> object:
+    """The section with one row a frame, its figures missing if so asked."""
+
+    def one(frame: pd.DataFrame) -> pd.DataFrame:
+        row = frame.head(1).copy()
+        for column in row.columns:
+            if blank and pd.api.types.is_numeric_dtype(row[column]) and column != "customers":
+                row[column] = np.nan
+        return row
+
+    frames = {
+        f.name: one(getattr(section, f.name))
+        for f in dataclasses.fields(section)  # type: ignore[arg-type]
+        if isinstance(getattr(section, f.name), pd.DataFrame)
+    }
+    return dataclasses.replace(section, **frames)  # type: ignore[type-var]
+
+
+def changed(report: Report, how: Callable[[object], object]) -> Report:
+    parts = {name: how(getattr(report, name)) for name in ("base", "churn", "value", "offers", "plan")}
+    whole = how(report)
+    assert isinstance(whole, Report)
+    return dataclasses.replace(whole, **parts)  # type: ignore[arg-type]
+
+
+def test_empty_frames_everywhere_are_a_page(report: Report) -> None:
+    assert "</html>" in render(changed(report, hollow))
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_frames_of_one_row_are_a_page_also_without_figures(report: Report, blank: bool) -> None:
+    page = render(changed(report, lambda part: clipped(part, blank)))
+    assert "</html>" in page
+    assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().replace("finance", "")
+
+
+def test_a_history_without_amounts_says_so_and_shows_the_rest(report: Report, change: Change) -> None:
+    base = dataclasses.replace(
+        report.base, revenue=None, monthly=report.base.monthly.drop(columns="revenue"), concentration=None
+    )
+    page = render(
+        change(
+            base=base,
+            segments=report.segments.drop(columns=["revenue", "revenue_share", "mean_value"]),
+            tiers=report.tiers.drop(columns=["revenue", "revenue_share"]),
+            value=None,
+        )
+    )
+    assert "The history has no amounts" in page
+    assert "share of money" not in page
+    assert "is the largest segment" in page
+
+
+def test_revenue_of_zero_is_no_trouble(report: Report, change: Change) -> None:
+    segments = report.segments.assign(revenue=0.0, revenue_share=0.0, mean_value=0.0)
+    monthly = report.base.monthly.assign(revenue=0.0)
+    curve = report.base.concentration
+    assert curve is not None
+    base = dataclasses.replace(
+        report.base, revenue=0.0, monthly=monthly, concentration=curve.assign(revenue_share=np.nan)
+    )
+    assert "</html>" in render(change(base=base, segments=segments))
+
+
+def test_names_of_every_script_and_length_are_shown(report: Report, change: Change) -> None:
+    names = ["高价值客户", "العملاء المخلصون", "🎉 party", "x" * 300, "नमस्ते"]
+    segments = report.segments.head(5).assign(segment=names)
+    page = render(change(segments=segments, plan=None))
+    for name in names:
+        assert f"<bdi>{name}</bdi>" in page
+
+
+def test_a_frame_that_lacks_a_column_is_named_with_what_it_has(report: Report, change: Change) -> None:
+    with pytest.raises(DataContractError, match=r"'segments' of the report lacks the columns customers"):
+        render(change(segments=report.segments.drop(columns="customers")))
+
+
+def test_the_report_given_is_left_as_it_was(report: Report) -> None:
+    before = report.segments.copy(), report.base.monthly.copy(), report.base.retention.copy()
+    render(report)
+    for old, new in zip(before, (report.segments, report.base.monthly, report.base.retention), strict=True):
+        pd.testing.assert_frame_equal(old, new)
+
+
+def test_times_with_zones_and_cohorts_as_periods_are_understood(report: Report, change: Change, page: str) -> None:
+    span = tuple(t.tz_localize("Europe/London") for t in report.span)
+    retention = report.base.retention.set_axis(report.base.retention.index.to_period("M"), axis=0)  # type: ignore[attr-defined]
+    assert render(change(span=span, base=dataclasses.replace(report.base, retention=retention))) == page
+
+
+def test_each_verdict_is_a_badge_and_the_hardest_rule_decides(page: str) -> None:
+    assert 'badge good">proven' in page
+    assert 'badge unsure">better than simple rules: not proven' in page
+    assert 'badge bad">worse than a simple rule' in page
+    assert "0.791 (0.779–0.803)" in page
