@@ -225,6 +225,29 @@ def test_the_true_chance_also_holds_for_regular_customers():
     assert near(count(world, T("2023-07-01"), T("2023-07-31")) > 0, chance)
 
 
+def test_the_true_chance_counts_on_customers_leaving():
+    world = simulate(20_000, seed=5, churn_a_year=5.0, promotion_share=0.0)
+    at, horizon = T("2023-03-01"), D(days=60)
+    chance, mean = world.purchase_probability(at, horizon), world.expected_orders(at, horizon)
+    known = chance.notna().to_numpy()
+    seen = count(world, at, at + horizon)
+    assert near((seen > 0)[known], chance[known])
+    assert near(seen[known], mean[known])
+
+
+def test_a_regular_newcomer_waits_a_whole_gap_for_the_second_order():
+    world = simulate(
+        3_000, seed=2, present_share=0.0, regularity=3, orders_a_year=100.0, rate_shape=9.0, churn_a_year=0.0,
+        promotion_share=0.0, yearly=0.0, weekly=0.0, days=200,
+    )  # fmt: skip
+    seen = orders(world).set_index("customer_id")["timestamp"].groupby("customer_id")
+    gap = (seen.nth(1) - seen.nth(0)) / D(days=1)
+    early = world.truth[world.truth["arrival"] < T("2023-04-01")].set_index("customer_id")
+    waited = gap.reindex(early.index) * early["orders_per_day"]
+    assert waited.mean() == pytest.approx(1.0, abs=0.06)
+    assert waited.var() == pytest.approx(1 / 3, abs=0.06)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path):
     def digest(name, seed):
         folder = simulate_to(tmp_path / name, 1_500, seed=seed, days=100)

@@ -81,6 +81,11 @@ def test_bins_without_ties_hold_the_same_number_of_customers():
     assert calibration_table(p > 0.5, p)["customers"].tolist() == [100] * 10
 
 
+def test_a_block_of_equal_probabilities_goes_where_its_middle_lies():
+    assert calibration_table([0, 1, 1, 0], [0.1, 0.9, 0.9, 0.9], bins=2)["customers"].tolist() == [1, 3]
+    assert calibration_table([0, 1, 1, 0], [0.1, 0.1, 0.1, 0.9], bins=2)["customers"].tolist() == [3, 1]
+
+
 def test_a_lift_table_ends_with_everybody():
     table = lift_table([1, 0, 0, 1], [4, 3, 2, 1], points=[0.25, 0.5, 1.0])
     assert table["captured"].tolist() == [0.5, 0.5, 1.0]

@@ -36,8 +36,8 @@ def test_a_horizon_of_days_uses_midnights():
 
 
 def test_the_first_training_instant_leaves_history_behind_it():
-    # A quarter of the eight months before the test is 61 days, less than the horizon.
-    split = time_split("2023-01-01", "2023-12-01", "90d", most=99)
+    # A quarter of the 234 days before the test is 58 days, less than the horizon: nothing before 9 March.
+    split = time_split("2023-01-10", "2023-12-01", "90d", most=99)
     assert split.test == T("2023-09-01")
     assert split.train == (T("2023-04-01"), T("2023-05-01"), T("2023-06-01"))
 

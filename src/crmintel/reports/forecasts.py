@@ -66,7 +66,7 @@ def churn(part: ChurnSection, k: int) -> Section:
         f"Leaving means silence for the following {words.days(part.horizon_days)}: "
         f"{words.percent(part.churn_rate)} of the customers do. "
         f"The model learned from the customers as they were{when or ' earlier'} and was then tested on "
-        f"{words.count(part.n)} customers as of {words.day(part.tested_at)}, which it had not seen."
+        f"{words.count(part.n)} customers as of {words.day(part.tested_at)}, a later time that it had not seen."
     )
     rows = parts.with_model(rules, "auc", part.metrics.get("auc"))
     blocks: list[Block | None] = [
@@ -126,10 +126,10 @@ def _calibration(part: ChurnSection, k: int) -> list[Block | None]:
             bins,
             (
                 ("customers", "Customers", words.count, True),
-                ("predicted", "Predicted to leave", lambda x: words.percent(x, 1), True),
-                ("observed", "Really left", lambda x: words.percent(x, 1), True),
-                ("low", "at least", lambda x: words.percent(x, 1), True),
-                ("high", "at most", lambda x: words.percent(x, 1), True),
+                ("predicted", "Predicted to leave", words.fine_percent, True),
+                ("observed", "Really left", words.fine_percent, True),
+                ("low", "at least", words.fine_percent, True),
+                ("high", "at most", words.fine_percent, True),
             ),
         ),
     ]
@@ -178,12 +178,12 @@ def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
     if part.total is not None and words.real(part.total.value) is not None:
         total = words.estimate(part.total, words.money)
         finding = f"The coming {ahead} should bring {total} from today's customers"
-    lead = f"Tested on the later behaviour of {words.count(part.n)} customers that the model had not seen."
+    lead = f"Tested on what {words.count(part.n)} customers really brought later, which the model had not seen."
     facts = list(parts.facts(part.metrics))
     if part.coverage is not None and words.real(part.coverage.value) is not None:
         note = f"Real values inside their interval: {words.percent(part.level)} should be."
-        around = words.brackets(part.coverage.low, part.coverage.high, words.percent)
-        facts.insert(0, Fact("Coverage", words.percent(part.coverage.value), note, around))
+        around = words.brackets(part.coverage.low, part.coverage.high, words.fine_percent)
+        facts.insert(0, Fact("Coverage", words.fine_percent(part.coverage.value), note, around))
     rows = parts.with_model(rules, "mae", part.metrics.get("mae"))
     table = pd.DataFrame(rows, columns=rules.columns)
     blocks: list[Block | None] = [
@@ -247,7 +247,7 @@ def offers(part: OfferSection, k: int) -> Section:
     )
     columns = (
         ("name", "Rule", words.text, False),
-        ("hit_rate", "Customers with a hit", lambda x: words.percent(x, 1), True),
+        ("hit_rate", "Customers with a hit", words.fine_percent, True),
         ("recall", "Recall", words.score, True),
         ("precision", "Precision", words.score, True),
         ("ndcg", "NDCG", words.score, True),

@@ -13,9 +13,6 @@ from crmintel.reports.frames import known, records
 
 Write = Callable[[object], str]
 
-FEW: Final = "fewer than 10"
-"""Written in place of a small count."""
-
 _TONES: Final = {
     "proven": "good",
     "not proven": "unsure",
@@ -37,12 +34,12 @@ METRICS: Final[Mapping[str, tuple[str, str, Write]]] = {
     "lift_20": ("Lift at 20%", "Times more leavers than in a random fifth.", words.one_digit),
     "mae": ("Mean error per customer", "Mean distance between predicted and real money.", words.money),
     "rmse": ("Root mean squared error", "As the mean error, large misses count more.", words.money),
-    "bias": ("Bias of the total", "Predicted total against real total: 0 is right.", words.percent),
-    "capture": ("Money in the top tenth", "Share of real money in the tenth predicted highest.", words.percent),
-    "capture_10": ("Money in the top tenth", "Share of real money in the tenth predicted highest.", words.percent),
+    "bias": ("Bias of the total", "Predicted total against real total: 0 is right.", words.fine_percent),
+    "capture": ("Money in the top tenth", "Share of real money in the tenth predicted highest.", words.fine_percent),
+    "capture_10": ("Money in the top tenth", "Share of real money in the tenth predicted highest.", words.fine_percent),
     "gini": ("Ranking (Gini)", "How well customers are ordered by money: 1 is perfect.", words.score),
     "spearman": ("Rank correlation", "Agreement of the two orders: 1 is perfect.", words.score),
-    "coverage": ("Coverage", "Share of real values inside their interval.", words.percent),
+    "coverage": ("Coverage", "Share of real values inside their interval.", words.fine_percent),
 }
 """Name, meaning and way of writing of the measures that have one; others are shown under their own name."""
 

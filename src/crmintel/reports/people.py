@@ -100,9 +100,7 @@ def _months(report: Report, k: int) -> list[Block | None]:
     money = plots.monthly_money(monthly, partial=partial)
     return [
         _picture(_months_title(monthly, "active_customers", partial), activity, caption),
-        _picture(
-            _months_title(monthly, "revenue", partial), money, "Returns are taken off the month they came back in."
-        ),
+        _picture(_months_title(monthly, "revenue", partial), money, "The sum of all amounts of each month."),
         table,
     ]
 
@@ -171,7 +169,7 @@ def quality(report: Report) -> Section:
     columns = (
         ("rule", "Check", words.text, False),
         ("rows", "Rows", words.count, True),
-        ("share", "Share", lambda x: words.percent(x, 1), True),
+        ("share", "Share", words.fine_percent, True),
         ("action", "What was done", _or_nothing, False),
         ("level", "Level", _level, False),
     )
@@ -251,9 +249,9 @@ def _segment_table(frame: pd.DataFrame) -> Block | None:
     columns = (
         ("segment", "Segment", words.text, False),
         ("customers", "Customers", words.count, True),
-        ("share", "Share", lambda x: words.percent(x, 1), True),
+        ("share", "Share", words.fine_percent, True),
         ("revenue", "Money", words.money, True),
-        ("revenue_share", "Share of money", lambda x: words.percent(x, 1), True),
+        ("revenue_share", "Share of money", words.fine_percent, True),
         ("recency_days", "Days since last", words.count, True),
         ("orders", "Orders each", words.one_digit, True),
         ("mean_value", "Money each", words.money, True),

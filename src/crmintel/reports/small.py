@@ -17,7 +17,7 @@ SMALLEST: Final = 10
 def small_names(frame: pd.DataFrame, *, name: str, customers: str, k: int = SMALLEST) -> tuple[str, ...]:
     """The groups that have to be merged so that no small one can be read or worked out from the total.
 
-    A lone small group takes the next smallest with it, and so does a merged group that is still too small.
+    What is merged takes the next smallest with it until it is large enough: so a lone small group is never alone.
     """
     sizes = pd.to_numeric(frame[customers], errors="coerce").fillna(0).to_numpy(dtype=float)
     merged = (sizes < k) & (sizes > 0)
@@ -25,7 +25,7 @@ def small_names(frame: pd.DataFrame, *, name: str, customers: str, k: int = SMAL
         return ()
     merged |= (frame[name].astype(object) == OTHER).to_numpy(dtype=bool)
     for row in np.argsort(sizes, kind="stable"):
-        if merged.sum() >= 2 and sizes[merged].sum() >= k:
+        if sizes[merged].sum() >= k:
             break
         merged[row] |= sizes[row] > 0
     return tuple(str(x) for x in frame[name].to_numpy(dtype=object)[merged])

@@ -79,6 +79,15 @@ def percent(x: object, digits: int | None = None) -> str:
     return _signed(f"{100 * number:.{digits}f}%")
 
 
+def fine_percent(x: object) -> str:
+    """A share in percent with one digit after the point, for figures that stand below each other or have an interval.
+
+    >>> fine_percent(0.8), fine_percent(None)
+    ('80.0%', '–')
+    """
+    return percent(x, 1)
+
+
 def score(x: object) -> str:
     """A measure with three digits after the point.
 

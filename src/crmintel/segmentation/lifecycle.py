@@ -70,7 +70,7 @@ def _median(values: Float) -> float:
 
 def _days_within(log: InteractionLog, at: Any, wanted: Float) -> tuple[Float, Float]:
     """Active days in a last stretch of about the wanted length of each customer's own, and the length really taken."""
-    ladder = np.array([int(d) for d in np.unique(np.geomspace(1, 2048, 23).round())]
+    ladder = np.array([int(d) for d in np.unique(np.geomspace(1, 2048, 23).round())])
     table = FeatureSet([f.active_days(f.where(kind=PURCHASE)).over(*(f"{d}d" for d in ladder))]).build(log, at).to_numpy()
     rung = np.clip(np.searchsorted(ladder, wanted), 0, len(ladder) - 1)
     return table[np.arange(len(table)), rung], ladder[rung].astype(np.float64)

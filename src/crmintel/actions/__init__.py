@@ -1,0 +1,6 @@
+"""What to do next, for whom, and how to find out whether it works."""
+
+from crmintel.actions.experiment import ExperimentDesign, design_experiment
+from crmintel.actions.plan import Action, Plan, plan_actions
+
+__all__ = ["Action", "ExperimentDesign", "Plan", "design_experiment", "plan_actions"]

@@ -1,0 +1,188 @@
+"""Whom to contact under a budget when nothing proves yet that contacting helps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmintel.actions.experiment import ExperimentDesign, design_experiment
+from crmintel.columns import ACTION, CUSTOMER, WHY
+from crmintel.errors import DataContractError
+
+Float = npt.NDArray[np.float64]
+NONE = "no action"
+TREATED, HELD_OUT, OUTSIDE = "treated", "held out", "outside"
+STATEMENT = (
+    "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by "
+    "value at risk minus cost. A random part of the candidates is held out, with the probability on record, so that the next run can tell."
+)
+
+
+@final
+@dataclass(frozen=True)
+class Action:
+    """Something that can be done for a customer.
+
+    Parameters
+    ----------
+    name : str
+    cost : float
+        Money per customer.
+    capacity : int, optional
+        How many customers it can reach.
+    why : str
+        The reason that is written beside it.
+    """
+
+    name: str
+    cost: float
+    capacity: int | None = None
+    why: str = "value at risk"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.cost) and self.cost >= 0):
+            raise DataContractError(f"The cost of action {self.name!r} is {self.cost}. Give money of at least 0.")
+        if self.capacity is not None and self.capacity < 1:
+            raise DataContractError(f"The capacity of action {self.name!r} is {self.capacity}. Give at least 1, or leave it out.")
+        if not self.name or self.name == NONE:
+            raise DataContractError(f"An action cannot be called {self.name!r}.")
+
+
+@final
+@dataclass(frozen=True)
+class Plan:
+    """Who gets what, who is held out, and what it costs.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a customer: customer_id, action, action_why, arm (treated, held out, outside), propensity, at_risk, cost.
+    budget, cost : float
+        Money allowed and money planned.
+    statement : str
+        What the plan claims, and what it does not.
+    causal : bool
+        Whether effects are known. Without randomised treatment: never.
+    design : ExperimentDesign, optional
+        What the hold-out will be able to prove; none without candidates.
+    """
+
+    table: pd.DataFrame
+    budget: float
+    cost: float
+    statement: str
+    causal: bool
+    design: ExperimentDesign | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """The plan, one row a customer."""
+        return self.table.copy(deep=False)
+
+    def count(self, arm: str) -> int:
+        """How many customers are in an arm."""
+        return int((self.table["arm"] == arm).sum())
+
+    def _repr_html_(self) -> str:
+        counts = self.table.groupby([ACTION, "arm"]).size().rename("customers").reset_index()
+        return f"<p>{self.statement}</p><p>{self.design or ''}</p>{counts.to_html(index=False, escape=True)}"
+
+
+def plan_actions(
+    at_risk: pd.Series,
+    probability: pd.Series,
+    actions: Sequence[Action],
+    *,
+    budget: float,
+    horizon_days: float,
+    holdout: float = 0.2,
+    priced: bool = True,
+    blocked: pd.Series | None = None,
+    seed: int = 0,
+) -> Plan:
+    """Spend a budget where most is at risk, and hold out a random part to learn from.
+
+    Parameters
+    ----------
+    at_risk : Series
+        What is lost with each customer over the horizon, in money; indexed by customer.
+    probability : Series
+        Probability of losing each customer.
+    actions : sequence of Action
+        In order of preference: each customer gets the first that still has capacity.
+    budget : float
+        Money for all treated customers together.
+    holdout : float in (0, 1)
+        Share of the candidates who are left alone. The propensity on record is the share really treated.
+    priced : bool
+        Whether `at_risk` is money, so that cost can be subtracted from it.
+    blocked : Series of bool, optional
+        Customers who must not be contacted.
+    seed : int
+        Of the draw; it depends on this and the identifiers only, not on the order of rows.
+
+    Raises
+    ------
+    DataContractError
+        If the budget is negative or not finite, the hold-out is no share, or no action is given.
+    """
+    if not (np.isfinite(budget) and budget >= 0):
+        raise DataContractError(f"budget is {budget}. Give money of at least 0.")
+    if not 0 < holdout < 1:
+        raise DataContractError(f"holdout is {holdout}. Give a share between 0 and 1.")
+    if not actions:
+        raise DataContractError("No action was given. Name at least one.")
+    ids, risk = at_risk.index, np.nan_to_num(at_risk.to_numpy(np.float64))
+    free = np.ones(len(ids), bool) if blocked is None else ~blocked.reindex(ids).fillna(False).to_numpy(bool)
+    chosen, cost = _candidates(risk, free, actions, budget / (1 - holdout), priced, ids)
+    draw = uniform(ids, seed)
+    arm = np.full(len(ids), OUTSIDE, object)
+    propensity = np.full(len(ids), np.nan)
+    for number in range(len(actions)):
+        mine = np.flatnonzero(chosen == number)
+        treat = int(len(mine) * (1 - holdout))  # rounded down, so that the treated stay within the budget
+        arm[mine], propensity[mine] = HELD_OUT, treat / max(len(mine), 1)
+        arm[mine[np.argsort(draw[mine], kind="stable")[:treat]]] = TREATED
+    treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
+    names = np.array([*(a.name for a in actions), NONE], object)[np.where(arm == TREATED, chosen, -1)]
+    why = np.array([_why(c, a, actions) for c, a in zip(chosen, arm, strict=True)], object) if len(ids) else np.zeros(0, object)
+    table = pd.DataFrame({
+        CUSTOMER: ids, ACTION: pd.array(names, dtype="str"), WHY: pd.array(why, dtype="str"), "arm": pd.array(arm, dtype="str"),
+        "propensity": propensity, "at_risk": risk, "cost": np.where(arm == TREATED, cost, 0.0),
+    })  # fmt: skip
+    in_test = arm != OUTSIDE
+    design = None
+    if treated and held:
+        baseline = float(np.clip(probability.to_numpy()[in_test].mean(), 0.001, 0.999))
+        design = design_experiment(baseline, treated, held, horizon_days=horizon_days)
+    return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT, False, design)
+
+
+def uniform(ids: pd.Index, seed: int) -> Float:
+    """A number in [0, 1) for each identifier: the same wherever and whenever it is drawn."""
+    text = np.array([str(i) for i in ids], object)
+    return pd.util.hash_array(text, hash_key=f"{seed:016d}"[-16:], categorize=False) / 2.0**64
+
+
+def _candidates(
+    risk: Float, free: npt.NDArray[np.bool_], actions: Sequence[Action], money: float, priced: bool, ids: pd.Index
+) -> tuple[npt.NDArray[np.int64], Float]:
+    """The action of each candidate (−1 for nobody's), the most at risk first until the money for all is planned."""
+    chosen, cost = np.full(len(risk), -1, np.int64), np.zeros(len(risk))
+    order = np.lexsort((np.argsort(np.argsort(ids)), -risk))
+    for number, action in enumerate(actions):
+        worth = risk - (action.cost if priced else 0.0)
+        open_ = [i for i in order if free[i] and chosen[i] < 0 and worth[i] > 0]
+        room = len(open_) if action.capacity is None else action.capacity
+        afford = room if action.cost == 0 else int((money - cost.sum()) / action.cost + 1e-9)
+        take = np.array(open_[: max(min(room, afford), 0)], np.int64)
+        chosen[take], cost[take] = number, action.cost
+    return chosen, cost
+
+
+def _why(chosen: int, arm: str, actions: Sequence[Action]) -> str:
+    if arm == TREATED:
+        return actions[chosen].why
+    return "held out at random, to learn what the action changes" if arm == HELD_OUT else "less at risk than the budget reaches"

@@ -1,0 +1,192 @@
+"""Fit on earlier instants, judge at a later one beside simple rules, then learn from everything known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmintel import features as f
+from crmintel.churn import ChurnClassifier
+from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN
+from crmintel.errors import DataContractError
+from crmintel.evaluation import (
+    ProbabilityReport, RankingReport, TimeSplit, ValueReport, compare_rankings, compare_scores, compare_values,
+    suggest_horizon, time_split,
+)  # fmt: skip
+from crmintel.features import FeatureSet
+from crmintel.interactions import InteractionLog
+from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
+from crmintel.value import LifetimeValue
+
+MOST_INSTANTS = 6
+LEAST_CHANGES = 10
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """What every answer stands on: the split, the features, and the customers known at each instant.
+
+    Parameters
+    ----------
+    split : TimeSplit
+    features : FeatureSet
+    train, test : DataFrame
+        Features of customers with a purchase, indexed by (customer, at).
+    rules : DataFrame
+        What simple business rules look at, at the test instant.
+    """
+
+    log: InteractionLog
+    split: TimeSplit
+    features: FeatureSet
+    train: pd.DataFrame
+    test: pd.DataFrame
+    rules: pd.DataFrame
+
+    @property
+    def horizon(self) -> str:
+        """The horizon as a text duration."""
+        return f"{self.split.horizon.days}d"
+
+
+def choose(log: InteractionLog, horizon: str | None = None, test: Any = None) -> TimeSplit:
+    """Instants to train at and the later one to test at.
+
+    Training instants at which nearly everybody or nearly nobody left carry no lesson and are passed over.
+    """
+    length = pd.Timedelta(horizon) if horizon else suggest_horizon(log.start, log.end)
+    split = time_split(log.start, log.end, length, test=test, most=36)
+    told = f.churned(log, list(split.train), f"{length.days}d").groupby(level=AT).agg(["sum", "size"])
+    useful = told[(told["sum"] >= LEAST_CHANGES) & (told["size"] - told["sum"] >= LEAST_CHANGES)].index
+    train = tuple(t for t in split.train if t in useful) or split.train
+    return TimeSplit(train[-MOST_INSTANTS:], split.test, split.horizon)
+
+
+def prepare(log: InteractionLog, split: TimeSplit, *, progress: bool = False) -> Ground:
+    """Features at every instant of a split; vocabularies are frozen at the first of them."""
+    fs = f.standard(log, at=split.train[0])
+    tables = [_buyers(fs.build(log, at=list(at), progress=progress)) for at in (split.train, [split.test])]
+    buys, net = f.where(kind=PURCHASE), f.where(kind=[PURCHASE, RETURN])
+    order = f.distinct(ORDER, buys) if ORDER in log.columns else f.active_days(buys)
+    looks = [f.recency(buys), f.tenure(), f.gaps(buys), order.named("orders", "orders")]
+    if log.has_amounts:
+        looks.append(f.total(AMOUNT, net).named("money", "money").over(f"{split.horizon.days}d", "all"))
+    rules = FeatureSet(looks).build(log, at=[split.test]).loc[tables[1].index]
+    return Ground(log, split, fs, tables[0], tables[1], rules)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ChurnAnswer:
+    """A classifier that has been judged, and the one that learned from everything."""
+
+    model: ChurnClassifier
+    report: ProbabilityReport
+    rate: float
+
+
+def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
+    """Learn who leaves; judge it at the later instant beside three rules.
+
+    Raises
+    ------
+    DataContractError
+        If everybody or nobody left at the instants of training or testing.
+    """
+    train = f.churned(ground.log, ground.train.index, ground.horizon).to_numpy()
+    later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
+    looks = ground.rules
+    rules = {
+        "days since the last purchase": looks["recency_days_purchase"],
+        "few past orders": -looks["orders_all"],
+        "time since last ÷ usual gap": looks["gap_purchase_overdue_all"],
+    }
+    judged = ChurnClassifier(random_state=seed).fit(ground.train, train)
+    report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], {k: v.to_numpy() for k, v in rules.items()}, seed=seed)
+    model = ChurnClassifier(random_state=seed).fit(*_everything(ground, train, later))
+    return ChurnAnswer(model, report, float(later.mean()))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class ValueAnswer:
+    """A value model that has been judged, and the one that learned from everything."""
+
+    model: LifetimeValue
+    report: ValueReport
+
+
+def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
+    """Learn what customers spend over the horizon; judge it later beside two rules."""
+    train = f.spend(ground.log, ground.train.index, ground.horizon).to_numpy()
+    later = f.spend(ground.log, ground.test.index, ground.horizon).to_numpy()
+    looks, days = ground.rules, ground.split.horizon.days
+    pace = looks["money_all"] / np.maximum(looks["tenure_days"], days) * days
+    rules = {f"as in the last {days} days": looks[f"money_{days}d"].to_numpy(), "at the pace so far": pace.to_numpy()}
+    judged = LifetimeValue(random_state=seed).fit(ground.train, train)
+    told = judged.predict_interval(ground.test)
+    spent = np.maximum(later, 0.0)
+    report = compare_values(spent, told["value"], told["value_low"], told["value_high"], {k: np.maximum(v, 0) for k, v in rules.items()}, seed=seed)
+    return ValueAnswer(LifetimeValue(random_state=seed).fit(*_everything(ground, train, later)), report)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class OfferAnswer:
+    """Recommenders for new items and for repeats, each judged beside popularity."""
+
+    new: Recommender
+    again: Recommender
+    new_report: RankingReport
+    again_report: RankingReport
+
+
+def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
+    """Learn what customers buy next; judge new items and repeats separately, on what was really bought later.
+
+    Raises
+    ------
+    DataContractError
+        If the log has no items.
+    """
+    log, at = ground.log, ground.split.test
+    past = log.before(at)
+    truth = f.next_items(log, at, ground.horizon)
+    models = [m.fit(past) for m in (CoOccurrence(), Repeat(), Popularity())]
+    bought, popular = models[1], models[2]
+    pairs = bought.history_.tocoo()
+    before = pd.MultiIndex.from_arrays([bought.customers_[pairs.row], bought.items_[pairs.col]])
+    known = truth[CUSTOMER].isin(bought.customers_)
+    repeated = pd.MultiIndex.from_frame(truth[[CUSTOMER, ITEM]]).isin(before)
+    reports = []
+    for model, exclude, mine in ((models[0], "bought", known & ~repeated), (bought, "new", known & repeated)):
+        asked = truth[mine][[CUSTOMER, ITEM]]
+        who = pd.Index(asked[CUSTOMER].unique())
+        size = min(k, len(model.items_))
+        lists = {m.name: m.recommend(who, k=size, exclude=exclude) for m in (model, popular)}  # type: ignore[arg-type]
+        reports.append(compare_rankings(asked, lists, k=size, seed=seed))
+    return OfferAnswer(CoOccurrence().fit(log), Repeat().fit(log), *reports)
+
+
+def attempt(make: Callable[[], Any], what: str, notes: list[str]) -> Any:
+    """An answer, or None and a note that says in words why there is none."""
+    try:
+        return make()
+    except DataContractError as error:
+        notes.append(f"{what}: {error}")
+        return None
+
+
+def _buyers(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["recency_days_purchase"].notna()]
+
+
+def _everything(ground: Ground, train: npt.NDArray[Any], later: npt.NDArray[Any]) -> tuple[pd.DataFrame, npt.NDArray[Any]]:
+    """Training and test instants together: what the model that is used may learn from."""
+    return pd.concat([ground.train, ground.test]), np.concatenate([train, later])
+
+
