@@ -1,0 +1,119 @@
+"""The command line: ``crmintel run``, ``crmintel demo``, ``crmintel check``."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from crmintel import __version__
+from crmintel.errors import CrmIntelError, DataContractWarning
+from crmintel.job import Settings, analyse, read_settings, write
+
+STEPS = 8
+BAD_INPUT = 2
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False, rich_markup_mode=None)
+
+Source = Annotated[list[str], typer.Argument(help="Parquet or CSV files, a folder, or a quoted glob.")]
+Map = Annotated[Path | None, typer.Option("--map", help="TOML file: column names, policies, items, actions.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder for the tables, the page and the record.")]
+Uri = Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server or store; by default SQLite in the folder.")]
+Horizon = Annotated[str | None, typer.Option("--horizon", help="How far ahead to look, such as 90d.")]
+Test = Annotated[str | None, typer.Option("--test", help="Instant to test at, such as 2011-09-01.")]
+Budget = Annotated[float | None, typer.Option("--budget", help="Money for the plan.")]
+Offer = Annotated[str | None, typer.Option("--offer", help="Next items: 'new' ones or 'again'.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+
+
+@app.callback(invoke_without_command=True)
+def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """From the raw history of what customers did to decisions about what to do next for each of them."""
+    if version:
+        typer.echo(f"crmintel {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    source: Source, out: Out, map_: Map = None, tracking_uri: Uri = None, horizon: Horizon = None, test: Test = None,
+    budget: Budget = None, offer: Offer = None, seed: Seed = None,
+) -> None:  # fmt: skip
+    """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
+    with _complaints():
+        given = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
+        settings = replace(read_settings(map_), **{k: v for k, v in given.items() if v is not None})
+        _job(_one(source), settings, out, tracking_uri, ", ".join(Path(s).name for s in source))
+
+
+@app.command()
+def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
+    """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
+    from crmintel.datasets.public import complete_journey
+
+    with _complaints():
+        rows, items = complete_journey()
+        settings = Settings(title="A year of groceries", timezone="America/New_York", items=items)
+        _job(rows, settings, out, tracking_uri, "dunnhumby, The Complete Journey (2,469 households)")
+
+
+@app.command()
+def check(source: Source, map_: Map = None) -> None:
+    """Print what is in a history and what is wrong with it; write nothing."""
+    with _complaints():
+        log = read_settings(map_).read(_one(source))
+        typer.echo(repr(log))
+        typer.echo(str(log.quality))
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+def _one(source: list[str]) -> Any:
+    return source[0] if len(source) == 1 else source
+
+
+def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, name: str) -> None:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("reading", total=STEPS)
+
+        def step(what: str) -> None:
+            bar.update(task, advance=1, description=what)
+
+        log = settings.read(source)
+        results = analyse(log, settings, source=name, step=step)
+        page = write(results, out, settings, tracking_uri=tracking_uri, step=step)
+    typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")
+    for figure, estimate in results.metrics.items():
+        typer.echo(f"  {figure}: {estimate}")
+    for note in results.notes:
+        typer.echo(f"  {note}")
+    if results.scores.plan is not None:
+        typer.echo(results.scores.plan.statement + (f"\n{results.scores.plan.design}" if results.scores.plan.design else ""))
+    typer.echo(f"Tables in {out}/\nReport: {page}")
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """Bad input ends with one paragraph and exit code 2; remarks about the data stand in the quality report instead."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataContractWarning)
+            yield
+    except CrmIntelError as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(BAD_INPUT)
+
+

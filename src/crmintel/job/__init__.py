@@ -1,0 +1,14 @@
+"""The main job and its steps, for scripts and notebooks."""
+
+from crmintel.job.answers import (
+    ChurnAnswer, Ground, OfferAnswer, ValueAnswer, answer_churn, answer_offers, answer_value, choose, prepare,
+)  # fmt: skip
+from crmintel.job.customers import Scores, score_customers
+from crmintel.job.page import build_report
+from crmintel.job.run import Results, analyse, write
+from crmintel.job.settings import Settings, read_settings
+
+__all__ = [
+    "ChurnAnswer", "Ground", "OfferAnswer", "Results", "Scores", "Settings", "ValueAnswer", "analyse", "answer_churn",
+    "answer_offers", "answer_value", "build_report", "choose", "prepare", "read_settings", "score_customers", "write",
+]  # fmt: skip

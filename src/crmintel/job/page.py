@@ -1,0 +1,189 @@
+"""The report of a run: numbers put into the words and pictures of `crmintel.reports`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crmintel.actions import Plan
+from crmintel.columns import (
+    ACTION, AMOUNT, CATEGORY, CHURN, CUSTOMER, ITEM, KIND, PURCHASE, RETURN, SEGMENT, STAGE, VALUE,
+)  # fmt: skip
+from crmintel.evaluation import Estimate, bootstrap
+from crmintel.interactions import InteractionLog
+from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
+from crmintel.job.customers import Scores
+from crmintel.job.settings import Settings
+from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection
+
+BINS = 20
+THEMES = {
+    "rhythm": "silent for longer than usual",
+    "how often": "few or fewer orders",
+    "money": "little or less money spent",
+    "variety": "narrow choice of items",
+    "returns": "returns",
+    "other contacts": "little other contact",
+    "tenure": "length of the relationship",
+    "channels": "channels used",
+    "ratings": "ratings given",
+}
+
+
+def build_report(
+    ground: Ground, scores: Scores, churn: ChurnAnswer | None, value: ValueAnswer | None, offers: OfferAnswer | None,
+    notes: list[str], settings: Settings, source: str,
+) -> Report:  # fmt: skip
+    """Everything the page shows, as plain numbers; no customer's row among them."""
+    log, table = ground.log, scores.customers
+    churn_section = None if churn is None else _churn(ground, churn, scores)
+    return Report(
+        title=settings.title,
+        source=source,
+        created=None,
+        span=log.span,
+        at=scores.at.floor("s"),
+        horizon=ground.split.horizon,
+        base=_base(log, scores),
+        quality=log.quality.to_frame(),
+        segments=_segments(scores),
+        tiers=pd.DataFrame() if scores.tiers is None else scores.tiers.summary().assign(revenue=lambda t: t.pop("cents") / 100),
+        stages=_shares(table.groupby(STAGE).agg(customers=(CUSTOMER, "size"), churn_probability=(CHURN, "mean")), len(table)),
+        churn=churn_section,
+        value=None if value is None else _value(value, scores),
+        offers=None if offers is None else _offers(ground, offers, scores, settings),
+        plan=None if scores.plan is None else _plan(scores.plan, table),
+        notes=tuple(notes),
+    )
+
+
+def _base(log: InteractionLog, scores: Scores) -> Base:
+    months = [_monthly(p, log) for p in log.parts([KIND, AMOUNT])]
+    seen = pd.concat(months, ignore_index=True) if months else pd.DataFrame(columns=[CUSTOMER, "month", "money"])
+    first = seen.groupby(CUSTOMER)["month"].min()
+    monthly = seen.groupby("month").agg(active_customers=(CUSTOMER, "nunique"), revenue=("money", "sum"))
+    every = pd.RangeIndex(monthly.index.min(), monthly.index.max() + 1) if len(monthly) else monthly.index
+    monthly = monthly.reindex(every, fill_value=0)
+    monthly["new_customers"] = first.value_counts().reindex(every, fill_value=0)
+    monthly.insert(0, "month", _month_start(monthly.index.to_numpy()))
+    since = seen.assign(since=seen["month"] - seen[CUSTOMER].map(first), cohort=seen[CUSTOMER].map(first))
+    grid = since.groupby(["cohort", "since"])[CUSTOMER].nunique().unstack(fill_value=0)
+    retention = grid.div(first.value_counts().reindex(grid.index), axis=0)
+    last = int(monthly.index.max()) if len(monthly) else 0
+    for cohort in retention.index:  # months that have not come yet are unknown, not empty
+        retention.loc[cohort, [c for c in retention.columns if cohort + c > last]] = np.nan
+    retention.index = pd.DatetimeIndex(_month_start(retention.index.to_numpy()))
+    return Base(
+        customers=len(scores.customers),
+        interactions=len(log),
+        orders=int(scores.rfm["frequency"].sum()),
+        revenue=float(scores.rfm["monetary"].sum()) if log.has_amounts else None,
+        monthly=monthly.reset_index(drop=True) if log.has_amounts else monthly.reset_index(drop=True).drop(columns="revenue"),
+        concentration=None if scores.tiers is None else scores.tiers.concentration(),
+        retention=retention,
+    )
+
+
+def _monthly(part: Any, log: InteractionLog) -> pd.DataFrame:
+    """Money of each customer in each local month with a purchase: customer_id (a code), month (since 1970), money."""
+    low, high = log.bounds
+    kinds = part.vocabulary[KIND].to_pylist()
+    wanted = [kinds.index(k) for k in (PURCHASE, RETURN) if k in kinds]
+    mask = np.isin(part.codes[KIND], wanted) & (part.time >= low) & (part.time <= high)
+    month = log.zone.to_local(part.time[mask]).astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
+    money = part.numbers[AMOUNT][mask] if AMOUNT in part.numbers else np.zeros(mask.sum())
+    ids = part.customers.to_pandas().to_numpy()[part.customer_codes[mask]]
+    return pd.DataFrame({CUSTOMER: ids, "month": month, "money": money}).groupby([CUSTOMER, "month"], as_index=False).sum()
+
+
+def _month_start(months: Any) -> Any:
+    return np.asarray(months, np.int64).astype("datetime64[M]").astype("datetime64[us]")
+
+
+def _shares(table: pd.DataFrame, total: int) -> pd.DataFrame:
+    return table.assign(share=table["customers"] / max(total, 1)).reset_index().sort_values("customers", ascending=False, ignore_index=True)
+
+
+def _segments(scores: Scores) -> pd.DataFrame:
+    table = scores.customers.set_index(CUSTOMER).join(scores.rfm[["recency_days", "frequency"] + [c for c in ("monetary",) if c in scores.rfm]])
+    grouped = table.groupby(SEGMENT).agg(
+        customers=("recency_days", "size"), recency_days=("recency_days", "mean"), orders=("frequency", "mean"),
+        churn_probability=(CHURN, "mean"), mean_value=(VALUE, "mean"),
+    )  # fmt: skip
+    if "monetary" in table:
+        grouped["revenue"] = table.groupby(SEGMENT)["monetary"].sum()
+        grouped["revenue_share"] = grouped["revenue"] / max(float(grouped["revenue"].sum()), 1e-9)
+    return _shares(grouped.dropna(axis=1, how="all"), len(table))
+
+
+def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:
+    report, p = churn.report, scores.customers[CHURN].dropna()
+    counts, edges = np.histogram(p, bins=BINS, range=(0, 1))
+    top = pd.Series(dtype=object) if scores.reasons is None else scores.reasons.themes.iloc[:, 0].replace("", np.nan).dropna()
+    reasons = top.map(lambda t: THEMES.get(t, t)).value_counts().rename_axis("reason").rename("customers").reset_index()
+    return ChurnSection(
+        n=report.n, churn_rate=churn.rate, horizon_days=ground.split.horizon.days,
+        trained_at=list(ground.split.train), tested_at=ground.split.test,
+        metrics=_renamed(report.metrics, {"top_decile_lift": "lift_10"}),
+        rules=report.rules[report.rules["name"] != "model"], calibration=report.calibration, lift=report.lift,
+        reasons=reasons.assign(share=reasons["customers"] / max(len(p), 1)),
+        scores_histogram=pd.DataFrame({"low": edges[:-1], "high": edges[1:], "customers": counts}),
+    )  # fmt: skip
+
+
+def _value(value: ValueAnswer, scores: Scores) -> ValueSection:
+    report = value.report
+    expected = scores.customers[VALUE].dropna().to_numpy()
+    total = bootstrap(lambda v: float(v.sum()), expected, n=200) if len(expected) else None
+    return ValueSection(
+        n=report.n,
+        metrics=_renamed(report.metrics, {"mean_absolute_error": "mae", "total_error": "bias", "top_decile_capture": "capture_10"}),
+        rules=report.rules[report.rules["name"] != "model"], deciles=report.deciles,
+        coverage=report.metrics.get("coverage"), level=value.model.level, total=total,
+    )  # fmt: skip
+
+
+def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Settings) -> OfferSection:
+    report = offers.new_report if settings.offer == "new" else offers.again_report
+    lists = scores.recommendations
+    first = lists[(lists["list"] == settings.offer) & (lists["source"] != "popular")]
+    top = first.groupby(ITEM)[CUSTOMER].nunique().rename("customers").reset_index().rename(columns={ITEM: "item"})
+    top = top.sort_values(["customers", "item"], ascending=[False, True], kind="stable").head(15).reset_index(drop=True)
+    if settings.items is not None and CATEGORY in settings.items:
+        kinds = settings.items.drop_duplicates(ITEM).set_index(ITEM)[CATEGORY]
+        top["category"] = top["item"].map(kinds)
+    names = settings.item_names
+    top["item"] = [str(names.get(i, i)) for i in top["item"]]
+    mode = "items the customer never bought" if settings.offer == "new" else "items the customer bought before"
+    rules = report.rules.assign(gain=lambda r: r["gain"].mask(r["verdict"] == ""))
+    return OfferSection(n=report.n, k=report.k, mode=mode, rules=rules, top=top, horizon_days=ground.split.horizon.days)
+
+
+def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
+    joined = plan.table.merge(table[[CUSTOMER, SEGMENT]], on=CUSTOMER)
+    joined["contacted"] = joined["arm"] == "treated"
+    label = joined[ACTION].mask(joined["arm"] == "held out", "held out at random")
+    by_action = joined.groupby(label.rename("action")).agg(customers=(CUSTOMER, "size"), cost=("cost", "sum"), value_at_risk=("at_risk", "sum"))
+    by_segment = joined.groupby(SEGMENT).agg(contacted=("contacted", "sum"), customers=(CUSTOMER, "size"))
+    d = plan.design
+    experiment: dict[str, str | float] = {} if d is None else {
+        "customers contacted": f"{d.treated:,}",
+        "customers held out at random": f"{d.held_out:,}",
+        "expected churn without contact": f"{d.baseline:.1%}",
+        "smallest drop one round can prove": f"{d.smallest_drop:.1%} points",
+        "to prove a drop of a tenth": f"{d.needed:,} customers in both groups",
+        "rounds of this size": f"{d.rounds:,}",
+        "days until the answer": f"{d.duration_days:,.0f}",
+        "power and level": f"{d.power:.0%} and {d.level:.0%}, two-sided",
+    }  # fmt: skip
+    return PlanSection(
+        causal=plan.causal, statement=plan.statement, budget=plan.budget, cost=plan.cost, by_action=by_action.reset_index(),
+        by_segment=by_segment.reset_index(), holdout=plan.count("held out"), treated=plan.count("treated"), experiment=experiment,
+    )  # fmt: skip
+
+
+def _renamed(metrics: Mapping[str, Estimate], names: Mapping[str, str]) -> dict[str, Estimate]:
+    return {names.get(k, k): v for k, v in metrics.items()}
+
+

@@ -1,0 +1,162 @@
+"""The main job: from a history to tables, a page and a record of the run. Each step is a plain function of its own."""
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crmintel.columns import CUSTOMER
+from crmintel.errors import DataContractError
+from crmintel.evaluation import Estimate
+from crmintel.interactions import InteractionLog
+from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer, answer_churn, answer_offers, answer_value, attempt, choose, prepare
+from crmintel.job.customers import Scores, score_customers
+from crmintel.job.page import build_report
+from crmintel.job.settings import Settings
+from crmintel.reports import Report, render
+from crmintel.tracking import record, sqlite_uri
+
+TABLES = ("customers", "recommendations", "plan")
+Step = Callable[[str], None]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Results:
+    """All that a run found out."""
+
+    ground: Ground
+    churn: ChurnAnswer | None
+    value: ValueAnswer | None
+    offers: OfferAnswer | None
+    scores: Scores
+    report: Report
+    notes: tuple[str, ...]
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """Every quality figure with its interval, by a dotted name."""
+        out = {}
+        for name, answer in (("churn", self.churn), ("value", self.value)):
+            out |= {f"{name}.{k}": v for k, v in (answer.report.metrics if answer is not None else {}).items()}
+        if self.offers is not None:
+            for name, report in (("offers_new", self.offers.new_report), ("offers_again", self.offers.again_report)):
+                out |= {f"{name}.{k}": v for k, v in report.metrics.items()}
+        return out
+
+    def _repr_html_(self) -> str:
+        rows = pd.DataFrame([(k, f"{v}") for k, v in self.metrics.items()], columns=["figure", "value"])
+        return rows.to_html(index=False, escape=True)
+
+
+def analyse(log: InteractionLog, settings: Settings = Settings(), *, source: str = "interactions", step: Step = lambda name: None) -> Results:
+    """Answer every question that a log can answer.
+
+    Parameters
+    ----------
+    log : InteractionLog
+    settings : Settings
+    source : str
+        Name of the data on the page.
+    step : callable
+        Told the name of each step as it begins.
+
+    Raises
+    ------
+    DataContractError
+        If the history is empty, or too short to learn from one time and test on a later one.
+    """
+    if not len(log):
+        raise DataContractError("The history has no interactions. Nothing can be learned from it.")
+    notes: list[str] = []
+    step("features")
+    split = choose(log, settings.horizon, settings.test)
+    ground = prepare(log, split)
+    step("churn")
+    churn = attempt(lambda: answer_churn(ground, settings.seed), "No churn probabilities", notes)
+    step("value")
+    value = attempt(lambda: answer_value(ground, settings.seed), "No customer values", notes)
+    step("recommendations")
+    offers = attempt(lambda: answer_offers(ground, settings.k, settings.seed), "No recommendations", notes)
+    step("scores and plan")
+    scores = score_customers(ground, churn, value, offers, settings)
+    if scores.plan is None:
+        notes.append("No plan: it ranks customers by the probability of losing them, which is not known here.")
+    report = build_report(ground, scores, churn, value, offers, notes, settings, source)
+    return Results(ground, churn, value, offers, scores, report, tuple(notes))
+
+
+def write(results: Results, out: str | os.PathLike[str], settings: Settings, *, tracking_uri: str | None = None, step: Step = lambda name: None) -> Path:
+    """Write the tables, the page and the record of a run; each file replaces its predecessor in one move.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    DataContractError
+        If the folder cannot be written.
+    """
+    folder = Path(out)
+    step("report")
+    page = render(results.report)
+    tables = {"customers": results.scores.customers, "recommendations": results.scores.recommendations}
+    tables["plan"] = results.scores.plan.table if results.scores.plan is not None else pd.DataFrame({CUSTOMER: results.scores.customers[CUSTOMER][:0]})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+            _replace(folder / f"{name}.parquet", lambda path, arrow=arrow: pq.write_table(arrow, path))
+        _replace(folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8"))
+        _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    except OSError as error:
+        raise DataContractError(f"The folder {str(folder)!r} cannot be written ({error.strerror}). Choose another with --out.") from None
+    step("tracking")
+    _track(results, folder, settings, tracking_uri)
+    return folder / "report.html"
+
+
+def _replace(path: Path, make: Callable[[Path], Any]) -> None:
+    """Write beside the target, then move over it: a reader sees the old file or the new one, never half of one."""
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        make(beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _track(results: Results, folder: Path, settings: Settings, uri: str | None) -> None:
+    ground, metrics = results.ground, {}
+    for name, e in results.metrics.items():
+        metrics |= {name: e.value, f"{name}.low": e.low, f"{name}.high": e.high}
+    record(
+        uri or sqlite_uri(folder),
+        experiment="crmintel",
+        parameters={
+            "horizon_days": ground.split.horizon.days,
+            "trained_at": ", ".join(f"{t:%Y-%m-%d}" for t in ground.split.train),
+            "tested_at": f"{ground.split.test:%Y-%m-%d}",
+            "scored_at": f"{results.scores.at:%Y-%m-%d %H:%M:%S}",
+            "seed": settings.seed, "holdout": settings.holdout, "offer": settings.offer, "features": len(ground.features.names),
+            "customers": len(results.scores.customers), "interactions": len(ground.log),
+        },
+        metrics={k: v for k, v in metrics.items() if v == v},
+        tags={
+            "data_fingerprint": ground.log.fingerprint,
+            "features_fingerprint": ground.features.fingerprint,
+            "report_sha256": hashlib.sha256((folder / "report.html").read_bytes()).hexdigest(),
+            **{f"version.{p}": importlib.metadata.version(p) for p in ("crmintel", "lightgbm", "numpy", "pandas", "scikit-learn")},
+        },
+        files=[folder / "report.html", folder / "features.json"],
+        artifacts=folder / "mlflow-files",
+    )  # fmt: skip
