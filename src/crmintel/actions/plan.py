@@ -59,7 +59,8 @@ class Plan:
     Parameters
     ----------
     table : DataFrame
-        One row a customer: customer_id, action, action_why, arm (treated, held out, outside), propensity, at_risk, cost.
+        One row a customer: customer_id, action, action_why, arm (treated, held out, outside), propensity (of being
+        treated; 0 outside), at_risk, cost.
     budget, cost : float
         Money allowed and money planned.
     statement : str
@@ -139,7 +140,7 @@ def plan_actions(
     chosen, cost = _candidates(risk, free, actions, budget / (1 - holdout), priced, ids)
     draw = uniform(ids, seed)
     arm = np.full(len(ids), OUTSIDE, object)
-    propensity = np.full(len(ids), np.nan)
+    propensity = np.zeros(len(ids))
     for number in range(len(actions)):
         mine = np.flatnonzero(chosen == number)
         treat = int(len(mine) * (1 - holdout))  # rounded down, so that the treated stay within the budget

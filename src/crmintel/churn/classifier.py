@@ -1,5 +1,6 @@
 """Who will leave: a probability that is true as it comes."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, final
 
 import lightgbm as lgb
@@ -42,6 +43,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Instead of LightGBM with small trees.
     random_state : int
         Seed of the learner and of the folds.
+    threads : int
+        How many folds are learned at a time, each on one thread; the result does not depend on it.
 
     Attributes
     ----------
@@ -56,9 +59,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     same model. No class weights: they cost calibration and buy nothing.
     """
 
-    def __init__(self, learner: Any = None, *, random_state: int = 0) -> None:
+    def __init__(self, learner: Any = None, *, random_state: int = 0, threads: int = 2) -> None:
         self.learner = learner
         self.random_state = random_state
+        self.threads = threads
 
     def fit(self, X: Any, y: Any) -> Self:
         """Learn from a feature table and what happened later.
@@ -90,15 +94,19 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, codes = X[order], codes[order]
         folds = _folds(None if groups is None else groups[order], codes, self.random_state)
         base = small_trees(self.random_state) if self.learner is None else self.learner
-        unseen = np.zeros(len(X))
-        for fold in range(FOLDS):
+        unseen = np.full(len(X), _logit(codes.mean()))
+
+        def learn(fold: int) -> Any:
             inside, outside = folds != fold, folds == fold
+            if fold == FOLDS:  # the one that is kept
+                return clone(base).fit(X, codes)
             if outside.any() and len(np.unique(codes[inside])) == 2:
                 unseen[outside] = _log_odds(clone(base).fit(X[inside], codes[inside]), X[outside])
-            else:
-                unseen[outside] = _logit(codes.mean())
+            return None
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            self.learner_ = list(pool.map(learn, range(FOLDS + 1)))[-1]
         self.slope_, self.offset_ = _correction(unseen, codes)
-        self.learner_ = clone(base).fit(X, codes)
         return self
 
     def decision_function(self, X: Any) -> Float:

@@ -10,7 +10,7 @@ from crmintel.actions import Plan
 from crmintel.columns import (
     ACTION, AMOUNT, CATEGORY, CHURN, CUSTOMER, ITEM, KIND, PURCHASE, RETURN, SEGMENT, STAGE, VALUE,
 )  # fmt: skip
-from crmintel.evaluation import Estimate, bootstrap
+from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.customers import Scores
@@ -46,7 +46,7 @@ def build_report(
         at=scores.at.floor("s"),
         horizon=ground.split.horizon,
         base=_base(log, scores),
-        quality=log.quality.to_frame(),
+        quality=log.quality.to_frame().replace({"level": {"note": "info"}}),
         segments=_segments(scores),
         tiers=pd.DataFrame() if scores.tiers is None else scores.tiers.summary().assign(revenue=lambda t: t.pop("cents") / 100),
         stages=_shares(table.groupby(STAGE).agg(customers=(CUSTOMER, "size"), churn_probability=(CHURN, "mean")), len(table)),
@@ -119,7 +119,9 @@ def _segments(scores: Scores) -> pd.DataFrame:
 
 def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:
     report, p = churn.report, scores.customers[CHURN].dropna()
-    counts, edges = np.histogram(p, bins=BINS, range=(0, 1))
+    low, high = (np.floor(p.quantile(0.005) * BINS), np.ceil(p.quantile(0.995) * BINS)) if len(p) else (0, BINS)
+    bars = max(int(high - low), 1)
+    counts, edges = np.histogram(p.clip(low / BINS, (low + bars) / BINS), bins=bars, range=(low / BINS, (low + bars) / BINS))
     top = pd.Series(dtype=object) if scores.reasons is None else scores.reasons.themes.iloc[:, 0].replace("", np.nan).dropna()
     reasons = top.map(lambda t: THEMES.get(t, t)).value_counts().rename_axis("reason").rename("customers").reset_index()
     return ChurnSection(
@@ -134,14 +136,20 @@ def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:
 
 def _value(value: ValueAnswer, scores: Scores) -> ValueSection:
     report = value.report
-    expected = scores.customers[VALUE].dropna().to_numpy()
-    total = bootstrap(lambda v: float(v.sum()), expected, n=200) if len(expected) else None
+    metrics = {k: v for k, v in report.metrics.items() if k != "coverage"}
     return ValueSection(
         n=report.n,
-        metrics=_renamed(report.metrics, {"mean_absolute_error": "mae", "total_error": "bias", "top_decile_capture": "capture_10"}),
+        metrics=_renamed(metrics, {"mean_absolute_error": "mae", "total_error": "bias", "top_decile_capture": "capture_10"}),
         rules=report.rules[report.rules["name"] != "model"], deciles=report.deciles,
-        coverage=report.metrics.get("coverage"), level=value.model.level, total=total,
+        coverage=report.metrics.get("coverage"), level=value.model.level,
+        total=_total(scores, report.metrics["total_error"]),
     )  # fmt: skip
+
+
+def _total(scores: Scores, miss: Estimate) -> Estimate:
+    """What everybody is expected to bring, give or take as much as the later test missed its total."""
+    expected, width = float(scores.customers[VALUE].sum()), max(abs(miss.low), abs(miss.high))
+    return Estimate(expected, expected * max(1 - width, 0.0), expected * (1 + width), miss.level, "miss of the total at the test instant")
 
 
 def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Settings) -> OfferSection:

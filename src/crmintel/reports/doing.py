@@ -12,7 +12,7 @@ from crmintel.reports.frames import known, records, take
 def plan(report: Report, part: PlanSection, k: int) -> Section:
     """Who gets what, for how much."""
     treated = _people(part.treated, k)
-    finding = f"The plan contacts {treated} customers for {words.money(part.cost)}"
+    finding = f"The plan contacts {treated} customers at a cost of {words.money(part.cost)}"
     if part.treated == 0:
         finding = "The plan contacts nobody"
     badge = Badge("effect measured", "good") if part.causal else Badge("not causal", "unsure")
@@ -90,8 +90,9 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
         for r in list(records(frame))[:15]
     )
     title = "Where the plan goes"
-    if top > 0:
-        title = f"Most contacts, for its size, go to {words.quoted(frame['segment'].iloc[int(np.nanargmax(share))])}"
+    own = np.where((frame["segment"] == small.OTHER).to_numpy(), -1.0, share)
+    if own.max(initial=-1.0) > 0:
+        title = f"Most contacts, for its size, go to {words.quoted(frame['segment'].iloc[int(np.argmax(own))])}"
     return Bars(title, ("share of the segment that is contacted",), rows)
 
 

@@ -159,13 +159,16 @@ def quality(report: Report) -> Section:
     if frame.empty:
         return Section("quality", "Data quality", "No checks of the data were recorded", "", ())
     found = plots.numbers(frame, "rows") > 0
-    n = len(frame)
-    finding = f"The data passed all {n} checks" if n > 1 else "The data passed the check"
-    if found.any():
-        worst = frame.loc[found].iloc[int(np.nanargmax(plots.numbers(frame[found], "rows")))]
+    remarks = frame[found & ~frame["level"].isin(["info", "note", "ok"]).to_numpy()]
+    n = len(remarks)
+    finding = "The data are clean: no check found anything to mend"
+    if n:
+        worst = remarks.iloc[int(np.nanargmax(plots.numbers(remarks, "rows")))]
         share = words.real(worst["share"])
         size = f"{words.percent(share)} of the rows" if share is not None else f"{words.count(worst['rows'])} rows"
-        finding = f"{int(found.sum())} of {n} checks found something; the largest concerns {size}"
+        finding = f"{n} things in the data deserve a look; the largest concerns {size}"
+        if n == 1:
+            finding = f"One thing in the data deserves a look: it concerns {size}"
     columns = (
         ("rule", "Check", words.text, False),
         ("rows", "Rows", words.count, True),
@@ -199,7 +202,7 @@ def segments(report: Report, k: int) -> Section:
     finding = "There are no groups to show"
     if not frame.empty:
         top = frame.iloc[int(np.nanargmax(plots.numbers(frame, "revenue_share" if money else "customers")))]
-        name, share = words.quoted(top["segment"]), words.percent(top["share"])
+        name, share = words.sentence(words.quoted(top["segment"])), words.percent(top["share"])
         finding = f"{name} is the largest segment: {share} of the customers"
         if money:
             finding = f"{name}: {share} of the customers, {words.percent(top['revenue_share'])} of the money"
@@ -272,7 +275,7 @@ def _risk_bars(frame: pd.DataFrame) -> Bars | None:
         )
         for r in list(records(frame))[:_MOST_BARS]
     )
-    title = f"{words.quoted(frame['segment'].iloc[0])} is most at risk"
+    title = f"{words.sentence(words.quoted(frame['segment'].iloc[0]))}: most at risk"
     return Bars(title, ("mean probability to leave",), rows, "A full bar would be certainty.")
 
 

@@ -184,3 +184,12 @@ def quoted(x: object, longest: int = 40) -> str:
     name = text(x)
     name = name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
     return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+
+
+def sentence(text: str) -> str:
+    """Text with a capital at its beginning, as sentences have.
+
+    >>> sentence("at risk")
+    'At risk'
+    """
+    return text[:1].upper() + text[1:]
