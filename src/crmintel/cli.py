@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from crmintel import __version__
 from crmintel.errors import CrmIntelError, DataContractWarning
-from crmintel.job import Settings, analyse, read_settings, write
+from crmintel.job import Settings, analyse, read_settings, track, write
 
 STEPS = 8
 BAD_INPUT = 2
@@ -90,7 +90,10 @@ def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, n
 
         log = settings.read(source)
         results = analyse(log, settings, source=name, step=step)
-        page = write(results, out, settings, tracking_uri=tracking_uri, step=step)
+        step("report")
+        page = write(results, out)
+        step("record")
+        track(results, out, settings, uri=tracking_uri)
     typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")
     for figure, estimate in results.metrics.items():
         typer.echo(f"  {figure}: {estimate}")

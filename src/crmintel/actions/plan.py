@@ -16,8 +16,8 @@ Float = npt.NDArray[np.float64]
 NONE = "no action"
 TREATED, HELD_OUT, OUTSIDE = "treated", "held out", "outside"
 STATEMENT = (
-    "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by "
-    "value at risk minus cost. A random part of the candidates is held out, with the probability on record, so that the next run can tell."
+    "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by {rank}. "
+    "A random part of the candidates is held out, with the probability on record, so that the next run can tell."
 )
 
 
@@ -158,7 +158,8 @@ def plan_actions(
     if treated and held:
         baseline = float(np.clip(probability.to_numpy()[in_test].mean(), 0.001, 0.999))
         design = design_experiment(baseline, treated, held, horizon_days=horizon_days)
-    return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT, False, design)
+    rank = "value at risk minus cost" if priced else "orders at risk, since the history has no money"
+    return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design)
 
 
 def uniform(ids: pd.Index, seed: int) -> Float:

@@ -81,13 +81,12 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups = _customers(X)
         _numeric(X)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
-        _finite(X)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:
             counts = ", ".join(f"{n:,}" for n in np.bincount(codes))
             raise DataContractError(
-                f"Only binary targets can be learned: y has {len(self.classes_)} class{'es' if len(self.classes_) > 1 else ''} ({counts} rows). "
+                f"Only binary classification is supported: y has {len(self.classes_)} class(es), with {counts} rows. "
                 "Choose an instant or a horizon at which some leave and some stay."
             )
         order = np.lexsort((*X.T[::-1], codes))
@@ -122,6 +121,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """The likelier class, shape (n_rows,)."""
+        check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
     def prepared(self, X: Any) -> Float:
@@ -131,9 +131,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise DataContractError(f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model.")
             X = X[list(self.feature_names_in_)]
         _numeric(X)
-        X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
-        _finite(X)
-        return X  # type: ignore[no-any-return]
+        return np.asarray(validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan"))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -184,14 +182,12 @@ def _correction(z: Float, y: npt.NDArray[np.int64]) -> tuple[float, float]:
 
 
 def _numeric(X: Any) -> None:
-    if isinstance(X, pd.DataFrame):
-        if not X.shape[1]:
-            raise DataContractError("The table has no feature. Build one with crmintel.features.")
-        if odd := [str(c) for c, t in X.dtypes.items() if not pd.api.types.is_numeric_dtype(t)]:
-            raise DataTypeError(f"Columns that are not numbers: {', '.join(odd)}. Encode or drop them first.")
-
-
-def _finite(X: Float) -> None:
-    if np.isinf(X).any():
-        columns = np.flatnonzero(np.isinf(X).any(axis=0))
-        raise DataContractError(f"Input X contains infinity in {len(columns)} columns (positions {columns[:5].tolist()}). Repair them first.")
+    """Name the columns of a frame that cannot be learned from; arrays are left to scikit-learn's own checks."""
+    if not isinstance(X, pd.DataFrame):
+        return
+    if not X.shape[1]:
+        raise DataContractError("The table has no feature. Build one with crmintel.features.")
+    if odd := [str(c) for c, t in X.dtypes.items() if not pd.api.types.is_numeric_dtype(t)]:
+        raise DataTypeError(f"Columns that are not numbers: {', '.join(odd)}. Encode or drop them first.")
+    if endless := [str(c) for c in X.columns if np.isinf(X[c].to_numpy(np.float64, na_value=np.nan)).any()]:
+        raise DataContractError(f"Columns with infinity: {', '.join(endless)}. Repair them first.")

@@ -5,10 +5,10 @@ from crmintel.job.answers import (
 )  # fmt: skip
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report
-from crmintel.job.run import Results, analyse, write
+from crmintel.job.run import Results, analyse, track, write
 from crmintel.job.settings import Settings, read_settings
 
 __all__ = [
     "ChurnAnswer", "Ground", "OfferAnswer", "Results", "Scores", "Settings", "ValueAnswer", "analyse", "answer_churn",
-    "answer_offers", "answer_value", "build_report", "choose", "prepare", "read_settings", "score_customers", "write",
+    "answer_offers", "answer_value", "build_report", "choose", "prepare", "read_settings", "score_customers", "track", "write",
 ]  # fmt: skip

@@ -19,6 +19,7 @@ from crmintel.evaluation import (
 )  # fmt: skip
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
+from crmintel.interactions.clock import duration
 from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
 from crmintel.value import LifetimeValue
 
@@ -60,7 +61,7 @@ def choose(log: InteractionLog, horizon: str | None = None, test: Any = None) ->
 
     Training instants at which nearly everybody or nearly nobody left carry no lesson and are passed over.
     """
-    length = pd.Timedelta(horizon) if horizon else suggest_horizon(log.start, log.end)
+    length = pd.Timedelta(duration(horizon), unit="us") if horizon else suggest_horizon(log.start, log.end)
     split = time_split(log.start, log.end, length, test=test, most=36)
     told = f.churned(log, list(split.train), f"{length.days}d").groupby(level=AT).agg(["sum", "size"])
     useful = told[(told["sum"] >= LEAST_CHANGES) & (told["size"] - told["sum"] >= LEAST_CHANGES)].index

@@ -23,7 +23,6 @@ from crmintel.job.settings import Settings
 from crmintel.reports import Report, render
 from crmintel.tracking import record, sqlite_uri
 
-TABLES = ("customers", "recommendations", "plan")
 Step = Callable[[str], None]
 
 
@@ -93,8 +92,8 @@ def analyse(log: InteractionLog, settings: Settings = Settings(), *, source: str
     return Results(ground, churn, value, offers, scores, report, tuple(notes))
 
 
-def write(results: Results, out: str | os.PathLike[str], settings: Settings, *, tracking_uri: str | None = None, step: Step = lambda name: None) -> Path:
-    """Write the tables, the page and the record of a run; each file replaces its predecessor in one move.
+def write(results: Results, out: str | os.PathLike[str]) -> Path:
+    """Write the tables and the page of a run; each file replaces its predecessor in one move.
 
     Returns
     -------
@@ -106,11 +105,9 @@ def write(results: Results, out: str | os.PathLike[str], settings: Settings, *, 
     DataContractError
         If the folder cannot be written.
     """
-    folder = Path(out)
-    step("report")
-    page = render(results.report)
-    tables = {"customers": results.scores.customers, "recommendations": results.scores.recommendations}
-    tables["plan"] = results.scores.plan.table if results.scores.plan is not None else pd.DataFrame({CUSTOMER: results.scores.customers[CUSTOMER][:0]})
+    folder, scores, page = Path(out), results.scores, render(results.report)
+    plan = scores.plan.table if scores.plan is not None else pd.DataFrame({CUSTOMER: scores.customers[CUSTOMER][:0]})
+    tables = {"customers": scores.customers, "recommendations": scores.recommendations, "plan": plan}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
@@ -120,8 +117,6 @@ def write(results: Results, out: str | os.PathLike[str], settings: Settings, *, 
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     except OSError as error:
         raise DataContractError(f"The folder {str(folder)!r} cannot be written ({error.strerror}). Choose another with --out.") from None
-    step("tracking")
-    _track(results, folder, settings, tracking_uri)
     return folder / "report.html"
 
 
@@ -135,11 +130,21 @@ def _replace(path: Path, make: Callable[[Path], Any]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _track(results: Results, folder: Path, settings: Settings, uri: str | None) -> None:
+def track(results: Results, out: str | os.PathLike[str], settings: Settings = Settings(), *, uri: str | None = None) -> str:
+    """Record a written run in MLflow and return the id of the record.
+
+    Parameters
+    ----------
+    out : path
+        The folder that `write` filled; the page and the feature set in it are kept beside the record.
+    uri : str, optional
+        A tracking URI; a SQLite store in the folder without it.
+    """
+    folder = Path(out)
     ground, metrics = results.ground, {}
     for name, e in results.metrics.items():
         metrics |= {name: e.value, f"{name}.low": e.low, f"{name}.high": e.high}
-    record(
+    return record(
         uri or sqlite_uri(folder),
         experiment="crmintel",
         parameters={

@@ -1,0 +1,32 @@
+# Two commands do everything on a fresh machine with Python >= 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= demo-output
+
+.PHONY: demo test check lint bench clean
+
+demo: $(VENV)/installed  ## install, then run the whole job on a year of real groceries
+	$(BIN)/crmintel demo --out $(OUT)
+
+test: $(VENV)/installed  ## install, then run every test with branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: lint  ## lint, types and the fast tests
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed  ## measure; one JSON object a line
+	$(BIN)/python -m benchmarks.foundation
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,demo]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(OUT) build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage

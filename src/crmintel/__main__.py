@@ -1,0 +1,5 @@
+"""``python -m crmintel``."""
+
+from crmintel.cli import main
+
+main()

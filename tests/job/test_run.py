@@ -1,0 +1,268 @@
+"""The main job: what it writes, what it says, and that the same input gives the same bytes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from crmintel import InteractionLog
+from crmintel.cli import app
+from crmintel.datasets import simulate
+from crmintel.errors import DataContractError
+from crmintel.job import Settings, analyse, read_settings
+from tests.job.conftest import Run, done
+
+pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
+FILES = ("customers.parquet", "recommendations.parquet", "plan.parquet", "features.json", "report.html")
+
+
+def test_one_row_a_customer_with_every_answer(run: Run) -> None:
+    table = run.table("customers")
+    assert table["customer_id"].tolist() == sorted(run.rows["customer_id"].unique())
+    assert table.columns.tolist() == [
+        "customer_id", "segment", "tier", "stage", "churn_probability", "churn_reasons", "value", "value_low", "value_high",
+        "next_items", "action", "action_why",
+    ]  # fmt: skip
+    bought = table[table["segment"] != "prospects"]
+    assert bought["churn_probability"].between(0, 1).all()
+    assert (bought["value_low"] <= bought["value"]).all()
+    assert (bought["value"] <= bought["value_high"]).all()
+    assert bought["next_items"].map(len).min() > 0
+    assert table[["segment", "tier", "stage", "action", "action_why"]].notna().all().all()
+
+
+def test_the_lists_hold_new_items_and_repeats(run: Run) -> None:
+    table = run.table("recommendations")
+    bought = set(map(tuple, run.rows.query("kind == 'purchase'")[["customer_id", "item_id"]].to_numpy()))
+    for kind, known in (("new", False), ("again", True)):
+        pairs = table.loc[table["list"] == kind, ["customer_id", "item_id"]].to_numpy()
+        assert len(pairs)
+        assert all((tuple(p) in bought) == known for p in pairs)
+
+
+def test_the_plan_claims_nothing_and_holds_some_out(run: Run) -> None:
+    plan = run.table("plan")
+    assert set(plan["arm"]) == {"treated", "held out", "outside"}
+    assert plan.loc[plan["arm"] == "held out", "action"].unique().tolist() == ["no action"]
+    assert plan.loc[plan["arm"] == "treated", "propensity"].between(0.5, 0.95).all()
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "no effect of an action is known and none is claimed" in page
+
+
+def test_every_figure_has_an_interval_and_stands_beside_a_rule(run: Run) -> None:
+    for name, estimate in run.results.metrics.items():
+        assert estimate.low <= estimate.value <= estimate.high, name
+    assert run.results.churn is not None
+    assert set(run.results.churn.report.rules["name"]) >= {"model", "days since the last purchase", "few past orders"}
+
+
+def test_no_label_window_reaches_into_the_test(run: Run) -> None:
+    split = run.results.ground.split
+    assert max(split.train) + split.horizon <= split.test
+    assert split.test + split.horizon <= run.results.ground.log.end
+
+
+@pytest.mark.parametrize("change", ["shuffled", "other column order"])
+def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path, change: str) -> None:
+    rows = run.rows.sample(frac=1, random_state=8) if change == "shuffled" else run.rows[run.rows.columns[::-1]]
+    again = done(rows, tmp_path, run.settings)
+    for name in FILES:
+        assert (run.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TZ": "Asia/Kolkata", "PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"},
+        {"TZ": "America/New_York", "PYTHONHASHSEED": "77", "LC_ALL": "C", "OMP_NUM_THREADS": "2"},
+    ],
+    ids=["Kolkata", "New York"],
+)
+def test_row_131_zone_locale_hash_seed_and_threads_of_the_machine_change_no_byte(run: Run, tmp_path: Path, environment: dict[str, str]) -> None:
+    source = tmp_path / "rows.parquet"
+    run.rows.to_parquet(source)
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from crmintel.job import Settings, analyse, write\n"
+        "s = Settings(title='Simulated', seed=3)\n"
+        "write(analyse(s.read(sys.argv[1]), s, source='simulated'), sys.argv[2])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, source, tmp_path / "out"], check=True, env={**os.environ, **environment})
+    for name in FILES:
+        assert (run.folder / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
+
+
+def test_the_future_changes_no_score_of_the_past(run: Run) -> None:
+    """Everything told at the test instant is the same when the history goes on and when it ends there."""
+    split, fs = run.results.ground.split, run.results.ground.features
+    log = InteractionLog.read(run.rows)
+    pd.testing.assert_frame_equal(fs.build(log, at=split.test), fs.build(log.before(split.test), at=split.test), check_exact=True)
+
+
+def test_without_amounts_and_items_the_rest_works(tmp_path: Path, run: Run) -> None:
+    bare = done(run.rows.query("kind == 'purchase'")[["customer_id", "timestamp"]], tmp_path, Settings())
+    table = bare.table("customers")
+    assert table["value"].isna().all()
+    assert table["tier"].isna().all()
+    assert table["churn_probability"].notna().all()
+    assert any("No customer values" in n and "unit_price" in n for n in bare.results.notes)
+    assert any("No recommendations" in n for n in bare.results.notes)
+    assert "orders at risk" in (bare.results.scores.plan.statement if bare.results.scores.plan else "")
+
+
+def test_when_everybody_left_the_job_says_so_and_goes_on(tmp_path: Path) -> None:
+    days = pd.date_range("2023-01-01", "2023-03-01", freq=pd.Timedelta(days=1))
+    rows = pd.DataFrame({"customer_id": np.arange(len(days) * 5) % 40, "timestamp": np.repeat(days, 5), "amount": 5.0})
+    late = pd.DataFrame({"customer_id": [99], "timestamp": [pd.Timestamp("2024-01-31")], "amount": [1.0]})
+    quiet = done(pd.concat([rows, late]), tmp_path, Settings(horizon="30d"))
+    assert any(n.startswith("No churn probabilities") for n in quiet.results.notes)
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_row_58_a_single_day_cannot_be_split() -> None:
+    rows = pd.DataFrame({"customer_id": [1, 2, 3], "timestamp": pd.to_datetime(["2024-01-01 10:00"] * 3)})
+    with pytest.raises(DataContractError, match="one day"):
+        analyse(InteractionLog.read(rows))
+
+
+def test_row_11_an_empty_history_is_refused() -> None:
+    rows = pd.DataFrame({"customer_id": pd.Series([], dtype="int64"), "timestamp": pd.Series([], dtype="datetime64[us]")})
+    with pytest.raises(DataContractError, match="no interactions"):
+        analyse(InteractionLog.read(rows))
+
+
+MAPPING = """
+title = "A shop"
+timezone = "Europe/London"
+horizon = "30d"
+
+[columns]
+customer_id = "who"
+timestamp = "when"
+amount = "money"
+
+[policies]
+on_missing = "drop"
+ranges = { rating = [1, 5] }
+
+[[actions]]
+name = "call"
+cost = 2.5
+capacity = 10
+"""
+
+
+def test_a_mapping_file_says_everything(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(MAPPING, encoding="utf-8")
+    settings = read_settings(path)
+    assert settings.columns == {"customer_id": "who", "timestamp": "when", "amount": "money"}
+    assert settings.policies.on_missing == "drop"
+    assert settings.policies.ranges == {"rating": (1, 5)}
+    assert (settings.actions[0].name, settings.actions[0].cost, settings.actions[0].capacity) == ("call", 2.5, 10)
+    assert (settings.title, settings.timezone, settings.horizon) == ("A shop", "Europe/London", "30d")
+
+
+def test_a_mapping_joins_items(tmp_path: Path) -> None:
+    pd.DataFrame({"sku": ["a", "b"], "group": ["x", "y"], "label": ["Apple", "Bread"]}).to_csv(tmp_path / "items.csv", index=False)
+    (tmp_path / "m.toml").write_text('[items]\nsource = "items.csv"\nitem_id = "sku"\ncategory = "group"\nname = "label"\n')
+    settings = read_settings(tmp_path / "m.toml")
+    rows = pd.DataFrame({"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "item_id": ["a", "b"]})
+    assert settings.read(rows).to_pandas()["category"].tolist() == ["x", "y"]
+    assert settings.item_names == {"a": "Apple", "b": "Bread"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("colums = 1", "Unknown settings in the mapping file: colums. Did you mean 'columns'"),
+        ("[policies]\non_mising = 'drop'", "Unknown settings in [policies]: on_mising. Did you mean 'on_missing'"),
+        ("[policies]\non_missing = 'ignore'", "Choose one of 'raise', 'drop'"),
+        ("[columns]\ncustomer_id = 3", "[columns] must map"),
+        ("a = = 1", "is not TOML"),
+        ("[items]\ncategory = 'x'", "[items] needs source"),
+        ("offer = 'old'", "Choose 'new' or 'again'"),
+        ("[[actions]]\nname = 'call'\nprice = 2", "Unknown settings in [[actions]]: price"),
+    ],
+)
+def test_a_wrong_mapping_says_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(text)
+    with pytest.raises(DataContractError) as caught:
+        read_settings(path)
+    assert said in str(caught.value)
+
+
+@pytest.fixture
+def source(tmp_path: Path, run: Run) -> Path:
+    path = tmp_path / "rows.csv"
+    run.rows.head(4000).to_csv(path, index=False)
+    return path
+
+
+def test_check_prints_the_quality_and_writes_nothing(source: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = CliRunner().invoke(app, ["check", str(source)])
+    assert result.exit_code == 0
+    assert "rows read" in result.stdout
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bad_input_ends_with_one_paragraph_and_code_2_and_writes_nothing(source: Path, tmp_path: Path) -> None:
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[columns]\ncustomer_id = "Customer"\n')
+    result = CliRunner().invoke(app, ["run", str(source), "--map", str(mapping), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    assert "Missing columns: 'Customer' for customer_id (did you mean 'customer_id'?)" in result.stderr
+    assert result.stderr.count("\n\n") == 0
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["run", "nowhere.parquet", "--out", "x"], ["check", "nowhere.parquet"], ["check", "x.csv", "--map", "no.toml"]])
+def test_a_missing_file_is_bad_input(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "nowhere.parquet" in result.stderr or "no.toml" in result.stderr
+
+
+def test_the_command_line_writes_everything_and_records_it(tmp_path: Path) -> None:
+    rows, out = tmp_path / "rows.parquet", tmp_path / "out"
+    simulate(200, days=400, seed=4).interactions.to_parquet(rows)
+    result = subprocess.run(
+        [sys.executable, "-m", "crmintel", "run", rows, "--out", out, "--seed", "5"], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    for name in (*FILES, "mlflow.db"):
+        assert (out / name).stat().st_size > 0
+    assert "churn.auc" in result.stdout
+    assert str(out / "report.html") in result.stdout
+
+
+def test_version_and_help() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.startswith("crmintel ")
+    assert "run" in CliRunner().invoke(app, ["--help"]).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("folder", "file", "columns"),
+    [
+        ("cdnow", "interactions.parquet", {}),
+        ("foodmart", "interactions.parquet", {}),
+        ("grocery_elog", "grocery_elog.parquet", {"customer_id": "cust", "timestamp": "date"}),
+    ],
+)
+def test_other_histories_run_without_special_code(data: Path, tmp_path: Path, folder: str, file: str, columns: dict[str, str]) -> None:
+    settings = Settings(columns=columns)
+    log = settings.read(data / folder / file)
+    results = analyse(log, settings)
+    assert results.churn is not None
+    assert results.churn.report.metrics["auc"].low > 0.6
+    assert (results.value is None) == (not log.has_amounts)
