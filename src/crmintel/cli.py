@@ -97,6 +97,8 @@ def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, n
     typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")
     for figure, estimate in results.metrics.items():
         typer.echo(f"  {figure}: {estimate}")
+    for what, rule, gain in results.gains:
+        typer.echo(f"  {what} against {rule}: {gain}")
     for note in results.notes:
         typer.echo(f"  {note}")
     if results.scores.plan is not None:

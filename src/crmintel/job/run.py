@@ -50,6 +50,20 @@ class Results:
                 out |= {f"{name}.{k}": v for k, v in report.metrics.items()}
         return out
 
+    @property
+    def gains(self) -> list[tuple[str, str, str]]:
+        """How much better each model is than each simple rule: answer, rule, and the gain with its interval and verdict."""
+        found = []
+        reports = {"churn": self.churn and self.churn.report, "value": self.value and self.value.report}
+        reports |= {"offers": self.offers and self.offers.new_report}
+        for what, report in reports.items():
+            rules = report.rules[report.rules["verdict"] != ""] if report is not None else pd.DataFrame()
+            digits = 2 if what == "value" else 3
+            for r in rules.itertuples():
+                interval = f"({r.gain_low:+.{digits}f} to {r.gain_high:+.{digits}f})"
+                found.append((what, str(r.name), f"{r.gain:+.{digits}f} {interval}, {r.verdict}"))
+        return found
+
     def _repr_html_(self) -> str:
         rows = pd.DataFrame([(k, f"{v}") for k, v in self.metrics.items()], columns=["figure", "value"])
         return rows.to_html(index=False, escape=True)
