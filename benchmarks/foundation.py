@@ -25,7 +25,14 @@ def importing(quick: bool) -> Iterator[Line]:
     for statement in ("import crmintel", "from crmintel import InteractionLog, features"):
         ratio = best_cpu(statement, repeats) / peer
         bar = "<= 1.1" if statement == "import crmintel" else ""
-        yield Line(BENCH, f"CPU of `{statement}` ÷ CPU of `import pandas, sklearn`", round(ratio, 3), "ratio", bar, ratio <= 1.1 if bar else None)
+        yield Line(
+            BENCH,
+            f"CPU of `{statement}` ÷ CPU of `import pandas, sklearn`",
+            round(ratio, 3),
+            "ratio",
+            bar,
+            ratio <= 1.1 if bar else None,
+        )
 
 
 def figures(cost: Cost) -> dict[str, tuple[float, float, float]]:
@@ -39,9 +46,23 @@ def job(name: str, arguments: list[str], seconds: float, gigabytes: float) -> It
     with tempfile.TemporaryDirectory() as folder:
         cost = run(["-m", "crmintel", *arguments, "--out", folder])
         page = (Path(folder) / "report.html").stat().st_size
-    yield Line(BENCH, f"{name}: wall time of the whole job, 2 threads", round(cost.wall, 1), "s", f"<= {seconds:g}", cost.wall <= seconds)
+    yield Line(
+        BENCH,
+        f"{name}: wall time of the whole job, 2 threads",
+        round(cost.wall, 1),
+        "s",
+        f"<= {seconds:g}",
+        cost.wall <= seconds,
+    )
     yield Line(BENCH, f"{name}: CPU time", round(cost.cpu, 1), "s")
-    yield Line(BENCH, f"{name}: peak memory", round(cost.peak_mb / 1024, 2), "GB", f"<= {gigabytes:g}", cost.peak_mb / 1024 <= gigabytes)
+    yield Line(
+        BENCH,
+        f"{name}: peak memory",
+        round(cost.peak_mb / 1024, 2),
+        "GB",
+        f"<= {gigabytes:g}",
+        cost.peak_mb / 1024 <= gigabytes,
+    )
     yield Line(BENCH, f"{name}: size of the page", round(page / 1e6, 2), "MB")
     told = figures(cost)
     for key, words in (
@@ -52,9 +73,18 @@ def job(name: str, arguments: list[str], seconds: float, gigabytes: float) -> It
         if key in told:
             value, low, high = told[key]
             yield Line(BENCH, f"{name}: {words}", f"{value:.3f} ({low:.3f} to {high:.3f})", "95 % interval")
-    for what, rule, gain, low, high, verdict in re.findall(r"^  (\w+) against (.+?): ([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\), (.+)$", cost.output, re.M):
+    for what, rule, gain, low, high, verdict in re.findall(
+        r"^  (\w+) against (.+?): ([-+][\d.]+) \(([-+][\d.]+) to ([-+][\d.]+)\), (.+)$", cost.output, re.M
+    ):
         bar, holds = ("interval above 0", float(low) > 0) if what == "churn" and "online" in name else ("", None)
-        yield Line(BENCH, f"{name}: {what} gain over the rule “{rule}”", f"{gain} ({low} to {high}), {verdict}", "95 % interval", bar, holds)
+        yield Line(
+            BENCH,
+            f"{name}: {what} gain over the rule “{rule}”",
+            f"{gain} ({low} to {high}), {verdict}",
+            "95 % interval",
+            bar,
+            holds,
+        )
 
 
 def simulation(quick: bool) -> Iterator[Line]:
@@ -63,7 +93,14 @@ def simulation(quick: bool) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         cost = run(["-c", f"from crmintel.datasets import simulate_to; simulate_to({folder + '/world'!r}, {n})"])
     yield Line(BENCH, f"simulate {n:,} customers: CPU time", round(cost.cpu, 1), "s")
-    yield Line(BENCH, f"simulate {n:,} customers: peak memory", round(cost.peak_mb / 1024, 2), "GB", "<= 1.5", cost.peak_mb / 1024 <= 1.5)
+    yield Line(
+        BENCH,
+        f"simulate {n:,} customers: peak memory",
+        round(cost.peak_mb / 1024, 2),
+        "GB",
+        "<= 1.5",
+        cost.peak_mb / 1024 <= 1.5,
+    )
 
 
 def lines(quick: bool) -> Iterator[Line]:
@@ -81,7 +118,9 @@ def lines(quick: bool) -> Iterator[Line]:
 def table(text: str) -> str:
     """The kept lines as a Markdown table."""
     rows = [json.loads(line) for line in text.splitlines()]
-    body = [f"| {r['what']} | {r['value']} {'' if r['unit'] == '95 % interval' else r['unit']} | {r['bar']} |" for r in rows]
+    body = [
+        f"| {r['what']} | {r['value']} {'' if r['unit'] == '95 % interval' else r['unit']} | {r['bar']} |" for r in rows
+    ]
     return "\n".join(["| what | measured | bar |", "| --- | --- | --- |", *body])
 
 

@@ -46,7 +46,11 @@ def run(arguments: list[str], threads: int = 2) -> Cost:
     )
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     done = subprocess.run(
-        [sys.executable, "-c", code, sys.executable, *arguments], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code, sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     wall, cpu, peak, output, status, error = json.loads(done.stdout)
     if status:
@@ -67,5 +71,3 @@ def emit(lines: Iterator[Line], keep: Path | None = None) -> None:
         kept.append(str(line))
     if keep is not None:
         keep.write_text("\n".join(kept) + "\n", encoding="utf-8")
-
-

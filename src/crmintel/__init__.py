@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOME = {name: "crmintel.interactions" for name in ("InteractionLog", "Policies", "QualityReport")}
+_HOME = dict.fromkeys(("InteractionLog", "Policies", "QualityReport"), "crmintel.interactions")
 __all__ = ["InteractionLog", "Policies", "QualityReport", "__version__"]
 
 

@@ -18,12 +18,16 @@ from crmintel.job import Settings, analyse, read_settings, track, write
 
 STEPS = 8
 BAD_INPUT = 2
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False, rich_markup_mode=None)
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False, rich_markup_mode=None
+)
 
 Source = Annotated[list[str], typer.Argument(help="Parquet or CSV files, a folder, or a quoted glob.")]
 Map = Annotated[Path | None, typer.Option("--map", help="TOML file: column names, policies, items, actions.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the tables, the page and the record.")]
-Uri = Annotated[str | None, typer.Option("--tracking-uri", help="MLflow server or store; by default SQLite in the folder.")]
+Uri = Annotated[
+    str | None, typer.Option("--tracking-uri", help="MLflow server or store; by default SQLite in the folder.")
+]
 Horizon = Annotated[str | None, typer.Option("--horizon", help="How far ahead to look, such as 90d.")]
 Test = Annotated[str | None, typer.Option("--test", help="Instant to test at, such as 2011-09-01.")]
 Budget = Annotated[float | None, typer.Option("--budget", help="Money for the plan.")]
@@ -46,7 +50,7 @@ def run(
 ) -> None:  # fmt: skip
     """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
     with _complaints():
-        given = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
+        given: dict[str, Any] = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
         settings = replace(read_settings(map_), **{k: v for k, v in given.items() if v is not None})
         _job(_one(source), settings, out, tracking_uri, ", ".join(Path(s).name for s in source))
 
@@ -102,7 +106,9 @@ def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, n
     for note in results.notes:
         typer.echo(f"  {note}")
     if results.scores.plan is not None:
-        typer.echo(results.scores.plan.statement + (f"\n{results.scores.plan.design}" if results.scores.plan.design else ""))
+        typer.echo(
+            results.scores.plan.statement + (f"\n{results.scores.plan.design}" if results.scores.plan.design else "")
+        )
     typer.echo(f"Tables in {out}/\nReport: {page}")
 
 
@@ -120,5 +126,3 @@ def _complaints() -> Iterator[None]:
 def _stop(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(BAD_INPUT)
-
-

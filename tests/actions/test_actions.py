@@ -39,7 +39,9 @@ def test_the_hold_out_is_random_and_its_probability_is_on_record() -> None:
 def test_the_draw_depends_on_the_identifier_and_the_seed_only() -> None:
     risk = series(list(np.linspace(5, 50, 200)))
     plans = [
-        plan_actions(r, r * 0 + 0.5, [Action("call", 1.0)], budget=60.0, horizon_days=30, seed=s).table.set_index("customer_id")["arm"]
+        plan_actions(r, r * 0 + 0.5, [Action("call", 1.0)], budget=60.0, horizon_days=30, seed=s).table.set_index(
+            "customer_id"
+        )["arm"]
         for r, s in ((risk, 1), (risk.sample(frac=1, random_state=0), 1), (risk, 2))
     ]
     assert plans[0].equals(plans[1].sort_index())
@@ -127,7 +129,9 @@ def test_more_customers_see_smaller_drops_and_need_fewer_rounds() -> None:
     assert [d.rounds for d in designs] == sorted((d.rounds for d in designs), reverse=True)
 
 
-@pytest.mark.parametrize(("baseline", "arms", "named"), [(0.0, (5, 5), "baseline"), (1.0, (5, 5), "baseline"), (0.5, (0, 5), "arms")])
+@pytest.mark.parametrize(
+    ("baseline", "arms", "named"), [(0.0, (5, 5), "baseline"), (1.0, (5, 5), "baseline"), (0.5, (0, 5), "arms")]
+)
 def test_experiments_out_of_range_are_refused(baseline: float, arms: tuple[int, int], named: str) -> None:
     with pytest.raises(DataContractError, match=named):
         design_experiment(baseline, *arms, horizon_days=30)

@@ -143,7 +143,9 @@ def test_reasons_add_up_to_the_log_odds(world: tuple[FeatureSet, pd.DataFrame, p
     assert np.abs(told.contributions.sum(axis=1) + told.base - model.decision_function(X)).max() < 1e-10
 
 
-def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(world: tuple[FeatureSet, pd.DataFrame, pd.Series]) -> None:
+def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(
+    world: tuple[FeatureSet, pd.DataFrame, pd.Series],
+) -> None:
     fs, X, y = world
     model = ChurnClassifier().fit(X, y.to_numpy())
     riskiest = X.iloc[[int(np.argmax(model.decision_function(X)))]]
@@ -158,7 +160,9 @@ def test_a_theme_that_speaks_against_leaving_is_no_reason(world: tuple[FeatureSe
     told = reasons(ChurnClassifier().fit(X, y.to_numpy()), X, fs, k=20)
     for column in told.themes.columns:
         said = told.themes[column][told.themes[column] != ""]
-        strength = told.contributions.to_numpy()[told.contributions.index.get_indexer(said.index), told.contributions.columns.get_indexer(said)]
+        strength = told.contributions.to_numpy()[
+            told.contributions.index.get_indexer(said.index), told.contributions.columns.get_indexer(said)
+        ]
         assert (strength > 0).all()
 
 

@@ -32,4 +32,8 @@ def done(rows: pd.DataFrame, folder: Path, settings: Settings) -> Run:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return done(simulate(500, days=420, seed=11).interactions, tmp_path_factory.mktemp("run"), Settings(title="Simulated", seed=3))
+    return done(
+        simulate(500, days=420, seed=11).interactions,
+        tmp_path_factory.mktemp("run"),
+        Settings(title="Simulated", seed=3),
+    )

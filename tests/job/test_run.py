@@ -84,7 +84,9 @@ def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path, change: str
     ],
     ids=["Kolkata", "New York"],
 )
-def test_row_131_zone_locale_hash_seed_and_threads_of_the_machine_change_no_byte(run: Run, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_row_131_zone_locale_hash_seed_and_threads_of_the_machine_change_no_byte(
+    run: Run, tmp_path: Path, environment: dict[str, str]
+) -> None:
     source = tmp_path / "rows.parquet"
     run.rows.to_parquet(source)
     code = (
@@ -93,7 +95,9 @@ def test_row_131_zone_locale_hash_seed_and_threads_of_the_machine_change_no_byte
         "s = Settings(title='Simulated', seed=3)\n"
         "write(analyse(s.read(sys.argv[1]), s, source='simulated'), sys.argv[2])\n"
     )
-    subprocess.run([sys.executable, "-c", code, source, tmp_path / "out"], check=True, env={**os.environ, **environment})
+    subprocess.run(
+        [sys.executable, "-c", code, source, tmp_path / "out"], check=True, env={**os.environ, **environment}
+    )
     for name in FILES:
         assert (run.folder / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
 
@@ -102,7 +106,9 @@ def test_the_future_changes_no_score_of_the_past(run: Run) -> None:
     """Everything told at the test instant is the same when the history goes on and when it ends there."""
     split, fs = run.results.ground.split, run.results.ground.features
     log = InteractionLog.read(run.rows)
-    pd.testing.assert_frame_equal(fs.build(log, at=split.test), fs.build(log.before(split.test), at=split.test), check_exact=True)
+    pd.testing.assert_frame_equal(
+        fs.build(log, at=split.test), fs.build(log.before(split.test), at=split.test), check_exact=True
+    )
 
 
 def test_without_amounts_and_items_the_rest_works(tmp_path: Path, run: Run) -> None:
@@ -132,7 +138,9 @@ def test_row_58_a_single_day_cannot_be_split() -> None:
 
 
 def test_row_11_an_empty_history_is_refused() -> None:
-    rows = pd.DataFrame({"customer_id": pd.Series([], dtype="int64"), "timestamp": pd.Series([], dtype="datetime64[us]")})
+    rows = pd.DataFrame(
+        {"customer_id": pd.Series([], dtype="int64"), "timestamp": pd.Series([], dtype="datetime64[us]")}
+    )
     with pytest.raises(DataContractError, match="no interactions"):
         analyse(InteractionLog.read(rows))
 
@@ -170,10 +178,16 @@ def test_a_mapping_file_says_everything(tmp_path: Path) -> None:
 
 
 def test_a_mapping_joins_items(tmp_path: Path) -> None:
-    pd.DataFrame({"sku": ["a", "b"], "group": ["x", "y"], "label": ["Apple", "Bread"]}).to_csv(tmp_path / "items.csv", index=False)
-    (tmp_path / "m.toml").write_text('[items]\nsource = "items.csv"\nitem_id = "sku"\ncategory = "group"\nname = "label"\n')
+    pd.DataFrame({"sku": ["a", "b"], "group": ["x", "y"], "label": ["Apple", "Bread"]}).to_csv(
+        tmp_path / "items.csv", index=False
+    )
+    (tmp_path / "m.toml").write_text(
+        '[items]\nsource = "items.csv"\nitem_id = "sku"\ncategory = "group"\nname = "label"\n'
+    )
     settings = read_settings(tmp_path / "m.toml")
-    rows = pd.DataFrame({"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "item_id": ["a", "b"]})
+    rows = pd.DataFrame(
+        {"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "item_id": ["a", "b"]}
+    )
     assert settings.read(rows).to_pandas()["category"].tolist() == ["x", "y"]
     assert settings.item_names == {"a": "Apple", "b": "Bread"}
 
@@ -225,7 +239,10 @@ def test_bad_input_ends_with_one_paragraph_and_code_2_and_writes_nothing(source:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [["run", "nowhere.parquet", "--out", "x"], ["check", "nowhere.parquet"], ["check", "x.csv", "--map", "no.toml"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "nowhere.parquet", "--out", "x"], ["check", "nowhere.parquet"], ["check", "x.csv", "--map", "no.toml"]],
+)
 def test_a_missing_file_is_bad_input(arguments: list[str]) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
@@ -236,7 +253,10 @@ def test_the_command_line_writes_everything_and_records_it(tmp_path: Path) -> No
     rows, out = tmp_path / "rows.parquet", tmp_path / "out"
     simulate(200, days=400, seed=4).interactions.to_parquet(rows)
     result = subprocess.run(
-        [sys.executable, "-m", "crmintel", "run", rows, "--out", out, "--seed", "5"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "crmintel", "run", rows, "--out", out, "--seed", "5"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     for name in (*FILES, "mlflow.db"):
@@ -259,7 +279,9 @@ def test_version_and_help() -> None:
         ("grocery_elog", "grocery_elog.parquet", {"customer_id": "cust", "timestamp": "date"}),
     ],
 )
-def test_other_histories_run_without_special_code(data: Path, tmp_path: Path, folder: str, file: str, columns: dict[str, str]) -> None:
+def test_other_histories_run_without_special_code(
+    data: Path, tmp_path: Path, folder: str, file: str, columns: dict[str, str]
+) -> None:
     settings = Settings(columns=columns)
     log = settings.read(data / folder / file)
     results = analyse(log, settings)

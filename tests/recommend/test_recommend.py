@@ -19,8 +19,14 @@ MODELS = [CoOccurrence, Popularity, Repeat]
 
 def log_of(baskets: dict[int, str]) -> InteractionLog:
     """Customers and the items they bought, one letter each, a day apart."""
-    rows = [(c, pd.Timestamp("2024-01-01") + pd.Timedelta(days=d), i) for c, items in baskets.items() for d, i in enumerate(items)]
-    return InteractionLog.read(pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"]).astype({"timestamp": "datetime64[us]"}))
+    rows = [
+        (c, pd.Timestamp("2024-01-01") + pd.Timedelta(days=d), i)
+        for c, items in baskets.items()
+        for d, i in enumerate(items)
+    ]
+    return InteractionLog.read(
+        pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"]).astype({"timestamp": "datetime64[us]"})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,9 @@ def test_co_occurrence_by_hand() -> None:
 
 def test_bought_items_are_left_out_or_the_only_ones_by_choice(model: Recommender, simulated: InteractionLog) -> None:
     bought = set(map(tuple, simulated.to_pandas().query("kind == 'purchase'")[["customer_id", "item_id"]].to_numpy()))
-    new, again = (set(map(tuple, model.recommend(exclude=e)[["customer_id", "item_id"]].to_numpy())) for e in ("bought", "new"))
+    new, again = (
+        set(map(tuple, model.recommend(exclude=e)[["customer_id", "item_id"]].to_numpy())) for e in ("bought", "new")
+    )
     assert not new & bought
     assert again <= bought
 
@@ -76,7 +84,9 @@ def test_the_answer_is_always_the_same_table(model: Recommender) -> None:
     assert table.columns.tolist() == ["customer_id", "item_id", "score", "rank", "source"]
     assert (table.groupby("customer_id")["rank"].apply(list).map(lambda r: r == list(range(1, len(r) + 1)))).all()
     assert not table.duplicated(["customer_id", "item_id"]).any()
-    falling = table[table["source"] != "popular"].groupby("customer_id")["score"].apply(lambda s: s.is_monotonic_decreasing)
+    falling = (
+        table[table["source"] != "popular"].groupby("customer_id")["score"].apply(lambda s: s.is_monotonic_decreasing)
+    )
     assert falling.all()
 
 
@@ -147,7 +157,9 @@ def test_a_log_without_items_is_refused() -> None:
 def test_a_log_larger_than_memory_gives_the_same_lists(simulated: InteractionLog) -> None:
     spilled = InteractionLog.read(simulated.to_pandas(), memory="10KB")
     assert spilled.store.files
-    pd.testing.assert_frame_equal(CoOccurrence().fit(spilled).recommend(k=3), CoOccurrence().fit(simulated).recommend(k=3))
+    pd.testing.assert_frame_equal(
+        CoOccurrence().fit(spilled).recommend(k=3), CoOccurrence().fit(simulated).recommend(k=3)
+    )
 
 
 @pytest.mark.slow

@@ -29,7 +29,9 @@ def simulated() -> InteractionLog:
     return simulate(600, days=500, seed=3).log()
 
 
-FIVE = [(c, f"2024-02-{d:02d}", a) for c, d, a in [(1, 1, 10.0), (2, 8, 20.0), (3, 15, 30.0), (4, 22, 40.0), (5, 29, 50.0)]]
+FIVE = [
+    (c, f"2024-02-{d:02d}", a) for c, d, a in [(1, 1, 10.0), (2, 8, 20.0), (3, 15, 30.0), (4, 22, 40.0), (5, 29, 50.0)]
+]
 
 
 def test_five_customers_get_five_scores() -> None:
@@ -71,7 +73,7 @@ def test_row_73_equal_amounts_give_one_score_and_no_missing() -> None:
 
 
 def test_row_14_one_customer_makes_no_segments() -> None:
-    with pytest.raises(DataContractError, match="1 customers bought .* at least 2"):
+    with pytest.raises(DataContractError, match=r"1 customers bought .* at least 2"):
         RFM().fit(log_of((1, "2024-02-01", 5.0), (1, "2024-02-02", 5.0)), at=AT)
 
 

@@ -49,7 +49,13 @@ def broken(package: str, imported: set[str]) -> list[str]:
     out = []
     for name in imported:
         first, *rest = name.split(".")
-        if first == "crmintel" and rest and rest[0] in LEVEL and rest[0] != package and LEVEL[rest[0]] <= LEVEL[package]:
+        if (
+            first == "crmintel"
+            and rest
+            and rest[0] in LEVEL
+            and rest[0] != package
+            and LEVEL[rest[0]] <= LEVEL[package]
+        ):
             out.append(name)
         if first in BORDERS and package not in BORDERS[first]:
             out.append(name)

@@ -15,8 +15,14 @@ def test_a_run_can_be_read_back_and_a_second_joins_the_same_experiment(tmp_path:
     page = tmp_path / "page.html"
     page.write_text("<p>aggregates</p>")
     uri = sqlite_uri(tmp_path)
-    options = {"experiment": "crmintel", "parameters": {"seed": 1, "horizon_days": 90}, "tags": {"data_fingerprint": "ab12"}}
-    runs = [record(uri, metrics={"churn.auc": x}, files=[page], artifacts=tmp_path / "files", **options) for x in (0.7, 0.8)]  # type: ignore[arg-type]
+    options = {
+        "experiment": "crmintel",
+        "parameters": {"seed": 1, "horizon_days": 90},
+        "tags": {"data_fingerprint": "ab12"},
+    }
+    runs = [
+        record(uri, metrics={"churn.auc": x}, files=[page], artifacts=tmp_path / "files", **options) for x in (0.7, 0.8)
+    ]  # type: ignore[arg-type]
     client = MlflowClient(tracking_uri=uri)
     found = [client.get_run(r) for r in runs]
     assert [r.data.metrics for r in found] == [{"churn.auc": 0.7}, {"churn.auc": 0.8}]

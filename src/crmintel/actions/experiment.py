@@ -54,7 +54,14 @@ class ExperimentDesign:
 
 
 def design_experiment(
-    baseline: float, treated: int, held_out: int, *, horizon_days: float, relative_drop: float = 0.1, power: float = 0.8, level: float = 0.05
+    baseline: float,
+    treated: int,
+    held_out: int,
+    *,
+    horizon_days: float,
+    relative_drop: float = 0.1,
+    power: float = 0.8,
+    level: float = 0.05,
 ) -> ExperimentDesign:
     """Size and duration of a test of two rates (two-sided, normal approximation, unpooled variances under the alternative).
 
@@ -102,5 +109,14 @@ def design_experiment(
     wanted = relative_drop * baseline
     needed = int(np.ceil(size(wanted)))
     return ExperimentDesign(
-        baseline, treated, held_out, float(smallest), wanted, needed, int(np.ceil(needed / here)), power, level, horizon_days
+        baseline,
+        treated,
+        held_out,
+        float(smallest),
+        wanted,
+        needed,
+        int(np.ceil(needed / here)),
+        power,
+        level,
+        horizon_days,
     )

@@ -46,7 +46,9 @@ class Action:
         if not (np.isfinite(self.cost) and self.cost >= 0):
             raise DataContractError(f"The cost of action {self.name!r} is {self.cost}. Give money of at least 0.")
         if self.capacity is not None and self.capacity < 1:
-            raise DataContractError(f"The capacity of action {self.name!r} is {self.capacity}. Give at least 1, or leave it out.")
+            raise DataContractError(
+                f"The capacity of action {self.name!r} is {self.capacity}. Give at least 1, or leave it out."
+            )
         if not self.name or self.name == NONE:
             raise DataContractError(f"An action cannot be called {self.name!r}.")
 
@@ -148,7 +150,11 @@ def plan_actions(
         arm[mine[np.argsort(draw[mine], kind="stable")[:treat]]] = TREATED
     treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
     names = np.array([*(a.name for a in actions), NONE], object)[np.where(arm == TREATED, chosen, -1)]
-    why = np.array([_why(c, a, actions) for c, a in zip(chosen, arm, strict=True)], object) if len(ids) else np.zeros(0, object)
+    why = (
+        np.array([_why(c, a, actions) for c, a in zip(chosen, arm, strict=True)], object)
+        if len(ids)
+        else np.zeros(0, object)
+    )
     table = pd.DataFrame({
         CUSTOMER: ids, ACTION: pd.array(names, dtype="str"), WHY: pd.array(why, dtype="str"), "arm": pd.array(arm, dtype="str"),
         "propensity": propensity, "at_risk": risk, "cost": np.where(arm == TREATED, cost, 0.0),
@@ -187,4 +193,8 @@ def _candidates(
 def _why(chosen: int, arm: str, actions: Sequence[Action]) -> str:
     if arm == TREATED:
         return actions[chosen].why
-    return "held out at random, to learn what the action changes" if arm == HELD_OUT else "less at risk than the budget reaches"
+    return (
+        "held out at random, to learn what the action changes"
+        if arm == HELD_OUT
+        else "less at risk than the budget reaches"
+    )

@@ -20,18 +20,17 @@ Float = npt.NDArray[np.float64]
 FOLDS = 5
 
 
-def small_trees(random_state: int = 0, **kwargs: Any) -> lgb.LGBMClassifier:
+def small_trees(random_state: int = 0) -> lgb.LGBMClassifier:
     """Many slow, shallow trees: worth .014 AUC over the library's defaults on real churn tables."""
-    options: dict[str, Any] = dict(
+    return lgb.LGBMClassifier(
         n_estimators=260, learning_rate=0.03, num_leaves=7, max_depth=3, min_child_samples=40, subsample=0.7,
         subsample_freq=1, colsample_bytree=0.4, reg_lambda=5.0, random_state=random_state, n_jobs=1,
         deterministic=True, force_row_wise=True, verbose=-1,
     )  # fmt: skip
-    return lgb.LGBMClassifier(**(options | kwargs))
 
 
 @final
-class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ChurnClassifier(ClassifierMixin, BaseEstimator):
     """Probability that a customer leaves.
 
     Shallow boosted trees, then a two-number correction of their log-odds, learned on customers the trees had not seen
@@ -128,7 +127,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """A table as the columns that were learned from: put into their order by name, missing ones named."""
         if hasattr(self, "feature_names_in_") and isinstance(X, pd.DataFrame):
             if absent := [c for c in self.feature_names_in_ if c not in X.columns]:
-                raise DataContractError(f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model.")
+                raise DataContractError(
+                    f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model."
+                )
             X = X[list(self.feature_names_in_)]
         _numeric(X)
         return np.asarray(validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan"))
@@ -162,7 +163,7 @@ def _folds(groups: npt.NDArray[np.int64] | None, y: npt.NDArray[np.int64], seed:
 def _log_odds(model: Any, X: Float) -> Float:
     if isinstance(model, lgb.LGBMClassifier):
         return np.asarray(model.booster_.predict(X, raw_score=True, num_threads=1))
-    return _logit(np.clip(model.predict_proba(X)[:, 1], 1e-6, 1 - 1e-6))
+    return np.asarray(_logit(np.clip(model.predict_proba(X)[:, 1], 1e-6, 1 - 1e-6)))
 
 
 def _logit(p: Any) -> Any:

@@ -70,7 +70,10 @@ def reasons(model: ChurnClassifier, X: pd.DataFrame, features: FeatureSet, *, k:
     summed = np.column_stack([raw[:, :-1][:, place == t].sum(axis=1) for t in range(len(themes))])
     order = np.argsort(-summed, axis=1, kind="stable")[:, :k]
     by_name = {f.name: f for f in features.features}
-    told = [[_told(t, summed[row], raw[row], place, [by_name[n] for n in names], values[row]) for t in order[row]] for row in range(len(values))]
+    told = [
+        [_told(t, summed[row], raw[row], place, [by_name[n] for n in names], values[row]) for t in order[row]]
+        for row in range(len(values))
+    ]
     titles = np.array(themes, object)[order]
     titles[np.take_along_axis(summed, order, axis=1) <= 0] = ""
     columns = [f"reason_{i + 1}" for i in range(order.shape[1])]
@@ -82,7 +85,9 @@ def reasons(model: ChurnClassifier, X: pd.DataFrame, features: FeatureSet, *, k:
     )
 
 
-def _told(theme: int, summed: Float, raw: Float, place: npt.NDArray[np.int64], features: list[Feature], values: Float) -> str:
+def _told(
+    theme: int, summed: Float, raw: Float, place: npt.NDArray[np.int64], features: list[Feature], values: Float
+) -> str:
     """Up to two plain features of a theme, the strongest first; nothing for a theme that speaks against leaving."""
     if summed[theme] <= 0:
         return ""

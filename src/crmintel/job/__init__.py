@@ -1,7 +1,15 @@
 """The main job and its steps, for scripts and notebooks."""
 
 from crmintel.job.answers import (
-    ChurnAnswer, Ground, OfferAnswer, ValueAnswer, answer_churn, answer_offers, answer_value, choose, prepare,
+    ChurnAnswer,
+    Ground,
+    OfferAnswer,
+    ValueAnswer,
+    answer_churn,
+    answer_offers,
+    answer_value,
+    choose,
+    prepare,
 )  # fmt: skip
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report

@@ -10,8 +10,24 @@ from crmintel import features as f
 from crmintel.actions import Plan, plan_actions
 from crmintel.churn import Reasons, reasons
 from crmintel.columns import (
-    ACTION, AMOUNT, CHURN, CUSTOMER, ITEM, NEXT_ITEMS, ORDER, PURCHASE, RANK, REASONS, RETURN, SEGMENT, STAGE, TIER,
-    VALUE, VALUE_HIGH, VALUE_LOW, WHY,
+    ACTION,
+    AMOUNT,
+    CHURN,
+    CUSTOMER,
+    ITEM,
+    NEXT_ITEMS,
+    ORDER,
+    PURCHASE,
+    RANK,
+    REASONS,
+    RETURN,
+    SEGMENT,
+    STAGE,
+    TIER,
+    VALUE,
+    VALUE_HIGH,
+    VALUE_LOW,
+    WHY,
 )  # fmt: skip
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
@@ -77,7 +93,9 @@ def score_customers(
     lists = _lists(offers, table.index, settings)
     table[NEXT_ITEMS] = _as_lists(lists[lists["list"] == settings.offer], table.index)
     plan = None if churn is None else _plan(log, at, table, ground, settings)
-    table[ACTION], table[WHY] = (empty, empty) if plan is None else (plan.table.set_index(CUSTOMER)[c] for c in (ACTION, WHY))
+    table[ACTION], table[WHY] = (
+        (empty, empty) if plan is None else (plan.table.set_index(CUSTOMER)[c] for c in (ACTION, WHY))
+    )
     return Scores(at, table.reset_index(), lists, plan, rfm, tiers, told)
 
 
@@ -94,14 +112,18 @@ def _lists(offers: OfferAnswer | None, customers: pd.Index, settings: Settings) 
         return pd.DataFrame({c: [] for c in columns})
     size = min(settings.k, len(offers.new.items_))
     new = offers.new.recommend(customers, k=size, exclude="bought").assign(list="new")
-    again = offers.again.recommend(customers, k=size, exclude="new").assign(list="again") if isinstance(offers.again, Repeat) else new[:0]
+    again = (
+        offers.again.recommend(customers, k=size, exclude="new").assign(list="again")
+        if isinstance(offers.again, Repeat)
+        else new[:0]
+    )
     both = pd.concat([new, again], ignore_index=True)[columns]
     return both.sort_values([CUSTOMER, "list", RANK], ascending=[True, False, True], kind="stable", ignore_index=True)
 
 
 def _as_lists(lists: pd.DataFrame, customers: pd.Index) -> pd.Series:
     """The items of each customer in their order; an empty list where there are none."""
-    found = lists.groupby(CUSTOMER, sort=False)[ITEM].agg(list) if len(lists) else {}
+    found: dict[Any, list[Any]] = lists.groupby(CUSTOMER, sort=False)[ITEM].agg(list).to_dict() if len(lists) else {}
     return pd.Series([found.get(c, []) for c in customers], index=customers, dtype=object)
 
 

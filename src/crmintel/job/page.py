@@ -8,7 +8,18 @@ import pandas as pd
 
 from crmintel.actions import Plan
 from crmintel.columns import (
-    ACTION, AMOUNT, CATEGORY, CHURN, CUSTOMER, ITEM, KIND, PURCHASE, RETURN, SEGMENT, STAGE, VALUE,
+    ACTION,
+    AMOUNT,
+    CATEGORY,
+    CHURN,
+    CUSTOMER,
+    ITEM,
+    KIND,
+    PURCHASE,
+    RETURN,
+    SEGMENT,
+    STAGE,
+    VALUE,
 )  # fmt: skip
 from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
@@ -48,8 +59,12 @@ def build_report(
         base=_base(log, scores),
         quality=log.quality.to_frame().replace({"level": {"note": "info"}}),
         segments=_segments(scores),
-        tiers=pd.DataFrame() if scores.tiers is None else scores.tiers.summary().assign(revenue=lambda t: t.pop("cents") / 100),
-        stages=_shares(table.groupby(STAGE).agg(customers=(CUSTOMER, "size"), churn_probability=(CHURN, "mean")), len(table)),
+        tiers=pd.DataFrame()
+        if scores.tiers is None
+        else scores.tiers.summary().assign(revenue=lambda t: t.pop("cents") / 100),
+        stages=_shares(
+            table.groupby(STAGE).agg(customers=(CUSTOMER, "size"), churn_probability=(CHURN, "mean")), len(table)
+        ),
         churn=churn_section,
         value=None if value is None else _value(value, scores),
         offers=None if offers is None else _offers(ground, offers, scores, settings),
@@ -79,7 +94,9 @@ def _base(log: InteractionLog, scores: Scores) -> Base:
         interactions=len(log),
         orders=int(scores.rfm["frequency"].sum()),
         revenue=float(scores.rfm["monetary"].sum()) if log.has_amounts else None,
-        monthly=monthly.reset_index(drop=True) if log.has_amounts else monthly.reset_index(drop=True).drop(columns="revenue"),
+        monthly=monthly.reset_index(drop=True)
+        if log.has_amounts
+        else monthly.reset_index(drop=True).drop(columns="revenue"),
         concentration=None if scores.tiers is None else scores.tiers.concentration(),
         retention=retention,
     )
@@ -94,7 +111,9 @@ def _monthly(part: Any, log: InteractionLog) -> pd.DataFrame:
     month = log.zone.to_local(part.time[mask]).astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     money = part.numbers[AMOUNT][mask] if AMOUNT in part.numbers else np.zeros(mask.sum())
     ids = part.customers.to_pandas().to_numpy()[part.customer_codes[mask]]
-    return pd.DataFrame({CUSTOMER: ids, "month": month, "money": money}).groupby([CUSTOMER, "month"], as_index=False).sum()
+    return (
+        pd.DataFrame({CUSTOMER: ids, "month": month, "money": money}).groupby([CUSTOMER, "month"], as_index=False).sum()
+    )
 
 
 def _month_start(months: Any) -> Any:
@@ -102,11 +121,17 @@ def _month_start(months: Any) -> Any:
 
 
 def _shares(table: pd.DataFrame, total: int) -> pd.DataFrame:
-    return table.assign(share=table["customers"] / max(total, 1)).reset_index().sort_values("customers", ascending=False, ignore_index=True)
+    return (
+        table.assign(share=table["customers"] / max(total, 1))
+        .reset_index()
+        .sort_values("customers", ascending=False, ignore_index=True)
+    )
 
 
 def _segments(scores: Scores) -> pd.DataFrame:
-    table = scores.customers.set_index(CUSTOMER).join(scores.rfm[["recency_days", "frequency"] + [c for c in ("monetary",) if c in scores.rfm]])
+    table = scores.customers.set_index(CUSTOMER).join(
+        scores.rfm[["recency_days", "frequency"] + [c for c in ("monetary",) if c in scores.rfm]]
+    )
     grouped = table.groupby(SEGMENT).agg(
         customers=("recency_days", "size"), recency_days=("recency_days", "mean"), orders=("frequency", "mean"),
         churn_probability=(CHURN, "mean"), mean_value=(VALUE, "mean"),
@@ -121,8 +146,14 @@ def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:
     report, p = churn.report, scores.customers[CHURN].dropna()
     low, high = (np.floor(p.quantile(0.005) * BINS), np.ceil(p.quantile(0.995) * BINS)) if len(p) else (0, BINS)
     bars = max(int(high - low), 1)
-    counts, edges = np.histogram(p.clip(low / BINS, (low + bars) / BINS), bins=bars, range=(low / BINS, (low + bars) / BINS))
-    top = pd.Series(dtype=object) if scores.reasons is None else scores.reasons.themes.iloc[:, 0].replace("", np.nan).dropna()
+    counts, edges = np.histogram(
+        p.clip(low / BINS, (low + bars) / BINS), bins=bars, range=(low / BINS, (low + bars) / BINS)
+    )
+    top = (
+        pd.Series(dtype=object)
+        if scores.reasons is None
+        else scores.reasons.themes.iloc[:, 0].replace("", np.nan).dropna()
+    )
     reasons = top.map(lambda t: THEMES.get(t, t)).value_counts().rename_axis("reason").rename("customers").reset_index()
     return ChurnSection(
         n=report.n, churn_rate=churn.rate, horizon_days=ground.split.horizon.days,
@@ -149,7 +180,13 @@ def _value(value: ValueAnswer, scores: Scores) -> ValueSection:
 def _total(scores: Scores, miss: Estimate) -> Estimate:
     """What everybody is expected to bring, give or take as much as the later test missed its total."""
     expected, width = float(scores.customers[VALUE].sum()), max(abs(miss.low), abs(miss.high))
-    return Estimate(expected, expected * max(1 - width, 0.0), expected * (1 + width), miss.level, "miss of the total at the test instant")
+    return Estimate(
+        expected,
+        expected * max(1 - width, 0.0),
+        expected * (1 + width),
+        miss.level,
+        "miss of the total at the test instant",
+    )
 
 
 def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Settings) -> OfferSection:
@@ -172,7 +209,9 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
     joined = plan.table.merge(table[[CUSTOMER, SEGMENT]], on=CUSTOMER)
     joined["contacted"] = joined["arm"] == "treated"
     label = joined[ACTION].mask(joined["arm"] == "held out", "held out at random")
-    by_action = joined.groupby(label.rename("action")).agg(customers=(CUSTOMER, "size"), cost=("cost", "sum"), value_at_risk=("at_risk", "sum"))
+    by_action = joined.groupby(label.rename("action")).agg(
+        customers=(CUSTOMER, "size"), cost=("cost", "sum"), value_at_risk=("at_risk", "sum")
+    )
     by_segment = joined.groupby(SEGMENT).agg(contacted=("contacted", "sum"), customers=(CUSTOMER, "size"))
     d = plan.design
     experiment: dict[str, str | float] = {} if d is None else {
@@ -193,5 +232,3 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
 
 def _renamed(metrics: Mapping[str, Estimate], names: Mapping[str, str]) -> dict[str, Estimate]:
     return {names.get(k, k): v for k, v in metrics.items()}
-
-

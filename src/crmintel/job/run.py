@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -14,9 +15,20 @@ import pyarrow.parquet as pq
 
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
-from crmintel.evaluation import Estimate
+from crmintel.evaluation import Estimate, ProbabilityReport, RankingReport, ValueReport
 from crmintel.interactions import InteractionLog
-from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer, answer_churn, answer_offers, answer_value, attempt, choose, prepare
+from crmintel.job.answers import (
+    ChurnAnswer,
+    Ground,
+    OfferAnswer,
+    ValueAnswer,
+    answer_churn,
+    answer_offers,
+    answer_value,
+    attempt,
+    choose,
+    prepare,
+)
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report
 from crmintel.job.settings import Settings
@@ -42,7 +54,7 @@ class Results:
     @property
     def metrics(self) -> dict[str, Estimate]:
         """Every quality figure with its interval, by a dotted name."""
-        out = {}
+        out: dict[str, Estimate] = {}
         for name, answer in (("churn", self.churn), ("value", self.value)):
             out |= {f"{name}.{k}": v for k, v in (answer.report.metrics if answer is not None else {}).items()}
         if self.offers is not None:
@@ -54,9 +66,12 @@ class Results:
     def gains(self) -> list[tuple[str, str, str]]:
         """How much better each model is than each simple rule: answer, rule, and the gain with its interval and verdict."""
         found = []
-        reports = {"churn": self.churn and self.churn.report, "value": self.value and self.value.report}
-        reports |= {"offers": self.offers and self.offers.new_report}
-        for what, report in reports.items():
+        reports: tuple[tuple[str, ProbabilityReport | ValueReport | RankingReport | None], ...] = (
+            ("churn", None if self.churn is None else self.churn.report),
+            ("value", None if self.value is None else self.value.report),
+            ("offers", None if self.offers is None else self.offers.new_report),
+        )
+        for what, report in reports:
             rules = report.rules[report.rules["verdict"] != ""] if report is not None else pd.DataFrame()
             digits = 2 if what == "value" else 3
             for r in rules.itertuples():
@@ -69,7 +84,13 @@ class Results:
         return rows.to_html(index=False, escape=True)
 
 
-def analyse(log: InteractionLog, settings: Settings = Settings(), *, source: str = "interactions", step: Step = lambda name: None) -> Results:
+def analyse(
+    log: InteractionLog,
+    settings: Settings = Settings(),
+    *,
+    source: str = "interactions",
+    step: Step = lambda name: None,
+) -> Results:
     """Answer every question that a log can answer.
 
     Parameters
@@ -126,11 +147,15 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
             arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-            _replace(folder / f"{name}.parquet", lambda path, arrow=arrow: pq.write_table(arrow, path))
-        _replace(folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8"))
+            _replace(folder / f"{name}.parquet", partial(pq.write_table, arrow))
+        _replace(
+            folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8")
+        )
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     except OSError as error:
-        raise DataContractError(f"The folder {str(folder)!r} cannot be written ({error.strerror}). Choose another with --out.") from None
+        raise DataContractError(
+            f"The folder {str(folder)!r} cannot be written ({error.strerror}). Choose another with --out."
+        ) from None
     return folder / "report.html"
 
 
@@ -144,7 +169,9 @@ def _replace(path: Path, make: Callable[[Path], Any]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def track(results: Results, out: str | os.PathLike[str], settings: Settings = Settings(), *, uri: str | None = None) -> str:
+def track(
+    results: Results, out: str | os.PathLike[str], settings: Settings = Settings(), *, uri: str | None = None
+) -> str:
     """Record a written run in MLflow and return the id of the record.
 
     Parameters
@@ -155,7 +182,8 @@ def track(results: Results, out: str | os.PathLike[str], settings: Settings = Se
         A tracking URI; a SQLite store in the folder without it.
     """
     folder = Path(out)
-    ground, metrics = results.ground, {}
+    ground = results.ground
+    metrics: dict[str, float] = {}
     for name, e in results.metrics.items():
         metrics |= {name: e.value, f"{name}.low": e.low, f"{name}.high": e.high}
     return record(

@@ -51,7 +51,7 @@ class Settings:
     columns: Mapping[str, str] = field(default_factory=dict)
     keep: tuple[str, ...] = ()
     timezone: str = "UTC"
-    policies: Policies = Policies()
+    policies: Policies = field(default_factory=Policies)
     items: pd.DataFrame | None = field(default=None, compare=False)
     horizon: str | None = None
     test: str | None = None
@@ -70,7 +70,12 @@ class Settings:
         """The log of a source, read as told."""
         categories = None if self.items is None or CATEGORY not in self.items else self.items[[ITEM, CATEGORY]]
         return InteractionLog.read(
-            source, columns=self.columns, timezone=self.timezone, policies=self.policies, keep=self.keep, items=categories
+            source,
+            columns=self.columns,
+            timezone=self.timezone,
+            policies=self.policies,
+            keep=self.keep,
+            items=categories,
         )
 
     @property
@@ -96,19 +101,22 @@ def read_settings(path: str | Path | None) -> Settings:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise DataContractError(f"The mapping file {str(path)!r} does not exist. Write one; the README shows how.") from None
+        raise DataContractError(
+            f"The mapping file {str(path)!r} does not exist. Write one; the README shows how."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         line = str(error).rpartition("(")[2].rstrip(")") if "(" in str(error) else "unknown place"
         raise DataContractError(f"The mapping file {str(path)!r} is not TOML ({line}). Repair it.") from None
     simple = {f.name for f in fields(Settings)} - {"policies", "items", "actions", "columns"}
     _known(data, simple | {"policies", "items", "actions", "columns"}, "the mapping file")
-    settings = replace(Settings(), **{k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in simple})
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in simple}
+    settings = replace(Settings(), **plain)
     if "columns" in data:
         settings = replace(settings, columns=_texts(data["columns"], "[columns]"))
     if "policies" in data:
         _known(data["policies"], {f.name for f in fields(Policies)}, "[policies]")
         ranges = {k: tuple(v) for k, v in data["policies"].pop("ranges", {}).items()}
-        policies = {k: tuple(v) if isinstance(v, list) else v for k, v in data["policies"].items()}
+        policies: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["policies"].items()}
         settings = replace(settings, policies=Policies(**policies, ranges=ranges))
     if "items" in data:
         settings = replace(settings, items=_items(data["items"], path.parent))
@@ -125,12 +133,14 @@ def _known(data: Any, names: set[str], where: str) -> None:
     if odd := sorted(set(data) - names):
         guess = nearest(odd[0], names)
         hint = f" Did you mean {guess!r}?" if guess else ""
-        raise DataContractError(f"Unknown settings in {where}: {', '.join(odd)}.{hint} Known: {', '.join(sorted(names))}.")
+        raise DataContractError(
+            f"Unknown settings in {where}: {', '.join(odd)}.{hint} Known: {', '.join(sorted(names))}."
+        )
 
 
 def _texts(data: Any, where: str) -> dict[str, str]:
     if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
-        raise DataContractError(f"{where} must map our names to column names, such as customer_id = \"CustomerID\".")
+        raise DataContractError(f'{where} must map our names to column names, such as customer_id = "CustomerID".')
     return data
 
 

@@ -53,7 +53,9 @@ class Recommender(ABC):
         owners = counts.groupby(ITEM, sort=True)[CUSTOMER].size()
         self.customers_ = pd.Index(np.sort(counts[CUSTOMER].unique()), name=CUSTOMER)
         if len(owners) < 2 or len(self.customers_) < 2:
-            raise DataContractError(f"{len(self.customers_)} customers bought {len(owners)} items. Recommending needs at least 2 of each.")
+            raise DataContractError(
+                f"{len(self.customers_)} customers bought {len(owners)} items. Recommending needs at least 2 of each."
+            )
         owners = owners.iloc[np.argsort(-owners.to_numpy(), kind="stable")]
         self.items_, self.owners_ = pd.Index(owners.index, name=ITEM), owners.to_numpy()
         place = (self.customers_.get_indexer(counts[CUSTOMER]), self.items_.get_indexer(counts[ITEM]))
@@ -106,12 +108,18 @@ class Recommender(ABC):
         if exclude not in ("bought", "new", None):
             raise DataContractError(f"exclude is {exclude!r}. Choose 'bought', 'new' or None.")
         if k > len(self.items_):
-            warnings.warn(f"k is {k:,}, but there are {len(self.items_):,} items: all are returned.", DataContractWarning, stacklevel=2)
+            warnings.warn(
+                f"k is {k:,}, but there are {len(self.items_):,} items: all are returned.",
+                DataContractWarning,
+                stacklevel=2,
+            )
         wanted = self.customers_ if customers is None else pd.Index(list(customers), name=CUSTOMER)
         allowed = np.ones(len(self.items_), bool) if eligible is None else self.items_.isin(list(eligible))
         known = self.customers_.get_indexer(wanted)
         blocks = [self._block(known[a:b], a, k, exclude, allowed) for a, b in self._steps(len(known))]
-        who, item, score, rank, popular = (np.concatenate(c) for c in zip(*blocks, strict=True)) if blocks else [np.zeros(0, int)] * 5
+        who, item, score, rank, popular = (
+            (np.concatenate(c) for c in zip(*blocks, strict=True)) if blocks else [np.zeros(0, int)] * 5
+        )
         data = {
             CUSTOMER: wanted[who], ITEM: self.items_[item], SCORE: score.astype(np.float64), RANK: rank,
             SOURCE: pd.array(np.where(popular, POPULAR, self.name), dtype="str"),
@@ -122,7 +130,9 @@ class Recommender(ABC):
         size = max(1, min(256, _CELLS // max(self.history_.shape)))
         yield from ((a, min(a + size, n)) for a in range(0, n, size))
 
-    def _block(self, known: npt.NDArray[np.int64], first: int, k: int, exclude: str | None, allowed: npt.NDArray[np.bool_]) -> Any:
+    def _block(
+        self, known: npt.NDArray[np.int64], first: int, k: int, exclude: str | None, allowed: npt.NDArray[np.bool_]
+    ) -> Any:
         """Lists of some customers: their place, item, score, rank, and whether popularity filled in."""
         history = self.history_[np.maximum(known, 0)]
         history.data[np.repeat(known < 0, np.diff(history.indptr))] = 0
@@ -163,5 +173,9 @@ def _purchases(log: InteractionLog) -> pd.DataFrame:
         width = len(part.vocabulary[ITEM]) + 1
         pair, n = np.unique(part.customer_codes[mask] * width + part.codes[ITEM][mask], return_counts=True)
         customer = part.customers.take(pa.array(pair // width)).to_pandas()
-        frames.append(pd.DataFrame({CUSTOMER: customer, ITEM: part.vocabulary[ITEM].take(pa.array(pair % width)).to_pandas(), "n": n}))
+        frames.append(
+            pd.DataFrame(
+                {CUSTOMER: customer, ITEM: part.vocabulary[ITEM].take(pa.array(pair % width)).to_pandas(), "n": n}
+            )
+        )
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({CUSTOMER: [], ITEM: [], "n": []})

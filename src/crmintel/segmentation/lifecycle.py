@@ -17,7 +17,9 @@ STAGES = ("prospect", "new", "growing", "loyal", "regular", "reactivated", "decl
 LEVEL = 0.95
 
 
-def lifecycle_stage(log: InteractionLog, *, at: Any, late: tuple[float, float, float] = (1.0, 2.0, 4.0)) -> pd.DataFrame:
+def lifecycle_stage(
+    log: InteractionLog, *, at: Any, late: tuple[float, float, float] = (1.0, 2.0, 4.0)
+) -> pd.DataFrame:
     """The stage of every customer known before an instant.
 
     A customer's own gap is shrunk towards the base: with few gaps of one's own, the usual gap of everybody counts more.
@@ -33,7 +35,9 @@ def lifecycle_stage(log: InteractionLog, *, at: Any, late: tuple[float, float, f
     """
     buys = f.where(kind=PURCHASE)
     t = FeatureSet([f.recency(buys), f.tenure(buys), f.active_days(buys), f.gaps(buys)]).build(log, at)
-    since, tenure, days = (t[c].to_numpy() for c in ("recency_days_purchase", "tenure_days_purchase", "active_days_purchase_all"))
+    since, tenure, days = (
+        t[c].to_numpy() for c in ("recency_days_purchase", "tenure_days_purchase", "active_days_purchase_all")
+    )
     gap, last_gap = t["gap_purchase_mean_all"].to_numpy(), t["gap_purchase_last_all"].to_numpy()
     own, usual = _own_gaps(gap, days - 1)
     silence = since / own
@@ -71,7 +75,9 @@ def _median(values: Float) -> float:
 def _days_within(log: InteractionLog, at: Any, wanted: Float) -> tuple[Float, Float]:
     """Active days in a last stretch of about the wanted length of each customer's own, and the length really taken."""
     ladder = np.array([int(d) for d in np.unique(np.geomspace(1, 2048, 23).round())])
-    table = FeatureSet([f.active_days(f.where(kind=PURCHASE)).over(*(f"{d}d" for d in ladder))]).build(log, at).to_numpy()
+    table = (
+        FeatureSet([f.active_days(f.where(kind=PURCHASE)).over(*(f"{d}d" for d in ladder))]).build(log, at).to_numpy()
+    )
     rung = np.clip(np.searchsorted(ladder, wanted), 0, len(ladder) - 1)
     return table[np.arange(len(table)), rung], ladder[rung].astype(np.float64)
 

@@ -64,7 +64,9 @@ class ValueTiers:
         table = pd.DataFrame({TIER: tier, "cents": self.cents_}).groupby(TIER)["cents"].agg(["size", "sum"])
         table.columns = pd.Index(["customers", "cents"])
         positive = max(int(self.cents_[self.cents_ > 0].sum()), 1)
-        return table.assign(share=table["customers"] / max(len(tier), 1), revenue_share=table["cents"] / positive).reset_index()
+        return table.assign(
+            share=table["customers"] / max(len(tier), 1), revenue_share=table["cents"] / positive
+        ).reset_index()
 
     def concentration(self) -> pd.DataFrame:
         """The curve of cumulative money over customers, richest first: customer_share, revenue_share."""
@@ -73,5 +75,3 @@ class ValueTiers:
         points = np.unique(np.linspace(0, len(cents), 101).astype(int))
         running = np.concatenate([[0], np.cumsum(cents)])
         return pd.DataFrame({"customer_share": points / max(len(cents), 1), "revenue_share": running[points] / total})
-
-

@@ -20,7 +20,7 @@ LEAST = 50
 
 
 @final
-class LifetimeValue(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class LifetimeValue(RegressorMixin, BaseEstimator):
     """Money a customer will spend over the horizon that `y` was told for.
 
     Shallow boosted trees with a Tweedie loss (many zeros, a heavy tail), brought to the right total on customers the
@@ -64,11 +64,19 @@ class LifetimeValue(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         """
         if not 0 < self.level < 1:
             raise DataContractError(f"level is {self.level}. Give a share such as 0.8.")
-        groups = pd.factorize(X.index.get_level_values(CUSTOMER), sort=True)[0] if isinstance(X, pd.DataFrame) and CUSTOMER in X.index.names else None
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True)
+        groups = (
+            pd.factorize(X.index.get_level_values(CUSTOMER), sort=True)[0]
+            if isinstance(X, pd.DataFrame) and CUSTOMER in X.index.names
+            else None
+        )
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2, y_numeric=True
+        )
         money = np.maximum(np.asarray(y, np.float64), 0.0)
         if not money.sum() > 0:
-            raise DataContractError(f"None of {len(money):,} rows spent anything. Choose an instant or a horizon with purchases.")
+            raise DataContractError(
+                f"None of {len(money):,} rows spent anything. Choose an instant or a horizon with purchases."
+            )
         order = np.lexsort((*X.T[::-1], money))
         X, money = X[order], money[order]
         rng = np.random.default_rng(self.random_state)
@@ -76,7 +84,7 @@ class LifetimeValue(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         folds = rng.integers(0, FOLDS, int(owner.max()) + 1)[owner]
         unseen = np.full(len(X), money.mean())
 
-        def learn(fold: int) -> lgb.Booster | None:
+        def learn(fold: int) -> Any:
             inside, outside = folds != fold, folds == fold
             if fold == FOLDS:  # the one that is kept
                 return self._trees(X, money)
@@ -95,7 +103,9 @@ class LifetimeValue(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if hasattr(self, "feature_names_in_") and isinstance(X, pd.DataFrame):
             if absent := [c for c in self.feature_names_in_ if c not in X.columns]:
-                raise DataContractError(f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model.")
+                raise DataContractError(
+                    f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model."
+                )
             X = X[list(self.feature_names_in_)]
         X = validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan")
         return np.asarray(self.booster_.predict(X, num_threads=1)) * self.scale_
@@ -106,14 +116,17 @@ class LifetimeValue(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         group = np.searchsorted(self.edges_, value, side="right")
         low, high = value * self.low_[group], value * self.high_[group]
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return pd.DataFrame({VALUE: value, VALUE_LOW: np.minimum(low, value), VALUE_HIGH: np.maximum(high, value)}, index=index)
+        return pd.DataFrame(
+            {VALUE: value, VALUE_LOW: np.minimum(low, value), VALUE_HIGH: np.maximum(high, value)}, index=index
+        )
 
     def _trees(self, X: Float, y: Float) -> lgb.Booster:
-        options = dict(
-            objective="tweedie", tweedie_variance_power=1.5, learning_rate=0.04, num_leaves=7, max_depth=3, min_data_in_leaf=min(60, max(len(y) // 20, 1)),
-            bagging_fraction=0.8, bagging_freq=1, feature_fraction=0.6, lambda_l2=20.0, seed=self.random_state,
-            num_threads=1, deterministic=True, force_row_wise=True, verbose=-1,
-        )  # fmt: skip
+        options = {
+            "objective": "tweedie", "tweedie_variance_power": 1.5, "learning_rate": 0.04, "num_leaves": 7, "max_depth": 3,
+            "min_data_in_leaf": min(60, max(len(y) // 20, 1)), "bagging_fraction": 0.8, "bagging_freq": 1,
+            "feature_fraction": 0.6, "lambda_l2": 20.0, "seed": self.random_state, "num_threads": 1,
+            "deterministic": True, "force_row_wise": True, "verbose": -1,
+        }  # fmt: skip
         return lgb.train(options, lgb.Dataset(X, y, free_raw_data=True), num_boost_round=150)
 
     def _spread(self, predicted: Float, spent: Float) -> None:
