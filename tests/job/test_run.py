@@ -288,3 +288,17 @@ def test_other_histories_run_without_special_code(
     assert results.churn is not None
     assert results.churn.report.metrics["auc"].low > 0.6
     assert (results.value is None) == (not log.has_amounts)
+
+
+def test_no_customer_is_named_on_the_page_in_the_record_or_on_the_screen(tmp_path: Path) -> None:
+    rows = simulate(150, days=400, seed=6).interactions
+    rows["customer_id"] = "CANARY-" + rows["customer_id"].astype(str)
+    source, out = tmp_path / "rows.parquet", tmp_path / "out"
+    rows.to_parquet(source)
+    done = subprocess.run(
+        [sys.executable, "-m", "crmintel", "run", source, "--out", out], capture_output=True, text=True, check=True
+    )
+    assert "CANARY" not in done.stdout + done.stderr
+    for file in (out / "report.html", out / "features.json", out / "mlflow.db"):
+        assert b"CANARY" not in file.read_bytes(), file.name
+    assert pd.read_parquet(out / "customers.parquet")["customer_id"].str.startswith("CANARY-").all()

@@ -7,6 +7,7 @@ import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "crmintel"
 LAYERS = (  # from the top; a module imports only from lines below its own, or from its own package
+    {"__main__"},
     {"cli"},
     {"job"},
     {"reports"},

@@ -10,9 +10,7 @@ import pytest
 import crmintel
 
 HEAVY = ("mlflow", "lightgbm", "matplotlib", "sklearn", "duckdb", "pandas", "rich", "typer")
-PACKAGES = sorted(
-    m.name for m in pkgutil.walk_packages(crmintel.__path__, "crmintel.") if not m.name.startswith("crmintel.cli")
-)
+PACKAGES = sorted({m.name for m in pkgutil.walk_packages(crmintel.__path__, "crmintel.")} - {"crmintel.__main__"})
 
 
 def loaded_by(statement: str) -> set[str]:

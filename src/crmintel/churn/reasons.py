@@ -94,19 +94,4 @@ def _told(
     members = [m for m in np.flatnonzero(place == theme) if features[m].plain] or list(np.flatnonzero(place == theme))
     members.sort(key=lambda m: -raw[m])
     quoted = [m for m in members if raw[m] > 0][:2] or members[:1]
-    return "; ".join(dict.fromkeys(sentence(features[m], float(values[m])) for m in quoted))
-
-
-def sentence(feature: Feature, value: float) -> str:
-    """A feature and its value as a person would say it.
-
-    >>> sentence(Feature("recency_days", "days since the last purchase", "last purchase {value} days ago"), 74.2)
-    'last purchase 74 days ago'
-    >>> sentence(Feature("mean_amount", "mean amount"), float("nan"))
-    'mean amount: not known yet'
-    """
-    if np.isnan(value):
-        return feature.absent or f"{feature.words}: not known yet"
-    digits = 0 if abs(value) >= 10 or value == round(value) else 1
-    number = f"{value:,.{digits}f}"
-    return feature.quote.format(value=number) if feature.quote else f"{feature.words}: {number}"
+    return "; ".join(dict.fromkeys(features[m].tell(float(values[m])) for m in quoted))

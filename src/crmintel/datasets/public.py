@@ -44,10 +44,11 @@ def complete_journey() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows = pq.read_table(folder / "transactions.parquet", columns=list(columns)).to_pandas().rename(columns=columns)
     rows[TIME] = rows[TIME].dt.tz_localize("UTC")
     products = pq.read_table(
-        folder / "products.parquet", columns=["product_id", "product_category", "product_type", "brand"]
+        folder / "products.parquet", columns=["product_id", "product_category", "product_type", "brand", "package_size"]
     ).to_pandas()
     private = products["brand"].eq("Private").map({True: " (own brand)", False: ""})
-    name = products["product_type"].fillna("unknown").str.capitalize() + private
+    size = (", " + products["package_size"].str.strip().str.lower()).fillna("")
+    name = products["product_type"].fillna("unknown").str.capitalize() + size + private
     items = pd.DataFrame(
         {ITEM: products["product_id"], CATEGORY: products["product_category"].str.capitalize(), "name": name}
     )

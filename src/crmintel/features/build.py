@@ -3,29 +3,32 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
-from crmintel.features import catalog, where
-from crmintel.features.engine import CHUNK_ROWS, Chunk, Float
+from crmintel.features import filters
+from crmintel.features.arithmetic import Float
+from crmintel.features.catalog import SHIPPED
+from crmintel.features.engine import Chunk
 from crmintel.features.instants import instants, same_kind, stamps
-from crmintel.features.spec import Feature, Spec, from_dict, to_dict
-from crmintel.interactions import InteractionLog, Part, Zone
-from crmintel.interactions.clock import Int
+from crmintel.features.panel import panel
+from crmintel.features.spec import Spec, from_dict, to_dict
+from crmintel.features.words import Feature
+from crmintel.interactions import InteractionLog
 
 FORMAT = 1
 MOST_VALUES = 12
-_CLASSES = {c.__name__: c for m in (catalog, where) for c in vars(m).values() if isinstance(c, type) and hasattr(c, "__dataclass_fields__")}
+_FILTERS = (filters.Is, filters.Within, filters.OnClock, filters.Both, filters.Either, filters.Not)
+_NAMED: tuple[type, ...] = (*SHIPPED, *_FILTERS)
+_CLASSES = {c.__name__: c for c in _NAMED}
 
 
 @final
@@ -45,10 +48,9 @@ class FeatureSet:
     >>> from crmintel import InteractionLog, features as f
     >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-05", "2024-01-09"])})
     >>> fs = f.FeatureSet([f.recency(), f.count().over("7d", "all")])
-    >>> fs.build(InteractionLog.read(frame), at="2024-01-09")
-                 recency_days  count_7d  count_all
-    customer_id
-    1                     4.0       1.0        2.0
+    >>> fs.build(InteractionLog.read(frame), at="2024-01-09").reset_index()
+       customer_id  recency_days  count_7d  count_all
+    0            1           4.0       1.0        2.0
     """
 
     specs: Sequence[Spec]
@@ -63,14 +65,16 @@ class FeatureSet:
         if self.frozen:
             names = Counter(f.name for f in self.features)
             if doubled := [n for n, c in names.items() if c > 1]:
-                raise DataContractError(f"Doubled features: {', '.join(doubled)}. Declare each once, or rename one with named().")
+                raise DataContractError(
+                    f"Doubled features: {', '.join(doubled)}. Declare each once, or rename one with named()."
+                )
 
-    @property
+    @cached_property
     def frozen(self) -> bool:
         """Whether every vocabulary is fixed."""
         return all(s.vocabularies <= set(self.vocabulary) for s in self.specs)
 
-    @property
+    @cached_property
     def features(self) -> tuple[Feature, ...]:
         """The columns it makes; only once frozen."""
         self._need_frozen()
@@ -107,15 +111,28 @@ class FeatureSet:
             past = part.between(None, cut)
             for column in wanted:
                 if column not in past.codes:
-                    raise DataContractError(f"The log has no column {column!r} to take values from. It has {', '.join(log.columns)}.")
+                    raise DataContractError(
+                        f"The log has no column {column!r} to take values from. It has {', '.join(log.columns)}."
+                    )
                 codes = past.codes[column]
                 found = np.bincount(codes[codes >= 0], minlength=len(past.vocabulary[column]))
-                counts[column].update({v: int(n) for v, n in zip(past.vocabulary[column].to_pylist(), found, strict=True) if n})
-        fixed = {c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES]) for c, n in counts.items()}
+                counts[column].update(
+                    {v: int(n) for v, n in zip(past.vocabulary[column].to_pylist(), found, strict=True) if n}
+                )
+        fixed = {
+            c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES])
+            for c, n in counts.items()
+        }
         return replace(self, vocabulary={**self.vocabulary, **fixed})
 
     def build(
-        self, log: InteractionLog, at: Any, *, customers: Iterable[Any] | None = None, threads: int = 2, progress: bool = False
+        self,
+        log: InteractionLog,
+        at: Any,
+        *,
+        customers: Iterable[Any] | None = None,
+        threads: int = 2,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """The features of every customer known before each instant.
 
@@ -143,32 +160,23 @@ class FeatureSet:
         """
         ready = self if self.frozen else self.freeze(log, at)
         when = instants(at, log.zone)
-        several = isinstance(at, Iterable) and not isinstance(at, str)
-        wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique()
+        wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique().sort_values()
         if wanted is not None:
             same_kind(wanted, log)
-        tasks = list(_tasks(log, ready.columns, when))
-        names = ready.names
-        with ThreadPoolExecutor(threads) as pool:
-            done = pool.map(lambda task: ready._values(*task, zone=log.zone), tasks)
-            blocks = list(_shown(done, len(tasks), progress))
-        index = _index(blocks, log, when)
-        matrix = np.concatenate([b[2] for b in blocks]) if blocks else np.zeros((0, len(names)))
-        table = pd.DataFrame(matrix, index=index, columns=names, copy=False)
-        if len(blocks) > 1 and not index.is_monotonic_increasing:
-            table = table.sort_index(kind="stable")
+        index, values = panel(
+            log, ready.columns, when, ready._computed, only=wanted, threads=threads, progress=progress
+        )
+        table = pd.DataFrame(
+            np.zeros((0, len(ready.names))) if values is None else values, index=index, columns=ready.names, copy=False
+        )
         if wanted is not None:
-            full = pd.MultiIndex.from_product([wanted.sort_values(), pd.DatetimeIndex(stamps(when, log.zone))], names=[CUSTOMER, AT])
+            full = pd.MultiIndex.from_product([wanted, pd.DatetimeIndex(stamps(when, log.zone))], names=[CUSTOMER, AT])
             table = ready._silent(table, full)
-        return table if several else table.droplevel(AT)
+        return table if isinstance(at, Iterable) and not isinstance(at, str) else table.droplevel(AT)
 
-    def _values(self, part: Part, when: Int, place: Int, zone: Zone) -> tuple[pa.Array, Int, Float, Int]:
-        """Rows (customer code, instant position) and their values, by customer and instant."""
-        chunk = Chunk(part, when, zone)
-        cube = np.stack([v for s in self.specs for v in s.compute(chunk, self.vocabulary)])
-        known = (chunk.bounds(0) > chunk.starts[:-1]).T
-        who, which = np.nonzero(known)
-        return part.customers, who, np.ascontiguousarray(cube.transpose(2, 1, 0)[known]), place[which]
+    def _computed(self, chunk: Chunk) -> list[Float]:
+        """The values of every column, each (n_instants, n_customers)."""
+        return [v for s in self.specs for v in s.compute(chunk, self.vocabulary)]
 
     def _silent(self, table: pd.DataFrame, full: pd.MultiIndex) -> pd.DataFrame:
         """Rows for everybody asked for; those without a past are told by the rule for nothing."""
@@ -218,43 +226,8 @@ class FeatureSet:
         return self.describe().to_html(index=False) if self.frozen else f"<p>{self!r}</p>"
 
     def __repr__(self) -> str:
-        return f"FeatureSet of {len(self.features)} features" if self.frozen else f"FeatureSet of {len(self.specs)} specs, not frozen yet"
-
-
-def _tasks(log: InteractionLog, columns: frozenset[str], when: Int) -> Iterator[tuple[Part, Int, Int]]:
-    """Chunks of whole customers, the instants to tell them at, and the places of these in the request."""
-    every = np.arange(len(when))
-    for part in log.parts(columns):
-        if part.known_at is None:
-            yield from ((chunk, when, every) for chunk in _chunks(part))
-            continue
-        for i in every:  # what was known differs from instant to instant, so each sees a log of its own
-            yield from ((chunk, when[i : i + 1], every[i : i + 1]) for chunk in _chunks(part.between(None, int(when[i]))))
-
-
-def _chunks(part: Part) -> Iterator[Part]:
-    """Slices of whole customers with about `CHUNK_ROWS` rows."""
-    if not len(part):
-        return
-    cuts = np.searchsorted(part.starts, np.arange(0, len(part), CHUNK_ROWS))
-    edges = np.unique(np.concatenate([[0], cuts, [len(part.customers)]]))
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
-        yield part.slice(int(a), int(b))
-
-
-def _index(blocks: list[Any], log: InteractionLog, when: Int) -> pd.MultiIndex:
-    names = [CUSTOMER, AT]
-    if not blocks:
-        return pd.MultiIndex.from_arrays([log.customers[:0], pd.DatetimeIndex([], dtype="datetime64[us]")], names=names)
-    ids = pa.chunked_array([c.take(pa.array(who)) for c, who, _, _ in blocks]).to_pandas()
-    place = np.concatenate([p for _, _, _, p in blocks])
-    return pd.MultiIndex.from_arrays([ids, stamps(when, log.zone)[place]], names=names)
-
-
-def _shown(done: Iterator[Any], total: int, progress: bool) -> Iterator[Any]:
-    if not progress:
-        yield from done
-        return
-    from rich.progress import track
-
-    yield from track(done, description="features", total=total)
+        return (
+            f"FeatureSet of {len(self.features)} features"
+            if self.frozen
+            else f"FeatureSet of {len(self.specs)} specs, not frozen yet"
+        )

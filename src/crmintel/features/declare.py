@@ -2,8 +2,8 @@
 
 from crmintel.columns import KIND
 from crmintel.features import catalog as c
+from crmintel.features.filters import Where
 from crmintel.features.spec import Windowed
-from crmintel.features.where import Where
 
 
 def recency(where: Where | None = None) -> c.Recency:
@@ -65,6 +65,11 @@ def last(column: str, where: Where | None = None) -> c.Last:
     return c.Last(column=column, where=where)
 
 
+def first_day(column: str, where: Where | None = None) -> c.FirstDay:
+    """Sum of a number over the first local day that has one."""
+    return c.FirstDay(column=column, where=where)
+
+
 def distinct(column: str, where: Where | None = None) -> c.Distinct:
     """Number of different values of a column."""
     return c.Distinct(column=column, where=where)
@@ -83,6 +88,15 @@ def gaps(where: Where | None = None) -> c.Gaps:
 def trend(feature: Windowed, window: str) -> c.Trend:
     """A feature over a window minus the same over the window before."""
     return c.Trend(inner=feature, windows=(window,))
+
+
+def year_ago(feature: Windowed, *windows: str) -> c.YearAgo:
+    """A feature over the windows that ended 364 days before.
+
+    >>> year_ago(active_days(), "30d").features({})[0].words
+    'days with interactions in the same 30 days a year ago'
+    """
+    return c.YearAgo(inner=feature, windows=windows)
 
 
 def share(column: str, where: Where | None = None) -> c.Share:

@@ -1,6 +1,6 @@
 """How features are computed: bounds once, then one vectorised segment operation a feature, for all instants at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar, final
 
@@ -8,20 +8,38 @@ import numpy as np
 import numpy.typing as npt
 
 from crmintel.errors import DataContractError
+from crmintel.features.arithmetic import Bool, Float, prefix, segments
 from crmintel.features.days import day
-from crmintel.features.where import Where
+from crmintel.features.filters import Both, Either, Not, Where
+from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
-from crmintel.interactions.clock import DAY, Int
+from crmintel.interactions.clock import Int
 
-Float = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 T = TypeVar("T")
 
-CHUNK_ROWS = 150_000
+
+class _Memory:
+    """Things that are worked out once, by key."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, Any] = {}
+
+    def once(self, key: Any, make: Callable[[], T]) -> T:
+        """The thing of a key, made at the first call."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]  # type: ignore[no-any-return]
+
+    def forget(self) -> None:
+        """Let go of everything: what is kept refers back to its keeper, and would wait for the garbage collector."""
+        for thing in self._kept.values():
+            if isinstance(thing, _Memory):
+                thing.forget()
+        self._kept.clear()
 
 
 @final
-class Chunk:
+class Chunk(_Memory):
     """Some whole customers and some instants: everything that features share is worked out once here.
 
     Parameters
@@ -40,10 +58,8 @@ class Chunk:
     """
 
     def __init__(self, part: Part, at: Int, zone: Zone) -> None:
+        super().__init__()
         self.part, self.at, self.zone = part, at, zone
-        self.starts = part.starts
-        self._bounds: dict[int, Int] = {}
-        self._subs: dict[Any, Sub] = {}
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -52,74 +68,81 @@ class Chunk:
 
     def bound(self, cut: int) -> Int:
         """Row of each customer's first interaction at or after an instant; shape (n_customers,)."""
-        if cut not in self._bounds:
-            self._bounds[cut] = self.starts[:-1] + np.add.reduceat(self.part.time < cut, self.starts[:-1], dtype=np.int64)
-        return self._bounds[cut]
+        starts = self.part.starts[:-1]
+        return self.once(("bound", cut), lambda: starts + np.add.reduceat(self.part.time < cut, starts, dtype=np.int64))
 
     def bounds(self, back: int) -> Int:
         """Bounds at ``at - back`` for every instant."""
-        return np.stack([self.bound(int(a) - back) for a in self.at])
+        return self.once(("bounds", back), lambda: np.stack([self.bound(int(a) - back) for a in self.at]))
 
     @cached_property
     def day(self) -> Int:
         """Local day number of each row."""
         return day(self.zone.to_local(self.part.time))
 
+    def mask(self, where: Where) -> Bool:
+        """Which rows meet a filter; the parts of composed filters are looked at once."""
+        if isinstance(where, Both):
+            return self.mask(where.left) & self.mask(where.right)
+        if isinstance(where, Either):
+            return self.mask(where.left) | self.mask(where.right)
+        if isinstance(where, Not):
+            return ~self.mask(where.inner)
+        return self.once(("mask", where), lambda: where.mask(self.part, self.zone))
+
     def sub(self, where: Where | None, number: str | None = None, code: str | None = None) -> "Sub":
         """The rows that meet a filter and have a value in a column."""
-        key = (where, number, code)
-        if key not in self._subs:
-            mask = np.ones(len(self.part), bool) if where is None else where.mask(self.part, self.zone)
+
+        def make() -> Sub:
+            mask = np.ones(len(self.part), bool) if where is None else self.mask(where)
             if number is not None:
-                mask = mask & ~np.isnan(self._column(self.part.numbers, number))
+                mask = mask & ~np.isnan(_column(self.part.numbers, number))
             if code is not None:
-                mask = mask & (self._column(self.part.codes, code) >= 0)
-            self._subs[key] = Sub(self, mask)
-        return self._subs[key]
+                mask = mask & (_column(self.part.codes, code) >= 0)
+            return Sub(self, mask)
+
+        return self.once(("sub", where, number, code), make)
 
     def visits(self, where: Where | None) -> "Sub":
         """The first row of each local day among the rows that meet a filter."""
-        key = ("visits", where)
-        if key not in self._subs:
+
+        def make() -> Sub:
             sub = self.sub(where)
             mask = np.zeros(len(self.part), bool)
             mask[sub.rows[sub.first_of_day]] = True
-            self._subs[key] = Sub(self, mask)
-        return self._subs[key]
+            return Sub(self, mask)
 
-    def _column(self, columns: Any, name: str) -> Any:
-        if name not in columns:
-            raise DataContractError(f"The log has no column {name!r} of this kind. It has {', '.join(columns) or 'none'}.")
-        return columns[name]
+        return self.once(("visits", where), make)
 
 
 @final
-class Sub:
+class Sub(_Memory):
     """The rows of a chunk that meet a filter, as a log of their own: no feature ever tests a row it does not need."""
 
     def __init__(self, chunk: Chunk, mask: Bool) -> None:
-        self.chunk = chunk
-        self.rows = np.flatnonzero(mask)
-        self.prefix = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
-        self.starts = self.prefix[chunk.starts]
+        super().__init__()
+        self.chunk, self._mask = chunk, mask
+        self.prefix = prefix(mask)
+        self.starts = self.prefix[chunk.part.starts]
         self.counts = np.diff(self.starts)
-        self._cache: dict[Any, Any] = {}
 
-    def remember(self, key: Any, make: Callable[[], T]) -> T:
-        """Work something out once."""
-        if key not in self._cache:
-            self._cache[key] = make()
-        return self._cache[key]  # type: ignore[no-any-return]
+    def __len__(self) -> int:
+        return int(self.starts[-1])
 
-    def span(self, back: int | None, until: int = 0) -> tuple[Int, Int]:
-        """Rows of ``[at - back, at - until)`` as (start, stop), each (n_instants, n_customers); no `back` is all the past."""
+    @cached_property
+    def rows(self) -> Int:
+        """Their places in the chunk; a mere count never asks for them."""
+        return np.flatnonzero(self._mask)
 
-        def make() -> tuple[Int, Int]:
-            stop = self.prefix[self.chunk.bounds(until)]
-            start = np.broadcast_to(self.starts[:-1], stop.shape) if back is None else self.prefix[self.chunk.bounds(back)]
-            return start, stop
+    def over(self, window: str, ago: int = 0) -> "Span":
+        """The rows of a window that ends `ago` microseconds before the instant."""
+        return self.once(("over", window, ago), lambda: self._over(window, ago))
 
-        return self.remember(("span", back, until), make)
+    def _over(self, window: str, ago: int) -> "Span":
+        stop = self.prefix[self.chunk.bounds(ago)]
+        if window == ALL:
+            return Span(self, np.broadcast_to(self.starts[:-1], stop.shape), stop)
+        return Span(self, self.prefix[self.chunk.bounds(ago + length(window))], stop)
 
     @cached_property
     def time(self) -> Int:
@@ -133,19 +156,24 @@ class Sub:
 
     def number(self, column: str) -> Float:
         """A number of each row."""
-        return self.remember(("number", column), lambda: self.chunk.part.numbers[column][self.rows])
+        return self.once(("number", column), lambda: _column(self.chunk.part.numbers, column)[self.rows])
 
     def code(self, column: str) -> npt.NDArray[np.int32]:
         """A code of each row."""
-        return self.remember(("code", column), lambda: self.chunk.part.codes[column][self.rows])
+        return self.once(("code", column), lambda: _column(self.chunk.part.codes, column)[self.rows])
 
     @cached_property
     def first_of_day(self) -> Bool:
         """Whether a row opens a local day of its customer."""
-        out = np.ones(len(self.rows), bool)
-        out[1:] = np.diff(self.day) != 0
+        out = np.ones(len(self), bool)
+        np.not_equal(self.day[1:], self.day[:-1], out=out[1:])
         out[self.starts[:-1][self.counts > 0]] = True
         return out
+
+    @cached_property
+    def days_opened(self) -> Int:
+        """Local days opened before each row."""
+        return prefix(self.first_of_day)
 
     def each(self, per_customer: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A value of each customer, spread over its rows."""
@@ -155,41 +183,100 @@ class Sub:
         """Row of the same customer's next row with the same code; past the end where there is none."""
 
         def make() -> Int:
-            order, _ = self.by_value(column)
-            out = np.full(len(self.rows), len(self.rows), np.int64)
-            same = ~self.by_value(column)[1][1:] if len(order) else np.zeros(0, bool)
-            out[order[:-1][same]] = order[1:][same]
+            order, new = self.by_value(column)
+            out = np.full(len(self), len(self), np.int64)
+            same = np.flatnonzero(~new[1:])
+            out[order[same]] = order[same + 1]
             return out
 
-        return self.remember(("next", column), make)
+        return self.once(("next", column), make)
+
+    def last_of_value(self, column: str, stop: Int) -> list[Int]:
+        """For each instant: how many rows before each row are the last of their value before `stop`; one pass for all windows."""
+
+        def make() -> list[Int]:
+            following = self.next_same(column)
+            return [prefix(following >= self.each(s)) for s in stop]
+
+        return self.once(("last", column, stop.tobytes()), make)
 
     def by_value(self, column: str) -> tuple[Int, Bool]:
         """Rows ordered by (customer, code, time), and whether each opens a new (customer, code)."""
 
         def make() -> tuple[Int, Bool]:
             code = self.code(column).astype(np.int64)
-            customer = self.each(np.arange(len(self.counts)))
-            key = customer * (int(code.max(initial=0)) + 1) + code
-            order = np.argsort(key, kind="stable")
+            key = self.each(np.arange(len(self.counts)) * (int(code.max(initial=0)) + 1)) + code
+            order, key = sorted_rows(key)
             new = np.ones(len(order), bool)
-            new[1:] = np.diff(key[order]) != 0
+            np.not_equal(key[1:], key[:-1], out=new[1:])
             return order, new
 
-        return self.remember(("by", column), make)
+        return self.once(("by", column), make)
 
 
-def segments(op: np.ufunc, x: npt.NDArray[Any], start: Int, stop: Int, empty: float) -> npt.NDArray[Any]:
-    """``op`` over ``x[start:stop)`` for each slice; an empty slice gives `empty`.
+@final
+class Span(_Memory):
+    """The rows of each customer in a window: ``start`` to ``stop`` (exclusive), both (n_instants, n_customers)."""
 
-    ``reduceat`` gives ``x[start]`` for an empty slice and refuses an index equal to the length: hence the spare cell and
-    the final choice. Work is one pass over `x` whatever the slices.
+    def __init__(self, sub: Sub, start: Int, stop: Int) -> None:
+        super().__init__()
+        self.sub, self.start, self.stop = sub, start, stop
+
+    @cached_property
+    def n(self) -> Int:
+        """How many rows."""
+        return self.stop - self.start
+
+    @cached_property
+    def some(self) -> Bool:
+        """Whether there is any row."""
+        return self.start < self.stop
+
+    def reduce(self, op: np.ufunc, x: npt.NDArray[np.generic], empty: float) -> Float:
+        """``op`` over the rows; `empty` for none."""
+        return segments(op, x, self.start, self.stop, empty)
+
+    @cached_property
+    def begun(self) -> Bool:
+        """Whether the window starts inside a day that an earlier row has opened."""
+        out = np.zeros(self.start.shape, bool)
+        out[self.some] = ~self.sub.first_of_day[self.start[self.some]]
+        return out
+
+    def value_counts(self, column: str) -> list[tuple[Int, Int, Int]]:
+        """For each instant: how often each (customer, value) in the window occurs, and where the values of a customer start and stop.
+
+        Values outside the window leave no zeros behind: they would change the order of a sum, and so its last bits.
+        """
+        return self.once(("values", column), lambda: self._value_counts(column))
+
+    def _value_counts(self, column: str) -> list[tuple[Int, Int, Int]]:
+        order, new = self.sub.by_value(column)
+        groups = np.flatnonzero(new)
+        edges = np.searchsorted(groups, self.sub.starts)  # a customer's rows keep their places in the order
+        out = []
+        for start, stop in zip(self.start, self.stop, strict=True):
+            inside = (order >= self.sub.each(start)) & (order < self.sub.each(stop))
+            counts = np.add.reduceat(inside, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
+            there = prefix(counts > 0)[edges]
+            out.append((counts[counts > 0], there[:-1], there[1:]))
+        return out
+
+
+def sorted_rows(key: Int) -> tuple[Int, Int]:
+    """The stable order of keys, and the keys in it.
+
+    One sort of (key, row) packed into 63 bits where they fit: NumPy sorts integers with vector instructions, but not by key.
     """
-    spare = np.append(x, x[:1] if len(x) else np.zeros(1, x.dtype))
-    pairs = np.stack([start, stop], axis=-1).reshape(-1)
-    out = op.reduceat(spare, pairs)[::2].reshape(start.shape)
-    return np.where(start < stop, out, empty)
+    bits = max(len(key) - 1, 0).bit_length()
+    if int(key.max(initial=0)) >> (62 - bits):
+        order = np.argsort(key, kind="stable")
+        return order, key[order]
+    packed = np.sort((key << bits) | np.arange(len(key)))
+    return packed & ((1 << bits) - 1), packed >> bits
 
 
-def days(micro: npt.NDArray[Any]) -> Float:
-    """Microseconds as days."""
-    return micro / DAY
+def _column(columns: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    if name not in columns:
+        raise DataContractError(f"The log has no column {name!r} of this kind. It has {', '.join(columns) or 'none'}.")
+    return columns[name]

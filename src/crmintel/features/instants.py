@@ -51,7 +51,9 @@ def rows_of(log: InteractionLog, at: Any) -> pd.MultiIndex:
     """
     if isinstance(at, pd.MultiIndex):
         if list(at.names) != [CUSTOMER, AT]:
-            raise DataContractError(f"The index has levels {list(at.names)}. Give one of ({CUSTOMER}, {AT}), as FeatureSet.build returns.")
+            raise DataContractError(
+                f"The index has levels {list(at.names)}. Give one of ({CUSTOMER}, {AT}), as FeatureSet.build returns."
+            )
         return at
     when = instants(at, log.zone)
     pairs: list[pd.MultiIndex] = []
@@ -79,6 +81,8 @@ def same_kind(ids: pd.Index, log: InteractionLog) -> None:
     """
     if not len(ids) or not len(log.customers):
         return
-    number, ours = pd.api.types.is_integer_dtype(ids.dtype), pd.api.types.is_integer_dtype(log.customers.dtype)
-    if number != ours:
-        raise DataContractError(f"Customers are {ids.dtype}, but {log.customers.dtype} in the log. Give both one dtype.")
+    ours = log.customers.inferred_type
+    if ids.inferred_type != ours:
+        raise DataContractError(
+            f"Customers are {ids.dtype} ({ids.inferred_type}), but {log.customers.dtype} in the log. Give both one dtype."
+        )

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, KIND, PURCHASE, RETURN
 from crmintel.errors import DataContractError, LeakageError
-from crmintel.features.catalog import ActiveDays
-from crmintel.features.engine import Chunk, Float, segments
+from crmintel.features.arithmetic import Float
+from crmintel.features.catalog import ActiveDays, Count, Total
+from crmintel.features.engine import Chunk, Span
+from crmintel.features.filters import Is, Where
 from crmintel.features.instants import rows_of, same_kind
-from crmintel.features.spec import in_words
-from crmintel.features.where import Is, Where
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int, duration
 
@@ -66,7 +66,9 @@ def spend(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
         If the history has no amounts.
     """
     if not log.has_amounts:
-        raise DataContractError(f"The log has no column {AMOUNT!r}. Map it, or unit_price and quantity, to speak of money.")
+        raise DataContractError(
+            f"The log has no column {AMOUNT!r}. Map it, or unit_price and quantity, to speak of money."
+        )
     return _told(log, at, horizon, _MONEY, AMOUNT, "spend")
 
 
@@ -82,7 +84,11 @@ def next_items(log: InteractionLog, at: Any, horizon: str) -> pd.DataFrame:
         code = part.customer_codes
         for start in when:
             inside = mask & (part.time >= start) & (part.time < start + duration(horizon))
-            frame = pd.DataFrame({CUSTOMER: code[inside], ITEM: part.codes[ITEM][inside]}).drop_duplicates().sort_values([CUSTOMER, ITEM])
+            frame = (
+                pd.DataFrame({CUSTOMER: code[inside], ITEM: part.codes[ITEM][inside]})
+                .drop_duplicates()
+                .sort_values([CUSTOMER, ITEM])
+            )
             frame[CUSTOMER] = part.customers.take(pa.array(frame[CUSTOMER])).to_pandas().array
             frame[ITEM] = part.vocabulary[ITEM].take(pa.array(frame[ITEM])).to_pandas().array
             frame.insert(1, AT, log.zone.stamp(int(start)))
@@ -112,12 +118,9 @@ def _told(log: InteractionLog, at: Any, horizon: str, where: Where, column: str 
 def _sum(part: Part, zone: Zone, where: Where, column: str | None, start: int, end: int) -> Float:
     chunk = Chunk(part, np.array([end]), zone)
     sub = chunk.sub(where, number=None if column == DAYS else column)
-    first, last = sub.prefix[chunk.bound(start)], sub.prefix[chunk.bound(end)]
-    if column is None:
-        return (last - first).astype(np.float64)
-    if column == DAYS:
-        return np.asarray(ActiveDays().window(sub, first, last), np.float64)
-    return segments(np.add, sub.number(column), first, last, 0.0)
+    feature = Count() if column is None else ActiveDays() if column == DAYS else Total(column=column)
+    span = Span(sub, sub.prefix[chunk.bound(start)][None], sub.prefix[chunk.bound(end)][None])
+    return np.asarray(feature.window(span)[0], np.float64)
 
 
 def _covered(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Int:
@@ -130,6 +133,6 @@ def _covered(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Int:
         close, latest = log.zone.stamp(int(when.max()) + length), log.zone.stamp(log.bounds[1] - length)
         raise LeakageError(
             f"The log ends {log.end:%Y-%m-%d}, before the label window closes on {close:%Y-%m-%d}: "
-            f"every customer would look churned. Use at <= {latest.floor('D'):%Y-%m-%d}, or a horizon shorter than {in_words(horizon)}."
+            f"every customer would look churned.\nUse at <= {latest.floor('D'):%Y-%m-%d}, or a shorter horizon."
         )
     return when

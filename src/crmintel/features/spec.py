@@ -3,46 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Self, final
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, RATING
+from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, PURCHASE, RATING, RETURN
 from crmintel.errors import DataContractError
-from crmintel.features.engine import Chunk, Sub
-from crmintel.features.where import Where
-from crmintel.interactions.clock import Int, duration
+from crmintel.features.arithmetic import Float
+from crmintel.features.engine import Chunk, Span, Sub
+from crmintel.features.filters import Where
+from crmintel.features.words import ALL, Feature, counted, literal, when
+from crmintel.interactions.clock import duration
 
-Float = npt.NDArray[np.float64]
 Vocabulary = Mapping[str, tuple[str, ...]]
-ALL = "all"
-
-
-@final
-@dataclass(frozen=True)
-class Feature:
-    """One column of a feature table: its name, and what a person reads.
-
-    Parameters
-    ----------
-    name : str
-        The name of the column.
-    words : str
-        What it tells.
-    quote : str
-        The sentence of one customer, with ``{value}`` for the number; the words and the number without it.
-    absent : str
-        The sentence of a customer for whom it is missing.
-    plain : bool
-        Whether a marketer understands it without a lesson; only such features are quoted as reasons.
-    """
-
-    name: str
-    words: str
-    quote: str = ""
-    absent: str = ""
-    plain: bool = True
+OFTEN, OTHERS, RETURNS = "how often", "other contacts", "returns"
+_THEMES = {AMOUNT: "money", ITEM: "variety", CATEGORY: "variety", CHANNEL: "channels", RATING: "ratings"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,15 +69,26 @@ class Spec(ABC):
     @property
     def theme(self) -> str:
         """What it speaks of: features of one theme make one reason."""
-        if "return" in (self.where.label if self.where else ""):
-            return "money" if AMOUNT in self.columns else "returns"
-        known = {AMOUNT: "money", ITEM: "variety", CATEGORY: "variety", CHANNEL: "channels", RATING: "ratings"}
-        return next((known[c] for c in known if c in self.columns), "how often")
+        known = next((_THEMES[c] for c in _THEMES if c in self.columns), None)
+        kinds = self.where.kinds if self.where else frozenset()
+        if not kinds or PURCHASE in kinds:
+            return known or OFTEN
+        return known or (RETURNS if RETURN in kinds else OTHERS)
 
     @property
     def zero_of_nothing(self) -> bool:
         """Whether its value is 0, not missing, for a customer without a past."""
         return False
+
+    @property
+    def of(self) -> str:
+        """What is looked at, in words."""
+        return self.where.words if self.where else "interactions"
+
+    @property
+    def one(self) -> str:
+        """One of what is looked at, in words."""
+        return self.where.one if self.where else "interaction"
 
     @abstractmethod
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
@@ -114,34 +101,11 @@ class Spec(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Windowed(Spec):
-    """An aggregate that is one number for each window."""
-
-    def features(self, vocabulary: Vocabulary) -> list[Feature]:
-        """One column a window."""
-        words = {w: f"{self.sentence}{_when(w)}" for w in self.windows}
-        return [Feature(f"{self.stem}_{w}", words[w], self.quote(words[w]), plain=self.plain) for w in self.windows]
-
-    def quote(self, words: str) -> str:
-        """The sentence of one customer."""
-        return "{value} " + words if self.zero_of_nothing and self.plain else ""
-
-    @property
-    def plain(self) -> bool:
-        """Whether a marketer understands it without a lesson."""
-        return True
-
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
-        """One array a window."""
-        sub = self.rows(chunk)
-        return [self.window(sub, *sub.span(_back(w))).astype(np.float64) for w in self.windows]
-
-    def rows(self, chunk: Chunk) -> Sub:
-        """The interactions it looks at."""
-        return chunk.sub(self.where)
+    """A feature that is one number for each window."""
 
     @abstractmethod
-    def window(self, sub: Sub, start: Int, stop: Int) -> npt.NDArray[Any]:
-        """The value of the rows ``[start, stop)``, both (n_instants, n_customers)."""
+    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
+        """Its value over a window that ends `ago` microseconds before each instant, shape (n_instants, n_customers)."""
 
     @property
     @abstractmethod
@@ -164,31 +128,52 @@ class Windowed(Spec):
         return self.phrase or self.default_sentence
 
     @property
-    def of(self) -> str:
-        """What is counted, in words."""
-        return self.where.words if self.where else "interactions"
+    def plain(self) -> bool:
+        """Whether a marketer understands it without a lesson."""
+        return True
+
+    @property
+    def countable(self) -> bool:
+        """Whether one says "3 orders" rather than "mean amount: 3"."""
+        return False
+
+    def words(self, window: str) -> str:
+        """The sentence over a window."""
+        return f"{self.sentence}{when(window)}"
+
+    def features(self, vocabulary: Vocabulary) -> list[Feature]:
+        """One column a window."""
+        told = {w: self.words(w) for w in self.windows}
+        return [
+            Feature(
+                f"{self.stem}_{w}",
+                words,
+                counted(words) if self.countable else f"{literal(words)}: {{value}}",
+                plain=self.plain,
+            )
+            for w, words in told.items()
+        ]
+
+    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
+        """One array a window."""
+        return [self.told(chunk, w) for w in self.windows]
 
 
-def _when(window: str) -> str:
-    return " so far" if window == ALL else f" in the last {in_words(window)}"
+@dataclass(frozen=True, kw_only=True)
+class Aggregate(Windowed):
+    """An aggregate of the rows in a window."""
 
+    def rows(self, chunk: Chunk) -> Sub:
+        """The interactions it looks at."""
+        return chunk.sub(self.where)
 
-def in_words(window: str) -> str:
-    """``"30d"`` as ``"30 days"``.
+    @abstractmethod
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """The value of each slice of rows."""
 
-    >>> in_words("1d"), in_words("36h")
-    ('1 day', '36 hours')
-    """
-    seconds = duration(window) / 1e6
-    for unit, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
-        if seconds >= unit and seconds % unit == 0:
-            count = int(seconds // unit)
-            return f"{count} {name}" + ("" if count == 1 else "s")
-    return window
-
-
-def _back(window: str) -> int | None:
-    return None if window == ALL else duration(window)
+    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
+        """The aggregate of the rows of a window."""
+        return np.asarray(self.window(self.rows(chunk).over(window, ago)), np.float64)
 
 
 def to_dict(thing: Any) -> Any:
@@ -205,7 +190,7 @@ def from_dict(data: Any, classes: Mapping[str, type]) -> Any:
     if isinstance(data, list):
         return tuple(from_dict(d, classes) for d in data)
     if isinstance(data, dict):
-        kind = data.get("is")
+        kind = str(data.get("is"))
         if kind not in classes:
             raise DataContractError(f"Unknown kind of feature {kind!r}. This file was written by another version.")
         return classes[kind](**{k: from_dict(v, classes) for k, v in data.items() if k != "is"})

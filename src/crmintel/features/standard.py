@@ -7,9 +7,10 @@ import numpy as np
 from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, KIND, ORDER, PURCHASE, RATING, RETURN
 from crmintel.features import declare as f
 from crmintel.features.build import FeatureSet
-from crmintel.features.catalog import ratio
+from crmintel.features.compare import ratio
+from crmintel.features.filters import Where
 from crmintel.features.spec import Spec, Windowed
-from crmintel.features.where import Where, night, weekend, where
+from crmintel.features.where import night, weekend, where
 from crmintel.interactions import InteractionLog
 
 RARE = 0.001
@@ -25,7 +26,7 @@ def standard(log: InteractionLog, at: Any = None) -> FeatureSet:
     Examples
     --------
     >>> import pandas as pd
-    >>> frame = pd.DataFrame({"customer_id": [1, 1], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-05"])})
+    >>> frame = pd.DataFrame({"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-05"])})
     >>> "orders_90d" in standard(InteractionLog.read(frame)).names
     True
     """
@@ -38,9 +39,14 @@ def standard(log: InteractionLog, at: Any = None) -> FeatureSet:
         specs += _money(log, buys)
     if ITEM in log.columns:
         specs += [f.distinct(ITEM, buys).named("items", "different items bought").over("90d", "365d", "all")]
-        specs += [ratio(f.distinct(ITEM, buys), f.count(buys)).named("new_item_share", "different items per item bought")]
+        specs += [
+            ratio(f.distinct(ITEM, buys), f.count(buys)).named("new_item_share", "different items per item bought")
+        ]
     if CATEGORY in log.columns:
-        specs += [f.distinct(CATEGORY, buys).named("categories", "different categories bought from").over("90d", "all"), f.entropy(CATEGORY, buys).over("365d")]
+        specs += [
+            f.distinct(CATEGORY, buys).named("categories", "different categories bought from").over("90d", "all"),
+            f.entropy(CATEGORY, buys).over("365d"),
+        ]
         specs += [f.top_share(CATEGORY, buys).over("365d"), f.share(CATEGORY, buys).over("365d")]
     if CHANNEL in log.columns:
         specs += [f.entropy(CHANNEL, buys).over("365d"), f.share(CHANNEL, buys).over("365d")]
@@ -53,10 +59,13 @@ def _orders(log: InteractionLog, buys: Where) -> list[Spec]:
     """How often: orders where the log knows them, else days with a purchase; lines are never taken for orders."""
     days = f.active_days(buys)
     order: Windowed = (
-        f.distinct(ORDER, buys).named("orders", "orders") if ORDER in log.columns else days.named("orders", "days with a purchase")
+        f.distinct(ORDER, buys).named("orders", "orders")
+        if ORDER in log.columns
+        else days.named("orders", "days with a purchase")
     )
     out: list[Spec] = [
-        order.over("7d", "30d", "60d", "90d", "180d", "365d", "all"), f.trend(order, "30d"), f.trend(order, "90d"),
+        order.over("7d", "30d", "60d", "90d", "180d", "365d", "all"), f.trend(order, "30d"), f.trend(order, "90d"), f.year_ago(order, "30d", "90d"),
+        ratio(days, f.tenure()).named("active_day_share", "share of days with a purchase, since the first contact,"),
         f.decayed(where=buys, half_life="30d"), f.decayed(where=buys, half_life="90d"),
     ]  # fmt: skip
     if ORDER in log.columns:
@@ -73,8 +82,9 @@ def _money(log: InteractionLog, buys: Where) -> list[Spec]:
     return [
         money.over("7d", "30d", "60d", "90d", "180d", "365d", "all"),
         ratio(f.total(AMOUNT, buys), order).named("order_value", "money per order").over("90d", "all"),
-        f.mean(AMOUNT, buys).over("90d", "all"), f.largest(AMOUNT, buys).over("365d"), f.spread(AMOUNT, buys).over("365d"),
-        f.last(AMOUNT, buys), f.trend(money, "30d"), f.trend(money, "90d"),
+        f.mean(AMOUNT, buys).over("90d", "all"), f.largest(AMOUNT, buys).over("365d", "all"), f.spread(AMOUNT, buys).over("365d"),
+        f.last(AMOUNT, buys), f.first_day(AMOUNT, buys).named("first_order_value", "money spent on the first day with a purchase,"),
+        f.trend(money, "30d"), f.trend(money, "90d"), f.year_ago(money, "90d"),
         f.decayed(AMOUNT, net, half_life="30d"), f.decayed(AMOUNT, net, half_life="90d"),
     ]  # fmt: skip
 

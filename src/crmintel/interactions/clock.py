@@ -1,8 +1,10 @@
 """Business time: UTC microseconds to local microseconds and back, by the zone's own change-overs."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from numbers import Number
 from typing import Any, final
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,7 @@ HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = 1900, 2200
+_FEW_CHANGES = 12
 
 
 @lru_cache(maxsize=32)
@@ -25,7 +28,7 @@ def _changes(name: str) -> tuple[Int, Int]:
     """UTC instants from which an offset holds, and the offsets, both in microseconds."""
     try:
         zone = ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
+    except (KeyError, ValueError, OSError, TypeError):
         raise DataContractError(f"Unknown time zone {name!r}. Use an IANA name such as 'Europe/London'.") from None
 
     def offset(at: datetime) -> timedelta:
@@ -69,11 +72,13 @@ class Zone:
         """Local wall-clock microseconds of UTC microseconds; the same shape."""
         since, offsets = _changes(self.name)
         if len(offsets) == 1 or not utc.size:
-            return utc + offsets[0]
-        first = int(np.searchsorted(since, utc.min(), side="right")) - 1
-        last = int(np.searchsorted(since, utc.max(), side="right")) - 1
-        out = utc + offsets[max(first, 0)]
-        for i in range(max(first, 0) + 1, last + 1):
+            return utc + int(offsets[0])
+        first, last = np.clip(np.searchsorted(since, [utc.min(), utc.max()], side="right") - 1, 0, None)
+        if last - first > _FEW_CHANGES:
+            shift: Int = offsets[np.clip(np.searchsorted(since, utc, side="right") - 1, 0, None)]
+            return utc + shift
+        out: Int = utc + int(offsets[first])
+        for i in range(first + 1, last + 1):  # a few passes are quicker than a search for each row
             out += (utc >= since[i]) * (offsets[i] - offsets[i - 1])
         return out
 
@@ -82,16 +87,20 @@ class Zone:
         since, offsets = _changes(self.name)
         before = np.concatenate([offsets[:1], offsets[:-1]])
         reached = since + np.maximum(before, offsets)  # when the later of both clocks shows the new offset
-        return local - offsets[np.clip(np.searchsorted(reached, local, side="right") - 1, 0, None)]
+        shift: Int = offsets[np.clip(np.searchsorted(reached, local, side="right") - 1, 0, None)]
+        return local - shift
 
     def instant(self, at: Any) -> int:
         """UTC microseconds of an instant; without a zone of its own it is told by this clock."""
+        todo = "Give a date or a timestamp such as '2024-03-01'."
+        if isinstance(at, Number):  # pandas would count nanoseconds since 1970
+            raise DataContractError(f"An instant is a bare number. {todo}")
         try:
             stamp = pd.Timestamp(at)
-        except (ValueError, TypeError):
-            raise DataContractError("An instant cannot be read. Give a date or a timestamp such as '2024-03-01'.") from None
-        if stamp is pd.NaT:
-            raise DataContractError("An instant is missing. Give a date or a timestamp such as '2024-03-01'.")
+        except (ValueError, TypeError, OverflowError):
+            raise DataContractError(f"An instant cannot be read. {todo}") from None
+        if pd.isna(stamp):
+            raise DataContractError(f"An instant is missing. {todo}")
         if stamp.tzinfo is not None:
             return micros(stamp.tz_convert("UTC"))
         return int(self.to_utc(np.array([micros(stamp)]))[0])
@@ -107,11 +116,15 @@ def duration(length: Any) -> int:
     >>> duration("1d") == 24 * 3600 * 10**6
     True
     """
+    todo = "Write it as '90d', '12h' or a Timedelta."
+    if isinstance(length, Number) and not isinstance(length, np.timedelta64):
+        raise DataContractError(f"A duration is a bare number. {todo}")
     try:
-        delta = pd.Timedelta(length)
-    except (ValueError, TypeError):
-        raise DataContractError("A duration cannot be read. Write it as '90d', '12h' or a Timedelta.") from None
-    if delta is pd.NaT or delta <= pd.Timedelta(0):
+        # pandas wants a capital D for days; people write "90d", as this package does.
+        delta = pd.Timedelta(re.sub(r"(?<=\d)\s*d$", "D", length) if isinstance(length, str) else length)
+    except (ValueError, TypeError, OverflowError):
+        raise DataContractError(f"A duration cannot be read. {todo}") from None
+    if pd.isna(delta) or delta < pd.Timedelta(microseconds=1):
         raise DataContractError(f"A duration must be longer than nothing, not {length!r}. Write it as '90d'.")
     return int(delta // pd.Timedelta(microseconds=1))
 

@@ -22,21 +22,34 @@ LONGEST_TEXT = 100_000
 LARGEST_AMOUNT = 1e15
 _TICKS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _SAFE = 2**53
+_ISO_DATE = r"^\s*\d{4}-?\d{2}-?\d{2}(\s*$|[T ])"  # a bare year or a count of seconds is no date
+_ISO_OFFSET = r"[T ].*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 
 
 class Column:
     """One mapped column of one batch: its name, its values, and the tally that complaints go to."""
 
     def __init__(self, name: str, values: pa.ChunkedArray, tally: Tally, offset: int, text: bool) -> None:
+        self.name, self.tally, self.offset, self.text = name, tally, offset, text
+        self.category = pa.types.is_dictionary(values.type)
+        self.values = self._plain(values)
+
+    def _plain(self, values: pa.ChunkedArray) -> pa.Array:
+        """One array of a plain type: no chunks, no dictionary, no views, UUIDs as their text."""
+        if self.category:
+            values = pa.chunked_array(
+                [_decoded(c) for c in values.chunks], None if values.num_chunks else values.type.value_type
+            )
         values = values.combine_chunks()
         if isinstance(values, pa.ChunkedArray):  # combine_chunks of no or several chunks
             values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-        self.category = pa.types.is_dictionary(values.type)
-        if self.category:
-            values = values.cast(values.type.value_type)
         if isinstance(values.type, pa.BaseExtensionType):
-            values = _uuid_text(values) if values.type.extension_name == "arrow.uuid" else values.storage
-        self.name, self.values, self.tally, self.offset, self.text = name, values, tally, offset, text
+            if values.type.extension_name != "arrow.uuid":
+                raise DataTypeError(
+                    f"Column {self.name!r} is of an extension type ({values.type}). Give a plain dtype."
+                )
+            return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.large_string())
+        return values.cast(pa.large_string()) if values.type in (pa.string(), pa.string_view()) else values
 
     def note(self, rule: str, mask: Bool) -> Bool:
         """Count the rows of `mask` as breaking `rule`."""
@@ -48,25 +61,39 @@ class Column:
         return DataTypeError(f"Column {self.name!r} {why} ({self.values.type}). {todo}")
 
 
+def _decoded(coded: pa.DictionaryArray) -> pa.Array:
+    values = coded.dictionary
+    return pc.take(values.cast(pa.large_string()) if values.type == pa.string_view() else values, coded.indices)
+
+
 def ids(column: Column) -> pa.Array:
     """Identifiers as int64 or as text; blank text counts as missing."""
     v, t = column.values, column.values.type
     if pa.types.is_null(t):
-        return v.cast(pa.large_string())
+        return v
     if pa.types.is_integer(t):
         if pa.types.is_uint64(t) and (pc.max(v).as_py() or 0) >= 2**63:
             raise column.refuse("holds identifiers beyond 63 bits", "Store them as text.")
         return v.cast(pa.int64())
     if pa.types.is_floating(t):
-        x = v.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
-        if np.any(np.abs(x[np.isfinite(x)]) > _SAFE):
-            raise column.refuse("holds identifiers as floats beyond 2^53, where neighbours collide", "Read them as integers or text.")
-        raise column.refuse("holds identifiers as floats, probably because some are missing", "Cast it: astype('Int64').")
-    if not _is_text(t):
+        raise _float_ids(column)
+    if not pa.types.is_large_string(t):
         raise column.refuse("cannot be an identifier", "Give integers, text or UUIDs.")
-    column.note(f"identifiers longer than {LONGEST_ID:,} characters", true(pc.greater(pc.utf8_length(v), LONGEST_ID)))
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(v)), 0)
-    return pc.if_else(pc.fill_null(blank, True), pa.scalar(None, pa.large_string()), v.cast(pa.large_string()))
+    column.note(
+        f"identifiers longer than {LONGEST_ID:,} characters in {column.name!r}",
+        true(pc.greater(pc.utf8_length(v), LONGEST_ID)),
+    )
+    return _blank_as_missing(v)
+
+
+def _float_ids(column: Column) -> DataTypeError:
+    """The complaint about identifiers that were read as floats."""
+    x = column.values.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    if np.any(np.abs(x[np.isfinite(x)]) > _SAFE):
+        return column.refuse(
+            "holds identifiers as floats beyond 2^53, where neighbours collide", "Read them as integers or text."
+        )
+    return column.refuse("holds identifiers as floats, probably because some are missing", "Cast it: astype('Int64').")
 
 
 def labels(column: Column) -> pa.Array:
@@ -74,19 +101,31 @@ def labels(column: Column) -> pa.Array:
     t = column.values.type
     if pa.types.is_null(t) or pa.types.is_integer(t) or pa.types.is_boolean(t):
         return column.values.cast(pa.large_string())
-    if not _is_text(t):
-        raise column.refuse("cannot name a kind, channel or category", "Give text.")
+    if not pa.types.is_large_string(t):
+        raise column.refuse("cannot hold names", "Give text.")
     return words(column)
 
 
+def kept(column: Column) -> Any:
+    """A column of no known meaning: numbers stay numbers, all else is text."""
+    t = column.values.type
+    if pa.types.is_null(t):
+        return column.values
+    return numbers(column) if _is_number(t) and not column.category else labels(column)
+
+
 def words(column: Column) -> pa.Array:
-    """Text, cut at a stated length."""
-    v = column.values.cast(pa.large_string())
+    """Text, cut at a stated length; blank text counts as missing."""
+    v = column.values
     longer = true(pc.greater(pc.utf8_length(v), LONGEST_TEXT))
-    if column.note(f"texts longer than {LONGEST_TEXT:,} characters", longer).any():
+    if column.note(f"texts longer than {LONGEST_TEXT:,} characters in {column.name!r}", longer).any():
         v = pc.utf8_slice_codeunits(v, 0, LONGEST_TEXT)
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(v)), 0)
-    return pc.if_else(pc.fill_null(blank, True), pa.scalar(None, pa.large_string()), v)
+    return _blank_as_missing(v)
+
+
+def _blank_as_missing(text: pa.Array) -> pa.Array:
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
+    return pc.if_else(pc.fill_null(blank, True), pa.scalar(None, pa.large_string()), text)
 
 
 def numbers(column: Column) -> Float:
@@ -94,57 +133,73 @@ def numbers(column: Column) -> Float:
     v, t = column.values, column.values.type
     if pa.types.is_null(t):
         return np.full(len(v), np.nan)
-    if column.category or pa.types.is_boolean(t) or not (_is_text(t) or _is_number(t)):
-        kind = "a category" if column.category else "not a number"
-        raise column.refuse(f"is {kind}", "Give integers, floats or decimals.")
-    if _is_text(t):
+    if column.category:
+        raise column.refuse("is a category, not a number", "Give integers, floats or decimals.")
+    if pa.types.is_large_string(t):
         x = _parsed(column)
-    else:
+    elif _is_number(t):
         if pa.types.is_decimal(t):
             column.tally.note(f"decimals in {column.name!r}", [], len(v) - v.null_count)
-        x = v.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        x = _floats(v)
+    else:
+        raise column.refuse("does not hold numbers", "Give integers, floats or decimals.")
     column.note(f"infinite values in {column.name!r}", np.isinf(x))
     column.note(f"values beyond 1e15 in {column.name!r}", np.isfinite(x) & (np.abs(x) > LARGEST_AMOUNT))
     return x + 0.0
 
 
-def _parsed(column: Column) -> Float:
-    filled = column.values.to_pandas()
-    x: Float = pd.to_numeric(filled, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    said = true(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column.values)), 0))
-    column.note(f"text that is no number in {column.name!r}", said & np.isnan(x))
-    if not column.text:
-        first = column.tally.where(f"text that is no number in {column.name!r}")
-        raise column.refuse(f"is text, not numbers; {first}", "Convert it first: pandas.to_numeric(...).")
+def _floats(v: pa.Array) -> Float:
+    x: Float = v.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
     return x
 
 
-def times(column: Column, zone: Zone, policies: Policies) -> Int:
-    """UTC microseconds; missing is `MISSING_TIME`."""
+def _parsed(column: Column) -> Float:
+    """Numbers written as text: parsed in CSV files, refused elsewhere."""
+    x: Float = pd.to_numeric(column.values.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    rule = f"text that is no number in {column.name!r}"
+    column.note(rule, _said(column) & np.isnan(x))
+    if not column.text:
+        bad = (
+            f"{column.tally.count(rule):,} rows cannot be parsed; {column.tally.where(rule)}"
+            if column.tally.count(rule)
+            else "all can be parsed"
+        )
+        raise column.refuse(f"is text, not numbers; {bad}", "Convert it first: pandas.to_numeric(...).")
+    return x
+
+
+def times(column: Column, zone: Zone, policies: Policies) -> tuple[Int, bool | None]:
+    """UTC microseconds, missing is `MISSING_TIME`; and whether they came with a zone (None: nothing to tell by)."""
     v, t = column.values, column.values.type
     if pa.types.is_null(t):
-        return np.full(len(v), MISSING_TIME)
+        return np.full(len(v), MISSING_TIME), None
     if pa.types.is_timestamp(t) or pa.types.is_date(t):
         ticks, aware = _ticks(v), pa.types.is_timestamp(t) and t.tz is not None
-    elif _is_text(t):
+    elif pa.types.is_large_string(t) and not (column.text and policies.time_unit):
         ticks, aware = _spelled(column, policies)
-    elif _is_number(t) and not pa.types.is_decimal(t):
-        if policies.time_unit is None:
-            raise column.refuse("holds bare numbers, not times", "Say what they count since 1970: Policies(time_unit='s').")
-        x = v.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
-        factor = 0.001 if policies.time_unit == "ns" else _TICKS[policies.time_unit]
-        fits = np.abs(x) * factor < 2.0**62
-        column.note(f"times out of range in {column.name!r}", ~fits & ~np.isnan(x))
-        ticks = np.where(fits, np.floor(np.where(fits, x, 0) * factor), MISSING_TIME).astype(np.int64)
-        if pa.types.is_integer(t):  # exact where floats would round
-            whole = v.fill_null(0).cast(pa.int64()).to_numpy(zero_copy_only=False)
-            exact = whole // 1000 if policies.time_unit == "ns" else np.where(fits, whole, 0) * _TICKS[policies.time_unit]
-            ticks = np.where(fits, exact, MISSING_TIME)
-        aware = True
+    elif pa.types.is_integer(t) or pa.types.is_floating(t) or pa.types.is_large_string(t):
+        ticks, aware = _counted(column, policies), True
     else:
         raise column.refuse("cannot be a time", "Give a datetime dtype.")
     present = ticks != MISSING_TIME
-    return ticks if aware else np.where(present, zone.to_utc(np.where(present, ticks, 0)), MISSING_TIME)
+    if not present.any():
+        return ticks, None
+    return ticks if aware else np.where(present, zone.to_utc(np.where(present, ticks, 0)), MISSING_TIME), aware
+
+
+def _counted(column: Column, policies: Policies) -> Int:
+    """Times counted since 1970 in a stated unit; integers stay exact where floats would round."""
+    v, unit = column.values, policies.time_unit
+    if unit is None:
+        raise column.refuse("holds bare numbers, not times", "Say what they count since 1970: Policies(time_unit='s').")
+    x = _parsed(column) if pa.types.is_large_string(v.type) else _floats(v)
+    factor = 0.001 if unit == "ns" else float(_TICKS[unit])
+    fits = np.abs(x) * factor < 2.0**62
+    column.note(f"times out of range in {column.name!r}", ~fits & ~np.isnan(x))
+    if not pa.types.is_integer(v.type):
+        return np.where(fits, np.floor(np.where(fits, x, 0) * factor), MISSING_TIME).astype(np.int64)
+    whole = np.where(fits, v.fill_null(0).cast(pa.int64(), safe=False).to_numpy(zero_copy_only=False), 0)
+    return np.where(fits, whole // 1000 if unit == "ns" else whole * _TICKS[unit], MISSING_TIME)
 
 
 def _ticks(v: pa.Array) -> Int:
@@ -162,30 +217,37 @@ def _ticks(v: pa.Array) -> Int:
 
 
 def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:
-    """Times written as text, all in one stated form."""
+    """Times written as text, all in one stated form; offsets may differ, but all or none must have one."""
     form = policies.time_format or ("ISO8601" if column.text else None)
     if form is None:
-        raise column.refuse("holds times as text", "Give a datetime dtype, or say how they are written: Policies(time_format=...).")
-    text = column.values.to_pandas()
-    try:
-        parsed = pd.to_datetime(text, format=form, errors="coerce")
-    except ValueError:  # with and without a zone in one column
-        raise DataContractError(f"Column {column.name!r} mixes times with and without a time zone. Give all of them one rule.") from None
-    said = true(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column.values)), 0))
+        raise column.refuse(
+            "holds times as text", "Give a datetime dtype, or say how they are written: Policies(time_format=...)."
+        )
+    said, text = _said(column), column.values
+    if form == "ISO8601":
+        strict = true(pc.match_substring_regex(text, _ISO_DATE))
+        with_zone = true(pc.match_substring_regex(text, _ISO_OFFSET)) & said
+        text = pc.if_else(pa.array(strict), text, None)
+        if with_zone.any() and (said & ~with_zone).any():
+            raise mixed_zones(column.name)
+        aware = bool(with_zone.any())
+    else:
+        aware = "%z" in form
+    parsed = pd.to_datetime(text.to_pandas(), format=form, errors="coerce", utc=aware)
     column.note(f"text that is no time in {column.name!r}", said & parsed.isna().to_numpy())
-    aware = parsed.dt.tz is not None
     if aware:
-        parsed = parsed.dt.tz_convert("UTC").dt.tz_localize(None)
-    ticks = parsed.to_numpy().astype("datetime64[us]").astype(np.int64)
-    return ticks, aware
+        parsed = parsed.dt.tz_localize(None)
+    return parsed.to_numpy().astype("datetime64[us]").astype(np.int64), aware
 
 
-def _uuid_text(values: Any) -> pa.Array:
-    return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.large_string())
+def mixed_zones(name: str) -> DataContractError:
+    """The complaint about one column with and without a zone."""
+    return DataContractError(f"Column {name!r} mixes times with and without a time zone. Give all of them one rule.")
 
 
-def _is_text(t: pa.DataType) -> bool:
-    return bool(pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t))
+def _said(column: Column) -> Bool:
+    """Rows whose text is not blank."""
+    return true(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column.values)), 0))
 
 
 def _is_number(t: pa.DataType) -> bool:

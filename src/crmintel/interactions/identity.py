@@ -1,7 +1,8 @@
 """Who is who: merged customers, and the categories of items."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from crmintel.interactions import convert
 from crmintel.interactions.part import factorise
 from crmintel.interactions.quality import Tally
 from crmintel.interactions.read import open_source, require
-from crmintel.interactions.rules import normalised
+from crmintel.interactions.spelling import normalised
 
 
 def normalise_ids(ids: pd.Series) -> pd.Series:
@@ -23,72 +24,138 @@ def normalise_ids(ids: pd.Series) -> pd.Series:
     >>> normalise_ids(pd.Series(["Ａ1 ", "a1"])).tolist()
     ['a1', 'a1']
     """
-    return pd.Series(normalised(pa.array(ids, pa.large_string(), from_pandas=True)).to_pandas().array, index=ids.index, name=ids.name)
+    return pd.Series(
+        normalised(pa.array(ids, pa.large_string(), from_pandas=True)).to_pandas().array, index=ids.index, name=ids.name
+    )
 
 
-def current_ids(table: pa.Table, identities: Any) -> pa.Table:
-    """The rows with former identifiers replaced by the present ones."""
-    if identities is None:
-        return table
-    mapping = final_identities(identities)
-    codes, values = factorise(table[CUSTOMER])
-    if mapping and len(values) and isinstance(next(iter(mapping)), str) != (not pa.types.is_integer(values.type)):
-        raise DataContractError(f"Customers are {values.type}, but the identities are of another kind. Give both one dtype.")
-    present = pa.array([mapping.get(v, v) for v in values.to_pylist()], values.type)
-    return table.set_column(table.column_names.index(CUSTOMER), CUSTOMER, pc.take(present, pa.array(codes)))
-
-
-def final_identities(identities: Any) -> dict[Any, Any]:
-    """Former to present identifier, chains followed to their end.
+@final
+class Identities:
+    """Former and present identifiers of customers who had several, chains followed to their end.
 
     Raises
     ------
     DataContractError
         If an identifier is mapped twice, or the chain of one returns to itself; rows are named by position.
     """
-    if isinstance(identities, pd.DataFrame):
-        if identities.shape[1] != 2:
-            raise DataContractError(f"Identities have {identities.shape[1]} columns. Give two: former and present identifier.")
-        former, present = (identities.iloc[:, i].tolist() for i in (0, 1))
-    elif isinstance(identities, Mapping):
-        former, present = list(identities.keys()), list(identities.values())
-    else:
-        raise DataTypeError(f"Identities cannot be read from {type(identities).__name__}. Give a mapping or a frame of two columns.")
+
+    def __init__(self, identities: Any) -> None:
+        former, present = (
+            _ids(column, name) for column, name in zip(_two_columns(identities), ("former", "present"), strict=True)
+        )
+        if former.null_count or present.null_count:
+            raise DataContractError(
+                f"{former.null_count + present.null_count} identities are missing or blank. Remove or repair them."
+            )
+        if len(former) and former.type != present.type:
+            raise DataContractError(f"The identities lead from {former.type} to {present.type}. Give both one dtype.")
+        final = _ends(former.to_pylist(), present.to_pylist())
+        self._former = former
+        self._present = pa.array([final[f] for f in former.to_pylist()], former.type)
+
+    def apply(self, table: pa.Table) -> pa.Table:
+        """The rows with former identifiers replaced by the present ones."""
+        codes, values = factorise(table[CUSTOMER])
+        if not len(self._former) or not len(values):
+            return table
+        if values.type != self._former.type:
+            raise DataContractError(
+                f"Customers are {values.type}, but the identities are {self._former.type}. Give both one dtype."
+            )
+        present = pc.coalesce(pc.take(self._present, pc.index_in(values, self._former)), values)
+        return table.set_column(table.column_names.index(CUSTOMER), CUSTOMER, pc.take(present, pa.array(codes)))
+
+
+def _two_columns(identities: Any) -> tuple[pd.Series, pd.Series]:
+    if isinstance(identities, Mapping):
+        return pd.Series(list(identities.keys()), dtype=object), pd.Series(list(identities.values()), dtype=object)
+    if not isinstance(identities, pd.DataFrame):
+        raise DataTypeError(
+            f"Identities cannot be read from {type(identities).__name__}. Give a mapping or a frame of two columns."
+        )
+    if identities.shape[1] != 2:
+        raise DataContractError(
+            f"Identities have {identities.shape[1]} columns. Give two: former and present identifier."
+        )
+    return identities.iloc[:, 0], identities.iloc[:, 1]
+
+
+def _ids(series: pd.Series, name: str) -> pa.Array:
+    source = open_source(series.to_frame(f"{name} identifiers"))
+    (table,) = source.batches(list(source.names))
+    return convert.ids(convert.Column(source.names[0], table[0], Tally(), 0, text=False))
+
+
+def _ends(former: list[Any], present: list[Any]) -> dict[Any, Any]:
+    """Where each chain of identifiers ends."""
     pairs = dict(zip(former, present, strict=True))
     if len(pairs) < len(former):
         twice = np.flatnonzero(pd.Series(former).duplicated().to_numpy())[:3]
-        raise DataContractError(f"{len(former) - len(pairs)} identifiers are mapped twice (rows {', '.join(map(str, twice))}). Keep one row of each.")
-    out = {}
-    for i, (old, new) in enumerate(pairs.items()):
-        seen = [old]
-        while new in pairs and pairs[new] != new:
-            if new in seen:
-                rows = sorted(list(pairs).index(s) for s in seen)
-                raise DataContractError(f"The identities run in a circle of {len(seen)} (rows {', '.join(map(str, rows[:5]))}). Break it.")
-            seen.append(new)
-            new = pairs[new]
-        if new == old and len(seen) > 1:
-            raise DataContractError(f"The identities run in a circle of {len(seen)} (row {i} returns to itself). Break it.")
-        out[old] = new
-    return out
+        raise DataContractError(
+            f"{len(former) - len(pairs)} identifiers are mapped twice (rows {', '.join(map(str, twice))}). Keep one row of each."
+        )
+    ends: dict[Any, Any] = {}
+    for start in pairs:
+        chain = dict.fromkeys([start])
+        while (new := pairs[next(reversed(chain))]) in pairs and new not in ends and new not in chain:
+            chain[new] = None
+        if new in chain and pairs[new] != new:
+            circle = list(chain)[list(chain).index(new) :]
+            rows = ", ".join(str(i) for i, f in enumerate(former) if f in circle[:5])
+            raise DataContractError(f"The identities run in a circle of {len(circle)} (rows {rows}). Break it.")
+        ends |= dict.fromkeys(chain, ends.get(new, new))
+    return ends
 
 
-def item_categories(items: Any) -> pd.Series:
+@final
+@dataclass(frozen=True)
+class Items:
     """Category by item, from a table with one row an item.
 
-    Raises
-    ------
-    DataContractError
-        If items are doubled with different categories, or a column is missing.
+    Parameters
+    ----------
+    item, category : Arrow arrays, shape (n_items,)
+        Each item once; its category.
     """
-    source = open_source(items)
-    require({ITEM: ITEM, CATEGORY: CATEGORY}, source.names)
-    tables = list(source.batches([ITEM, CATEGORY]))
-    table = pa.concat_tables(tables) if tables else pa.table({ITEM: [], CATEGORY: []})
-    tally = Tally()
-    item = convert.ids(convert.Column(ITEM, table[ITEM], tally, 0, source.text))
-    category = convert.labels(convert.Column(CATEGORY, table[CATEGORY], tally, 0, source.text))
-    frame = pd.DataFrame({ITEM: item.to_pandas(), CATEGORY: category.to_pandas()}).dropna(subset=[ITEM]).drop_duplicates()
-    if doubled := int(frame[ITEM].duplicated().sum()):
-        raise DataContractError(f"{doubled:,} items stand in the item table with more than one category. Keep one row an item.")
-    return frame.set_index(ITEM)[CATEGORY]
+
+    item: pa.Array
+    category: pa.Array
+
+    @classmethod
+    def read(cls, items: Any) -> "Items":
+        """From any source of interactions that has the two columns.
+
+        Raises
+        ------
+        DataContractError
+            If items stand there with different categories, or a column is missing.
+        """
+        source = open_source(items)
+        require({ITEM: ITEM, CATEGORY: CATEGORY}, source.names)
+        tables = list(source.batches([ITEM, CATEGORY]))
+        table = (
+            pa.concat_tables(tables)
+            if tables
+            else pa.table({ITEM: pa.array([], pa.null()), CATEGORY: pa.array([], pa.null())})
+        )
+        tally = Tally()
+        item = convert.ids(convert.Column(ITEM, table[ITEM], tally, 0, source.text))
+        category = convert.labels(convert.Column(CATEGORY, table[CATEGORY], tally, 0, source.text))
+        pairs = pa.table({ITEM: item, CATEGORY: category}).drop_null().group_by([ITEM, CATEGORY]).aggregate([])
+        if doubled := len(pairs) - len(pc.unique(pairs[ITEM])):
+            raise DataContractError(
+                f"{doubled:,} items stand in the item table with more than one category. Keep one row an item."
+            )
+        return cls(pairs[ITEM].combine_chunks(), pairs[CATEGORY].combine_chunks())
+
+    def categories(self, item: pa.Array) -> pa.Array:
+        """The category of each item; unknown items have none."""
+        if not len(self.item) or item.null_count == len(item):
+            return pa.nulls(len(item), pa.large_string())
+        if item.type != self.item.type:
+            raise DataContractError(
+                f"Items are {item.type} in the interactions and {self.item.type} in the item table. Give both one dtype."
+            )
+        coded = item.dictionary_encode()
+        of_each = pc.take(self.category, pc.index_in(coded.dictionary, self.item))
+        return pc.take(of_each, coded.indices)

@@ -5,24 +5,36 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from crmintel.columns import (
-    AMOUNT, CATEGORY, CHANNEL, CURRENCY, CUSTOMER, ITEM, KIND, KNOWN_AT, ORDER, PURCHASE,
-    QUANTITY, RETURN, TIME, UNIT_PRICE, UNKNOWN, NUMBERS,
+    AMOUNT,
+    CATEGORY,
+    CHANNEL,
+    CURRENCY,
+    CUSTOMER,
+    ITEM,
+    KIND,
+    KNOWN_AT,
+    NUMBERS,
+    ORDER,
+    PURCHASE,
+    QUANTITY,
+    RETURN,
+    TIME,
+    UNIT_PRICE,
+    UNKNOWN,
 )  # fmt: skip
 from crmintel.errors import DataContractError
 from crmintel.interactions import convert
 from crmintel.interactions.clock import DAY, Int, Zone, micros
-from crmintel.interactions.convert import MISSING_TIME, Column
+from crmintel.interactions.convert import LARGEST_AMOUNT, MISSING_TIME, Bool, Column
+from crmintel.interactions.identity import Items
 from crmintel.interactions.part import ROW
 from crmintel.interactions.policies import Policies
-from crmintel.interactions.quality import Finding, Tally
-
-Bool = npt.NDArray[np.bool_]
+from crmintel.interactions.quality import Finding, Level, Tally
 
 _OLDEST, _NEWEST = (micros(pd.Timestamp(y, 1, 1)) for y in (1900, 2200))
 SENTINELS = tuple(int(np.datetime64(d, "us").astype(np.int64)) for d in ("1900-01-01", "1970-01-01", "9999-12-31"))
@@ -35,6 +47,15 @@ SENTINEL = "sentinel dates (1900-01-01, 1970-01-01, 9999-12-31)"
 FUTURE = "times in the future"
 UNFLAGGED = "negative amounts without a return flag"
 NO_CATEGORY = "items without a category"
+FREE = "purchases or returns of amount zero"
+
+_FORGIVEN: Mapping[str, tuple[str, Level]] = {
+    SENTINEL: ("kept, but left out of the span of the log", "warning"),
+    FUTURE: ("kept, but left out of the span of the log and of every feature", "warning"),
+    UNFLAGGED: ("treated as returns: they lower value and never count as purchases", "warning"),
+    NO_CATEGORY: (f"put into category {UNKNOWN!r}", "warning"),
+    FREE: ("kept", "note"),
+}
 
 
 @final
@@ -56,43 +77,51 @@ class Intake:
     policies: Policies
     text: bool
     now: int
-    items: pd.Series | None = None
+    items: Items | None = None
     tally: Tally = field(default_factory=Tally)
     rows: int = 0
     currencies: set[str] = field(default_factory=set)
     first: int | None = None
     last: int | None = None
+    with_zone: dict[str, bool] = field(default_factory=dict)
 
     def check(self, batch: pa.Table) -> pa.Table:
         """The rows of a batch that may enter, under our names."""
         n = batch.num_rows
-        data: dict[str, Any] = {
+        named = {**self.wanted, **{k: k for k in self.keep}}
+        data = {
             ours: self._convert(ours, Column(theirs, batch[theirs], self.tally, self.rows, self.text))
-            for ours, theirs in {**self.wanted, **{k: k for k in self.keep}}.items()
+            for ours, theirs in named.items()
         }
         self._amounts(data)
-        kind = self._kinds(data, n)
-        stay = self._owners(data) & self._dates(data) & self._bought(data, kind)
-        self._labels(data, n)
+        owned = ~self._note(NO_OWNER, _absent(data[CUSTOMER]) | (data[TIME] == MISSING_TIME))
+        bought = self._kinds(data, owned)
+        stay = owned & self._bought(data, bought)
+        self._dates(data, stay)
+        self._labels(data, stay)
         for name, (low, high) in self.policies.ranges.items():
-            if name in data:
-                self._note(f"values of {name!r} outside {low:g} to {high:g}", (data[name] < low) | (data[name] > high))
+            self._note(
+                f"values of {name!r} outside {low:g} to {high:g}", stay & ((data[name] < low) | (data[name] > high))
+            )
         data[ROW] = np.arange(self.rows, self.rows + n, dtype=np.float64)
         self.rows += n
         return pa.table(data).filter(pa.array(stay))
 
     def _convert(self, ours: str, column: Column) -> Any:
         if ours in (TIME, KNOWN_AT):
-            return convert.times(column, self.zone, self.policies)
+            ticks, aware = convert.times(column, self.zone, self.policies)
+            if (
+                aware is not None and self.with_zone.setdefault(ours, aware) != aware
+            ):  # another batch was of the other kind
+                raise convert.mixed_zones(column.name)
+            return ticks
         if ours in (CUSTOMER, ITEM, ORDER):
             return convert.ids(column)
         if ours in (KIND, CATEGORY, CHANNEL, CURRENCY):
             return convert.labels(column)
-        kept_text = ours not in NUMBERS and (
-            self.text or column.category or not (pa.types.is_floating(column.values.type) or pa.types.is_integer(column.values.type)
-                                                 or pa.types.is_decimal(column.values.type))
-        )  # fmt: skip
-        return convert.labels(column) if kept_text else convert.numbers(column)
+        if ours in NUMBERS or ours in self.policies.ranges:
+            return convert.numbers(column)
+        return convert.kept(column)
 
     def _note(self, rule: str, mask: Bool) -> Bool:
         self.tally.note(rule, self.rows + np.flatnonzero(mask)[:3], int(np.count_nonzero(mask)))
@@ -101,80 +130,73 @@ class Intake:
     def _amounts(self, data: dict[str, Any]) -> None:
         if AMOUNT not in data and QUANTITY in data and UNIT_PRICE in data:
             data[AMOUNT] = data[QUANTITY] * data[UNIT_PRICE] + 0.0
+            self._note("products of quantity and price beyond 1e15", np.abs(data[AMOUNT]) > LARGEST_AMOUNT)
 
-    def _kinds(self, data: dict[str, Any], n: int) -> npt.NDArray[np.object_]:
-        """Every row gets a kind; negative purchases are returns, whether or not a flag says so."""
-        negative = np.zeros(n, bool)
+    def _kinds(self, data: dict[str, Any], owned: Bool) -> Bool:
+        """Every row gets a kind; negative purchases are returns, whether or not a flag says so. Purchases and returns are true."""
+        kind = (
+            pc.fill_null(data[KIND], UNKNOWN)
+            if KIND in data
+            else pa.repeat(pa.scalar(PURCHASE, pa.large_string()), len(owned))
+        )
+        negative = np.zeros(len(owned), bool)
         for name in (AMOUNT, QUANTITY):
             if name in data:
                 negative |= data[name] < 0
-        if KIND in data:
-            kind = pc.fill_null(data[KIND], UNKNOWN)
-            wrong = convert.true(pc.equal(kind, PURCHASE)) & negative
-            self._note(UNFLAGGED, wrong)
-            negative = wrong
-        else:
-            kind = pa.array([PURCHASE]).take(pa.array(np.zeros(n, np.int64)))
-            if AMOUNT in data or QUANTITY in data:
-                self._note(UNFLAGGED, negative)
-        data[KIND] = pc.if_else(pa.array(negative), RETURN, kind)
-        return np.asarray(pc.is_in(data[KIND], pa.array([PURCHASE, RETURN])).to_numpy(zero_copy_only=False))
+        negative &= convert.true(pc.equal(kind, PURCHASE))
+        self._note(UNFLAGGED, negative & owned)
+        data[KIND] = pc.if_else(pa.array(negative), pa.scalar(RETURN, pa.large_string()), kind)
+        return owned & convert.true(pc.is_in(data[KIND], pa.array([PURCHASE, RETURN], pa.large_string())))
 
-    def _owners(self, data: dict[str, Any]) -> Bool:
-        missing = data[CUSTOMER].is_null().to_numpy(zero_copy_only=False) | (data[TIME] == MISSING_TIME)
-        return ~self._note(NO_OWNER, missing)
-
-    def _dates(self, data: dict[str, Any]) -> Bool:
-        time: Int = data[TIME]
-        present = time != MISSING_TIME
-        sentinel = present & np.isin(np.floor_divide(self.zone.to_local(np.where(present, time, 0)), DAY) * DAY, SENTINELS)
-        self._note(SENTINEL, sentinel)
-        self._note(RANGE_TIME, present & ~sentinel & ((time < _OLDEST) | (time >= _NEWEST)))
-        self._note(FUTURE, present & ~sentinel & (time > self.now) & (time < _NEWEST))
-        believed = time[present & ~sentinel & (time <= self.now) & (time >= _OLDEST) & data[CUSTOMER].is_valid().to_numpy(zero_copy_only=False)]
-        if len(believed):
-            self.first = int(believed.min()) if self.first is None else min(self.first, int(believed.min()))
-            self.last = int(believed.max()) if self.last is None else max(self.last, int(believed.max()))
-        if KNOWN_AT in data:
-            data[KNOWN_AT] = np.where(data[KNOWN_AT] == MISSING_TIME, time, np.maximum(data[KNOWN_AT], time))
-        return np.ones(len(time), bool)
-
-    def _bought(self, data: dict[str, Any], bought: npt.NDArray[Any]) -> Bool:
+    def _bought(self, data: dict[str, Any], bought: Bool) -> Bool:
+        """Rows that stay although they may lack an amount or an item."""
         stay = np.ones(len(bought), bool)
-        owned = data[CUSTOMER].is_valid().to_numpy(zero_copy_only=False)
         if AMOUNT in data:
-            missing = self._note(NO_AMOUNT, bought & owned & np.isnan(data[AMOUNT]))
+            missing = self._note(NO_AMOUNT, bought & np.isnan(data[AMOUNT]))
             if self.policies.on_missing_amount == "zero":
                 data[AMOUNT] = np.where(missing, 0.0, data[AMOUNT])
             else:
                 stay &= ~missing
         if ITEM in data:
-            missing = self._note(NO_ITEM, bought & owned & data[ITEM].is_null().to_numpy(zero_copy_only=False))
+            missing = self._note(NO_ITEM, bought & _absent(data[ITEM]))
             if self.policies.on_missing_item != "keep":
                 stay &= ~missing
+        if AMOUNT in data:
+            self._note(FREE, bought & stay & (data[AMOUNT] == 0))
         return stay
 
-    def _labels(self, data: dict[str, Any], n: int) -> None:
+    def _dates(self, data: dict[str, Any], stay: Bool) -> None:
+        """Dates that cannot be meant are counted; they do not move the first and the last believable time."""
+        time: Int = data[TIME]
+        sentinel = self._note(SENTINEL, stay & self._is_sentinel(time))
+        plain = stay & ~sentinel
+        self._note(RANGE_TIME, plain & ((time < _OLDEST) | (time >= _NEWEST)))
+        self._note(FUTURE, plain & (time > self.now) & (time < _NEWEST))
+        believed = time[plain & (time <= self.now) & (time >= _OLDEST)]
+        if len(believed):
+            low, high = int(believed.min()), int(believed.max())
+            self.first = low if self.first is None else min(self.first, low)
+            self.last = high if self.last is None else max(self.last, high)
+        if KNOWN_AT in data:
+            data[KNOWN_AT] = np.where(data[KNOWN_AT] == MISSING_TIME, time, np.maximum(data[KNOWN_AT], time))
+
+    def _is_sentinel(self, time: Int) -> Bool:
+        """Times on a sentinel day, by the business clock or by UTC."""
+        out = np.zeros(len(time), bool)
+        rare = np.flatnonzero((time != MISSING_TIME) & ((time < 2 * DAY) | (time >= _NEWEST)))
+        for clock in (time[rare], self.zone.to_local(time[rare])):
+            out[rare] |= np.isin(np.floor_divide(clock, DAY) * DAY, SENTINELS)
+        return out
+
+    def _labels(self, data: dict[str, Any], stay: Bool) -> None:
         if self.items is not None:
-            data[CATEGORY] = self._categories(data[ITEM])
+            data[CATEGORY] = self.items.categories(data[ITEM])
+            self._note(NO_CATEGORY, stay & _absent(data[CATEGORY]) & ~_absent(data[ITEM]))
         for name in (CATEGORY, CHANNEL):
             if name in data:
                 data[name] = pc.fill_null(data[name], UNKNOWN)
         if CURRENCY in data:
-            self.currencies |= set(pc.unique(data.pop(CURRENCY).drop_null()).to_pylist())
-
-    def _categories(self, item: pa.Array) -> pa.Array:
-        """The category of each item, from the table of items."""
-        assert self.items is not None
-        wants_text, has_text = pa.types.is_large_string(item.type), self.items.index.dtype.kind != "i"
-        if wants_text != has_text and item.null_count < len(item):
-            raise DataContractError(
-                f"Items are {item.type} in the interactions and {self.items.index.dtype} in the item table. Give both one dtype."
-            )
-        found = self.items.reindex(item.to_pandas()).to_numpy()
-        category = pa.array(found, pa.large_string(), from_pandas=True)
-        self._note(NO_CATEGORY, pc.and_(category.is_null(), item.is_valid()).to_numpy(zero_copy_only=False))
-        return category
+            self.currencies |= set(pc.unique(data.pop(CURRENCY).filter(pa.array(stay)).drop_null()).to_pylist())
 
     def refuse(self) -> None:
         """Raise for every rule that no policy forgives.
@@ -184,43 +206,51 @@ class Intake:
         DataContractError
             Naming counts and the first row positions, never a value.
         """
-        p = self.policies
         if len(self.currencies) > 1:
-            raise DataContractError(f"Column 'currency' holds {len(self.currencies)} currencies. Convert the amounts to one first.")
-        todo = [
-            (NO_OWNER, p.on_missing == "raise", 'Drop them with Policies(on_missing="drop"), or repair them before reading.'),
-            (NO_AMOUNT, p.on_missing_amount == "raise", 'Choose Policies(on_missing_amount="drop") or "zero", or repair them.'),
-            (NO_ITEM, p.on_missing_item == "raise", 'Choose Policies(on_missing_item="drop") or "keep", or repair them.'),
-        ]
-        forgiven = {SENTINEL, FUTURE, UNFLAGGED, NO_CATEGORY, *(rule for rule, _, _ in todo)}
-        for rule, fatal, advice in todo:
-            if fatal and self.tally.count(rule):
-                raise self._complaint(rule, advice)
-        for rule in self.tally.rules:
-            if rule not in forgiven and not rule.startswith(("texts longer", "decimals in")):
-                raise self._complaint(rule, "Repair or drop them before reading.")
-
-    def _complaint(self, rule: str, advice: str) -> DataContractError:
-        n = self.tally.count(rule)
-        what = "rows have no customer or no time" if rule == NO_OWNER else f"rows: {rule}"
-        return DataContractError(f"{n:,} of {self.rows:,} {what} ({self.tally.where(rule)}). {advice}")
+            raise DataContractError(
+                f"Column 'currency' holds {len(self.currencies)} currencies. Convert the amounts to one first."
+            )
+        advice = {
+            NO_OWNER: 'Drop them with Policies(on_missing="drop"), or repair them before reading.',
+            NO_AMOUNT: 'Choose Policies(on_missing_amount="drop") or "zero", or repair them.',
+            NO_ITEM: 'Choose Policies(on_missing_item="drop") or "keep", or repair them.',
+        }
+        fatal = [rule for rule in self.tally.rules if self._remark(rule) is None]
+        for rule in sorted(fatal, key=lambda rule: rule in advice):  # what cannot be read looks missing, too
+            what = "rows have no customer or no time" if rule == NO_OWNER else f"rows: {rule}"
+            raise DataContractError(
+                f"{self.tally.count(rule):,} of {self.rows:,} {what} ({self.tally.where(rule)}). "
+                f"{advice.get(rule, 'Repair or drop them before reading.')}"
+            )
 
     def findings(self) -> list[Finding]:
         """What was forgiven, and how."""
-        p = self.policies
-        said = {
-            NO_OWNER: ("dropped", "fixed"),
-            NO_AMOUNT: ("counted as zero" if p.on_missing_amount == "zero" else "dropped", "fixed"),
-            NO_ITEM: ("kept without an item" if p.on_missing_item == "keep" else "dropped", "fixed"),
-            SENTINEL: ("kept, but left out of the span of the log", "warning"),
-            FUTURE: ("kept, but left out of the span of the log and of every feature", "warning"),
-            UNFLAGGED: ("treated as returns: they lower value and never count as purchases", "warning"),
-            NO_CATEGORY: (f"put into category {UNKNOWN!r}", "warning"),
-        }
         out = []
         for rule in self.tally.rules:
-            default = ("converted to float64", "fixed") if rule.startswith("decimals") else ("cut", "fixed")
-            action, level = said.get(rule, default)
-            count = self.tally.count(rule)
-            out.append(Finding(rule, count, count / max(self.rows, 1), action, level))  # type: ignore[arg-type]
+            if remark := self._remark(rule):
+                count = self.tally.count(rule)
+                out.append(Finding(rule, count, count / max(self.rows, 1), *remark))
         return out
+
+    def _remark(self, rule: str) -> tuple[str, Level] | None:
+        """What was done about a rule and how loud to say it; None if it is not forgiven."""
+        p = self.policies
+        chosen = {
+            NO_OWNER: {"drop": "dropped"},
+            NO_AMOUNT: {"drop": "dropped", "zero": "counted as zero"},
+            NO_ITEM: {"drop": "dropped", "keep": "kept without an item"},
+        }
+        choice = {NO_OWNER: p.on_missing, NO_AMOUNT: p.on_missing_amount, NO_ITEM: p.on_missing_item}
+        if rule in chosen:
+            done = chosen[rule].get(choice[rule])
+            return None if done is None else (done, "fixed")
+        if rule.startswith("decimals in"):
+            return "converted to float64", "fixed"
+        if rule.startswith("texts longer"):
+            return "cut", "fixed"
+        return _FORGIVEN.get(rule)
+
+
+def _absent(column: pa.Array) -> Bool:
+    """Rows without a value."""
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False))

@@ -1,28 +1,44 @@
 """`InteractionLog`: what customers did, checked once at the door and read-only afterwards."""
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from crmintel.columns import AMOUNT, CATEGORY, CUSTOMER, ITEM, KNOWN, KNOWN_AT, REQUIRED, RESERVED, TIME
+from crmintel.columns import (
+    AMOUNT,
+    CATEGORY,
+    CURRENCY,
+    CUSTOMER,
+    ITEM,
+    KIND,
+    KNOWN,
+    KNOWN_AT,
+    QUANTITY,
+    REQUIRED,
+    RESERVED,
+    TEXT,
+    TIME,
+    UNIT_PRICE,
+)  # fmt: skip
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.interactions.clock import Zone, micros
-from crmintel.interactions.identity import current_ids, item_categories
+from crmintel.interactions.fingerprint import fingerprint
+from crmintel.interactions.identity import Identities, Items
 from crmintel.interactions.intake import Intake
-from crmintel.interactions.part import ROW, Part
+from crmintel.interactions.part import Part
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
 from crmintel.interactions.read import Source, nearest, open_source, require
 from crmintel.interactions.rules import Census, refuse_shared_orders
 from crmintel.interactions.store import Store, gather
+
+_LOUDNESS = ("warning", "fixed", "note")
 
 
 @final
@@ -108,28 +124,34 @@ class InteractionLog:
             If a container or a column has a dtype that cannot be read.
         """
         zone, keep = Zone(timezone), tuple(keep)
+        limit = _bytes(memory)
+        known = Identities({} if identities is None else identities)
+        table = None if items is None else Items.read(items)
         found = open_source(source)
         wanted = _wanted(found, columns or {}, keep)
-        table = None if items is None else item_categories(items)
-        if table is not None and ITEM not in wanted:
-            raise DataContractError("A table of items was given, but the interactions have no 'item_id' to join it by. Map that column.")
-        now = micros(pd.Timestamp.now("UTC"))
-        intake = Intake(wanted, keep, zone, policies, found.text, now, table)
-        checked = (current_ids(intake.check(batch), identities) for batch in found.batches(_distinct(wanted, keep)))
-        store = gather(checked, _bytes(memory))
-        intake.refuse()
-        notes = refuse_shared_orders(store, policies)
-        census = Census(policies)
-        store = _surveyed(store, census)
+        _check_choices(wanted, keep, policies, table)
+        intake = Intake(wanted, keep, zone, policies, found.text, micros(pd.Timestamp.now("UTC")), table)
+        batches = found.batches(list(dict.fromkeys([*wanted.values(), *keep])))
+        raw = gather((known.apply(intake.check(batch)) for batch in batches), limit)
+        try:
+            intake.refuse()
+            notes = refuse_shared_orders(raw, policies)
+            census = Census(policies)
+            store = raw.surveyed(census.take)
+        except BaseException:
+            raw.discard()
+            raise
         unread = [n for n in found.names if n not in {*wanted.values(), *keep}]
-        ignored = [Finding(f"columns not read: {', '.join(unread[:12])}", len(unread), 0.0, "ignored", "note")] if unread else []
-        findings = sorted([*intake.findings(), *census.findings(), *notes], key=lambda f: f.level != "warning")
-        quality = QualityReport(intake.rows, census.rows, (*findings, *ignored))
+        findings = sorted(
+            [*intake.findings(), *census.findings(intake.rows), *notes], key=lambda f: _LOUDNESS.index(f.level)
+        )
+        quality = QualityReport(intake.rows, census.rows, (*findings, *_ignored(unread)))
         if quality.warnings:
             said = "; ".join(f"{f.rows:,} {f.rule} ({f.action})" for f in quality.warnings)
             warnings.warn(f"Read {intake.rows:,} rows, with remarks: {said}.", DataContractWarning, stacklevel=2)
-        names = _names(store, {*wanted, *keep} | ({CATEGORY} if table is not None else set()))
-        return cls(store, zone, names, quality, (intake.first or 0, intake.last if intake.last is not None else 0))
+        names = store.schema.names
+        bounds = (intake.first or 0, intake.last or 0)
+        return cls(store, zone, (*(c for c in KNOWN if c in names), *sorted(set(names) - set(KNOWN))), quality, bounds)
 
     def before(self, at: Any) -> "InteractionLog":
         """What was known before an instant: ``timestamp < at``, and known by then."""
@@ -143,11 +165,13 @@ class InteractionLog:
         return self._cut(first, last)
 
     def _cut(self, start: int | None, end: int) -> "InteractionLog":
+        store = self.store.cut(start, end)
         low, high = self.bounds
-        held = tuple(p for p in (part.between(start, end) for part in self.parts()) if len(p))
-        believed = [t for p in held if (t := p.time[(p.time >= low) & (p.time <= high)]).size]
-        bounds = (min(int(t.min()) for t in believed), max(int(t.max()) for t in believed)) if believed else (low, low)
-        return replace(self, store=Store(held=held, folder=self.store.folder), bounds=bounds)
+        ends = [
+            (int(t.min()), int(t.max())) for time in store.times() if (t := time[(time >= low) & (time <= high)]).size
+        ]
+        bounds = (min(a for a, _ in ends), max(b for _, b in ends)) if ends else (low, low)
+        return replace(self, store=store, bounds=bounds)
 
     def parts(self, columns: Iterable[str] | None = None) -> Iterator[Part]:
         """The rows, some whole customers at a time; see `Part`."""
@@ -171,12 +195,14 @@ class InteractionLog:
     @cached_property
     def customers(self) -> pd.Index:
         """Identifiers of all customers, rising."""
-        ids = [p.customers for p in self.parts([])]
-        return pd.Index(pa.chunked_array(ids).to_pandas() if ids else [], name=CUSTOMER).sort_values()
+        kind = self.store.schema.field(CUSTOMER).type
+        ids = pa.chunked_array([p.customers for p in self.parts([])], kind)
+        rising: pd.Index = pd.Index(ids.to_pandas(), name=CUSTOMER).sort_values()
+        return rising
 
     @cached_property
     def _rows(self) -> int:
-        return sum(len(p) for p in self.parts([]))
+        return sum(len(time) for time in self.store.times())
 
     def __len__(self) -> int:
         return self._rows
@@ -189,12 +215,17 @@ class InteractionLog:
     def to_arrow(self) -> pa.Table:
         """All rows as one table, times in UTC; it must fit in memory."""
         tables = [p.to_arrow().select([*self.columns]) for p in self.parts()]
-        return pa.concat_tables(tables) if tables else pa.table({c: [] for c in self.columns})
+        if not tables:
+            return self.store.empty().to_arrow().select([*self.columns])
+        table = pa.concat_tables(tables)
+        return (
+            table.take(pc.sort_indices(table[CUSTOMER])) if len(tables) > 1 else table
+        )  # a stable sort: times stay rising
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a frame, times by the business clock without a zone; it must fit in memory."""
         table = self.to_arrow()
-        frame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
         for name in {TIME, KNOWN_AT} & set(self.columns):
             frame[name] = self.zone.to_local(table[name].cast(pa.int64()).to_numpy()).astype("datetime64[us]")
         return frame
@@ -202,16 +233,11 @@ class InteractionLog:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the checked rows: equal data give equal prints, in whatever order they came."""
-        digest = hashlib.sha256()
-        for part in self.parts():
-            digest.update("\n".join(map(str, part.customers.to_pylist())).encode())
-            for array in (part.starts, part.time, *part.codes.values(), *part.numbers.values()):
-                digest.update(np.ascontiguousarray(array).data)
-            for name, values in sorted(part.vocabulary.items()):
-                digest.update("\n".join([name, *map(str, values.to_pylist())]).encode())
-        return digest.hexdigest()
+        return fingerprint(self.store.schema, self.parts())
 
     def __repr__(self) -> str:
+        if not len(self):
+            return f"InteractionLog: no interactions ({self.zone.name})"
         return (
             f"InteractionLog: {len(self):,} interactions of {len(self.customers):,} customers, "
             f"{self.start:%Y-%m-%d} to {self.end:%Y-%m-%d} ({self.zone.name})"
@@ -225,13 +251,19 @@ def _wanted(source: Source, columns: Mapping[str, str], keep: tuple[str, ...]) -
     """Our names to theirs: what was mapped, and what already carries our name."""
     unknown = [c for c in columns if c not in KNOWN]
     if unknown and all(v in KNOWN for v in columns.values()):
-        raise DataContractError("The mapping is turned around. Write columns={ours: theirs}, such as {'customer_id': 'CustomerID'}.")
+        raise DataContractError(
+            "The mapping is turned around. Write columns={ours: theirs}, such as {'customer_id': 'CustomerID'}."
+        )
     if unknown:
         guess = nearest(unknown[0], KNOWN)
         hint = f" Did you mean {guess!r}?" if guess else ""
-        raise DataContractError(f"Unknown names in columns: {', '.join(map(repr, unknown))}.{hint} Known: {', '.join(KNOWN)}.")
+        raise DataContractError(
+            f"Unknown names in columns: {', '.join(map(repr, unknown))}.{hint} Known: {', '.join(KNOWN)}."
+        )
     if taken := [k for k in keep if k in RESERVED or k in KNOWN]:
-        raise DataContractError(f"Columns {', '.join(map(repr, taken))} cannot be kept: results carry these names. Rename them first.")
+        raise DataContractError(
+            f"Columns {', '.join(map(repr, taken))} cannot be kept: results carry these names. Rename them first."
+        )
     used = set(columns.values())
     wanted = {c: c for c in KNOWN if c in source.names and c not in used and c not in columns} | dict(columns)
     wanted |= {c: c for c in REQUIRED if c not in wanted}
@@ -239,38 +271,40 @@ def _wanted(source: Source, columns: Mapping[str, str], keep: tuple[str, ...]) -
     return {c: wanted[c] for c in KNOWN if c in wanted}
 
 
-def _distinct(wanted: Mapping[str, str], keep: tuple[str, ...]) -> list[str]:
-    return list(dict.fromkeys([*wanted.values(), *keep]))
+def _check_choices(wanted: Mapping[str, str], keep: tuple[str, ...], policies: Policies, items: Items | None) -> None:
+    """Complain of choices that name columns which will not be read."""
+    if items is not None and ITEM not in wanted:
+        raise DataContractError(
+            "A table of items was given, but the interactions have no 'item_id' to join it by. Map that column."
+        )
+    names = {*wanted, *keep} - {CURRENCY}
+    names |= (
+        {KIND} | ({AMOUNT} if {QUANTITY, UNIT_PRICE} <= names else set()) | ({CATEGORY} if items is not None else set())
+    )
+    for choice, chosen in (("duplicate_key", policies.duplicate_key), ("ranges", policies.ranges)):
+        if absent := [n for n in chosen if n not in names]:
+            raise DataContractError(
+                f"Policies({choice}=…) names {', '.join(map(repr, absent))}, which the log does not have. Map or keep it; there are "
+                f"{', '.join(sorted(names))}."
+            )
+    if unfit := [n for n in policies.ranges if n in {*REQUIRED, *TEXT, KNOWN_AT}]:
+        raise DataContractError(
+            f"Policies(ranges=…) names {', '.join(map(repr, unfit))}, which holds no numbers. Leave it out."
+        )
 
 
-def _names(store: Store, named: set[str]) -> tuple[str, ...]:
-    """The columns that a log really holds, in the order of the contract."""
-    for part in store.parts():
-        have = {CUSTOMER, TIME, *part.codes, *part.numbers} | ({KNOWN_AT} if part.known_at is not None else set())
-        return (*(c for c in KNOWN if c in have), *sorted(have - set(KNOWN)))
-    return tuple(c for c in (*KNOWN, *sorted(named - set(KNOWN))) if c in named)
-
-
-def _surveyed(store: Store, census: Census) -> Store:
-    """The store after every part has passed the rules of whole customers."""
-    held = tuple(census.take(p).without(ROW) for p in store.held)
-    for file, part in zip(store.files, store.parts(), strict=True) if store.files else ():
-        kept = census.take(part)
-        if len(kept) < len(part):
-            table = kept.to_arrow()
-            for name in {TIME, KNOWN_AT} & set(table.column_names):
-                table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.int64()))
-            pq.write_table(table, file, compression="lz4")
-    return replace(store, held=tuple(p for p in held if len(p)))
+def _ignored(unread: list[str]) -> list[Finding]:
+    """The columns of the source that were not asked for, listed once."""
+    listed = ", ".join(unread[:12]) + (", …" if len(unread) > 12 else "")
+    return [Finding(f"columns not read: {listed}", len(unread), 0.0, "ignored", "note")] if unread else []
 
 
 def _bytes(memory: str | int) -> int:
     """A size such as ``"2GB"`` in bytes."""
-    if isinstance(memory, int):
+    if isinstance(memory, int) and not isinstance(memory, bool):
         return memory
     units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
-    number, unit = memory[:-2].strip(), memory[-2:].upper()
     try:
-        return int(float(number) * units[unit])
-    except (KeyError, ValueError):
+        return int(float(str(memory)[:-2]) * units[str(memory)[-2:].upper()])
+    except (KeyError, ValueError, TypeError):
         raise DataTypeError(f"memory is {memory!r}. Write it as '2GB', '500MB' or a number of bytes.") from None

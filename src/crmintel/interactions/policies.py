@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, final, get_args, get_origin, get_type_hints
 
+import pandas as pd
+
 from crmintel.errors import DataContractError
 
 
@@ -53,10 +55,25 @@ class Policies:
     def __post_init__(self) -> None:
         hints = get_type_hints(Policies)
         for f in fields(self):
-            choices = [a for t in (hints[f.name], *get_args(hints[f.name])) if get_origin(t) is Literal for a in get_args(t)]
+            choices = [
+                a for t in (hints[f.name], *get_args(hints[f.name])) if get_origin(t) is Literal for a in get_args(t)
+            ]
             value = getattr(self, f.name)
             if choices and value is not None and value not in choices:
                 raise DataContractError(f"{f.name} is {value!r}. Choose one of {', '.join(map(repr, choices))}.")
+        if self.time_format is not None and not _is_format(self.time_format):
+            raise DataContractError(
+                "time_format cannot be read. Use strftime codes such as '%d/%m/%Y %H:%M', or 'ISO8601'."
+            )
         for name, (low, high) in self.ranges.items():
             if not low <= high:
                 raise DataContractError(f"The range of {name!r} is upside down: {low} to {high}. Give (low, high).")
+
+
+def _is_format(form: str) -> bool:
+    """Whether pandas can parse times by a format that names one time strictly."""
+    try:
+        pd.to_datetime(pd.Series([""]), format=form, errors="coerce")
+    except (ValueError, TypeError):
+        return False
+    return form == "ISO8601" or "%" in form

@@ -56,7 +56,7 @@ class QualityReport:
 
     def __str__(self) -> str:
         lines = [f"{self.rows_read:,} rows read, {self.rows_kept:,} kept"]
-        lines += [f"  {f.level:<8} {f.rule}: {f.rows:,} ({f.share:.1%}), {f.action}".replace("%", " %") for f in self.findings]
+        lines += [f"  {f.level:<8} {f.rule}: {f.rows:,} ({100 * f.share:.1f} %), {f.action}" for f in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
-import duckdb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crmintel.columns import AMOUNT, CUSTOMER, ITEM, KIND, ORDER, POINTS, PURCHASE, RETURN
+from crmintel.columns import AMOUNT, CUSTOMER, ITEM, KIND, KNOWN_AT, ORDER, POINTS, PURCHASE, RETURN, TIME
 from crmintel.errors import DataContractError
+from crmintel.interactions.files import connect
 from crmintel.interactions.part import ROW, Bool, Part
 from crmintel.interactions.policies import Policies
-from crmintel.interactions.quality import Finding, Level
+from crmintel.interactions.quality import Finding
+from crmintel.interactions.spelling import likeness
 from crmintel.interactions.store import Store
 
 PLACEHOLDERS = (
@@ -34,7 +36,6 @@ class Census:
     duplicates: int = 0
     early_returns: int = 0
     overdrawn: int = 0
-    heaviest: int = 0
     placeholders: int = 0
     collisions: int = 0
     lines: int = 0
@@ -64,36 +65,42 @@ class Census:
             self.income += float(spent[spent > 0].sum())
         if ORDER in part.codes:
             code = part.codes[ORDER]
+            own = part.customer_codes * len(part.vocabulary[ORDER]) + code
             self.lines += int((code >= 0).sum())
-            self.orders += len(np.unique(code[code >= 0]))
+            self.orders += len(pd.unique(own[code >= 0]))
         return part
 
-    def findings(self) -> Iterator[Finding]:
-        """What fired."""
-        heavy = [c for c in self.heavy if c > max(HEAVY, 10 / max(self.customers, 1)) * self.rows]
-        done = "dropped" if self.policies.on_duplicate == "drop" else 'kept; Policies(on_duplicate="drop") removes them'
-        yield from self._one("exact duplicate rows", self.duplicates, done, "warning")
-        yield from self._one("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept", "warning")
-        yield from self._one(
-            f"rows of {len(heavy)} customers who each hold over 1 % of all rows (a robot or a shared account?)",
-            sum(heavy), "kept", "warning",
-        )  # fmt: skip
-        yield from self._one(
-            "customers whose ids differ only in case, spaces, width or leading zeros", self.collisions,
-            "kept apart; see crmintel.interactions.normalise_ids", "warning",
-        )  # fmt: skip
-        yield from self._one("returns dated before the purchase of the same item", self.early_returns, "kept", "warning")
-        yield from self._one("customers who redeemed more points than they had", self.overdrawn, "kept", "warning")
-        if self.income > 0 and self.largest_customer > 0.5 * self.income and self.customers > 2:
-            yield from self._one("customers who alone hold over half of the money", 1, "kept", "warning")
+    def findings(self, read: int) -> Iterator[Finding]:
+        """What fired, as counts and as shares of the rows that were read."""
+        for rule, count, action in self._remarks():
+            if count:
+                yield Finding(rule, count, count / max(read, 1), action, "warning")
         if self.lines > self.orders:
-            yield from self._one("order lines", self.lines, f"counted as {self.orders:,} orders", "note")
-        if self.rows == 1 or self.customers == 1:
-            yield Finding("only one row" if self.rows == 1 else "only one customer", 1, 1.0, "models cannot be fitted", "warning")
+            yield Finding(
+                "order lines", self.lines, self.lines / max(read, 1), f"counted as {self.orders:,} orders", "note"
+            )
 
-    def _one(self, rule: str, count: int, action: str, level: Level) -> Iterator[Finding]:
-        if count:
-            yield Finding(rule, count, count / max(self.rows, 1), action, level)
+    def _remarks(self) -> list[tuple[str, int, str]]:
+        """Rule, count, and what was done."""
+        limit = max(HEAVY, 10 / max(self.customers, 1))
+        heavy = [c for c in self.heavy if c > limit * self.rows]
+        robots = f"rows of {len(heavy)} customers who each hold over {100 * limit:.3g} % of all rows (a robot or a shared account?)"
+        lonely = self.income > 0 and self.largest_customer > 0.5 * self.income and self.customers > 2
+        done = "dropped" if self.policies.on_duplicate == "drop" else 'kept; Policies(on_duplicate="drop") removes them'
+        return [
+            ("rows with a doubled key" if self.policies.duplicate_key else "exact duplicate rows", self.duplicates, done),
+            ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept"),
+            (robots, sum(heavy), "kept"),
+            (
+                "customers whose ids differ only in case, spaces, width or leading zeros", self.collisions,
+                "kept apart; see crmintel.interactions.normalise_ids",
+            ),
+            ("returns dated before the purchase of the same item", self.early_returns, "kept"),
+            ("customers who redeemed more points than they had", self.overdrawn, "kept"),
+            ("customers who alone hold over half of the money", int(lonely), "kept"),
+            ("only one row", int(self.rows == 1), "kept; models cannot be fitted"),
+            ("only one customer", int(self.customers == 1 < self.rows), "kept; models cannot be fitted"),
+        ]  # fmt: skip
 
 
 def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
@@ -104,32 +111,43 @@ def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
     DataContractError
         With the count and the first positions, unless the policy keeps them.
     """
-    names = {c for p in store.held for c in p.codes} | ({ORDER} if store.files else set())
-    if ORDER not in names:
+    if ORDER not in store.schema.names:
         return []
-    with duckdb.connect(config={"threads": 2}) as connection:
-        if store.files:
-            rows = connection.read_parquet([str(f) for f in store.files])
-            if ORDER not in rows.columns:
-                return []
-        else:
-            part = store.held[0]
-            order = pa.array(part.codes[ORDER], mask=part.codes[ORDER] < 0)
-            rows = connection.from_arrow(
-                pa.table({ORDER: order, CUSTOMER: part.customer_codes, ROW: part.numbers[ROW]})  # type: ignore[arg-type]
-            )
-        found = rows.query(
-            "lines",
-            f'SELECT min("{ROW}") AS first FROM lines WHERE "{ORDER}" IS NOT NULL '
-            f'GROUP BY "{ORDER}" HAVING min("{CUSTOMER}") <> max("{CUSTOMER}") ORDER BY first',
-        ).fetchall()
-    if found and policies.on_shared_order == "raise":
-        first = ", ".join(str(int(r[0])) for r in found[:3])
+    first = _shared_orders(store)
+    if first and policies.on_shared_order == "raise":
         raise DataContractError(
-            f"{len(found):,} orders carry more than one customer (first rows: {first}). "
+            f"{len(first):,} orders carry more than one customer (first rows: {', '.join(map(str, first[:3]))}). "
             'Repair them, or keep them with Policies(on_shared_order="keep").'
         )
-    return [Finding("orders with more than one customer", len(found), 0.0, "kept", "warning")] if found else []
+    return [Finding("orders with more than one customer", len(first), 0.0, "kept", "warning")] if first else []
+
+
+def _shared_orders(store: Store) -> list[int]:
+    """The first row of each order that carries more than one customer, rising."""
+    if store.folder is None:
+        return sorted(row for part in store.held for row in _shared_within(part))
+    with connect(memory_limit="300MB", temp_directory=str(store.folder.path / "orders")) as connection:
+        rows = connection.read_parquet([str(f) for f in store.files])
+        first: Any = rows.query(  # the stubs say that it may give nothing
+            "lines",
+            f'SELECT min("{ROW}") AS first FROM lines WHERE "{ORDER}" IS NOT NULL '
+            f'GROUP BY "{ORDER}" HAVING min(hash("{CUSTOMER}")) <> max(hash("{CUSTOMER}")) ORDER BY first',
+        )
+        return [int(row) for row in first.fetchnumpy()["first"]]
+
+
+def _shared_within(part: Part) -> list[int]:
+    """The same for the one part that holds every customer."""
+    known = part.codes[ORDER] >= 0
+    order, customer, row = part.codes[ORDER][known], part.customer_codes[known], part.numbers[ROW][known]
+    n = len(part.vocabulary[ORDER])
+    one = np.zeros(n, np.int64)
+    one[order] = customer  # any one of its customers
+    shared = np.zeros(n, bool)
+    shared[order[customer != one[order]]] = True
+    first = np.full(n, np.inf)
+    np.minimum.at(first, order[shared[order]], row[shared[order]])
+    return [int(r) for r in first[shared]]
 
 
 def duplicated(part: Part, key: tuple[str, ...]) -> Bool:
@@ -137,14 +155,13 @@ def duplicated(part: Part, key: tuple[str, ...]) -> Bool:
     if not len(part):
         return np.zeros(0, bool)
     if key:
-        known = {CUSTOMER: part.customer_codes, "timestamp": part.time, **part.codes, **part.numbers}
-        if absent := [k for k in key if k not in known]:
-            raise DataContractError(f"The duplicate_key names {', '.join(map(repr, absent))}, which the log does not have.")
-        return pd.DataFrame({k: known[k] for k in (CUSTOMER, *key)}).duplicated().to_numpy()  # type: ignore[no-any-return]
+        known = {CUSTOMER: part.customer_codes, TIME: part.time, KNOWN_AT: part.known_at, **part.codes, **part.numbers}
+        again: Bool = pd.DataFrame({k: known[k] for k in (CUSTOMER, *key)}).duplicated().to_numpy()
+        return again
     same = np.concatenate([[False], np.diff(part.time) == 0])
     same[part.starts[:-1]] = False
-    known_at = [] if part.known_at is None else [part.known_at]
-    for column in (*part.codes.values(), *known_at):
+    whole: list[npt.NDArray[Any]] = [*part.codes.values(), *([] if part.known_at is None else [part.known_at])]
+    for column in whole:
         same[1:] &= column[1:] == column[:-1]
     for name, number in part.numbers.items():
         if name != ROW:
@@ -160,16 +177,7 @@ def _is_placeholder(customers: pa.Array) -> Bool:
 
 def _collisions(customers: pa.Array) -> int:
     """Customers that a careless join would take for another."""
-    if pa.types.is_integer(customers.type) or not len(customers):
-        return 0
-    plain = normalised(customers)
-    plain = pc.if_else(pc.equal(pc.utf8_ltrim(plain, "0"), ""), plain, pc.utf8_ltrim(plain, "0"))
-    return len(customers) - len(pc.unique(plain))
-
-
-def normalised(text: pa.Array) -> pa.Array:
-    """Text in NFKC form, lower case, without surrounding spaces."""
-    return pc.utf8_trim_whitespace(pc.utf8_lower(pc.utf8_normalize(text.cast(pa.string()), form="NFKC")))
+    return len(customers) - len(pc.unique(likeness(customers)))
 
 
 def _early_returns(part: Part) -> int:

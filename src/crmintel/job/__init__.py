@@ -10,7 +10,7 @@ from crmintel.job.answers import (
     answer_value,
     choose,
     prepare,
-)  # fmt: skip
+)
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report
 from crmintel.job.run import Results, analyse, track, write

@@ -23,7 +23,7 @@ from crmintel.evaluation import (
     compare_values,
     suggest_horizon,
     time_split,
-)  # fmt: skip
+)
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
@@ -32,7 +32,7 @@ from crmintel.value import LifetimeValue
 
 MOST_INSTANTS = 6
 LEAST_CHANGES = 10
-MOST_ROWS = 60_000
+MOST_ROWS = 40_000
 
 
 @final
@@ -138,8 +138,8 @@ def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
     train = f.spend(ground.log, ground.train.index, ground.horizon).to_numpy()
     later = f.spend(ground.log, ground.test.index, ground.horizon).to_numpy()
     looks, days = ground.rules, ground.split.horizon.days
-    pace = looks["money_all"] / np.maximum(looks["tenure_days"], days) * days
-    rules = {f"as in the last {days} days": looks[f"money_{days}d"].to_numpy(), "at the pace so far": pace.to_numpy()}
+    pace = looks["money_all"].to_numpy() / np.maximum(looks["tenure_days"].to_numpy(), days) * days
+    rules = {f"as in the last {days} days": looks[f"money_{days}d"].to_numpy(), "at the pace so far": pace}
     judged = LifetimeValue(random_state=seed).fit(ground.train, train)
     told = judged.predict_interval(ground.test)
     spent = np.maximum(later, 0.0)

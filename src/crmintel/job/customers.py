@@ -28,7 +28,7 @@ from crmintel.columns import (
     VALUE_HIGH,
     VALUE_LOW,
     WHY,
-)  # fmt: skip
+)
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer

@@ -20,7 +20,7 @@ from crmintel.columns import (
     SEGMENT,
     STAGE,
     VALUE,
-)  # fmt: skip
+)
 from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer

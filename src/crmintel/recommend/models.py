@@ -7,6 +7,9 @@ import scipy.sparse as sp
 
 from crmintel.recommend.base import Float, Recommender
 
+SMALL = 4_000
+"""Up to this many items the table of pairs is kept dense."""
+
 
 @final
 class Popularity(Recommender):
@@ -49,7 +52,8 @@ class CoOccurrence(Recommender):
 
     Notes
     -----
-    Products of sparse with dense matrices, row by row in a fixed order: one customer scores exactly as in a batch.
+    Sparse products sum row by row in a fixed order, so one customer scores exactly as in a batch. Where items are fewer than
+    customers the table of pairs is kept; else scores go through the customers who share items.
     """
 
     name = "co-occurrence"
@@ -60,13 +64,23 @@ class CoOccurrence(Recommender):
     def _fit(self) -> None:
         seen = self.history_.copy()
         seen.data[:] = 1.0
-        sizes = np.asarray(seen.sum(axis=1)).ravel()
         owners = self.owners_.astype(np.float64)
-        self._neighbours = (sp.diags_array(owners**-self.l) @ seen.T).tocsr()
-        self._offers = (sp.diags_array(sizes ** (-2 * self.a)) @ seen @ sp.diags_array(owners**-self.r)).T.tocsr()
+        self._bought = (sp.diags_array(owners**-self.l) @ seen.T).tocsr()
+        self._offered = (
+            sp.diags_array(np.diff(seen.indptr) ** (-2 * self.a)) @ seen @ sp.diags_array(owners**-self.r)
+        ).tocsr()
+        self._pairs: sp.csr_array | Float | None = None
+        if len(self.items_) <= len(self.customers_):  # item by item is the smaller table, and is worked out once
+            pairs = (self._bought @ self._offered).tocsr()
+            self._pairs = pairs.toarray() if len(self.items_) <= SMALL else pairs
 
     def _score(self, history: sp.csr_array) -> Float:
         seen = history.copy()
         seen.data = (seen.data > 0).astype(np.float64)
-        close = (seen @ self._neighbours).toarray()
-        return np.asarray((self._offers @ close.T).T)
+        if self._pairs is not None:
+            return _dense(seen @ self._pairs)
+        return np.asarray((self._offered.T @ (seen @ self._bought).toarray().T).T)
+
+
+def _dense(scores: sp.csr_array | Float) -> Float:
+    return np.asarray(scores.toarray() if sp.issparse(scores) else scores)

@@ -52,8 +52,8 @@ class RFM:
     >>> RFM().fit(log, at="2024-03-01").segments()[["recency_days", "frequency", "r", "f"]]
                  recency_days  frequency  r  f
     customer_id
-    1                    60.0        1.0  1  1
-    2                    10.0        2.0  5  5
+    1                    60.0        1.0  3  1
+    2                    10.0        2.0  5  3
     """
 
     def fit(self, log: InteractionLog, *, at: Any) -> Self:

@@ -1,5 +1,6 @@
 """What a run did, in MLflow: parameters, figures, tags and files, in one batch. No customer's row is ever sent."""
 
+import logging
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,6 +36,8 @@ def record(
         Where a new experiment of a local store keeps its files.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for chatty in ("mlflow", "alembic"):  # a new store tells about each of its tables
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param, RunTag
     from mlflow.utils.time import get_current_time_millis

@@ -1,0 +1,139 @@
+"""Files of interactions: Parquet and CSV, read in batches that fit in memory."""
+
+import csv
+import glob
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crmintel.errors import DataContractError
+from crmintel.interactions.source import BATCH_ROWS, Source, check_names, require
+
+_DELIMITERS = ",;\t|"
+_HEADER_LINES, _LONGEST_LINE = 50, 1_000_000
+
+
+def connect(**limits: str) -> duckdb.DuckDBPyConnection:
+    """A database of our own, in memory, that draws no progress bar onto the caller's screen."""
+    connection = duckdb.connect(config={"threads": 2, **limits})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def open_files(patterns: list[str]) -> Source:
+    files: list[str] = []
+    for pattern in patterns:
+        path = Path(pattern)
+        folder = sorted(str(p) for s in ("*.parquet", "*.csv") for p in path.glob(s)) if path.is_dir() else []
+        found = folder or ([pattern] if path.is_file() else sorted(glob.glob(pattern, recursive=True)))
+        if not found:
+            raise DataContractError(
+                f"No file matches {pattern!r}. Give an existing Parquet or CSV file, folder or glob."
+            )
+        files += found
+    kinds = {re.sub(r"\.(gz|zst)$", "", f).rsplit(".", 1)[-1].lower() for f in files}
+    if kinds <= {"parquet", "pq"}:
+        return _open_parquet(files)
+    if kinds <= {"csv", "tsv", "txt"}:
+        return _open_csv(files)
+    raise DataContractError(f"Files end in {sorted(kinds)}. Give all Parquet (.parquet) or all CSV (.csv, .tsv).")
+
+
+def _open_parquet(files: list[str]) -> Source:
+    try:
+        schema = pq.read_schema(files[0])
+    except (pa.ArrowInvalid, OSError):
+        raise DataContractError("A Parquet file cannot be opened: it is damaged. Write it anew.") from None
+    names = check_names(schema.names)
+
+    def batches(columns: list[str]) -> Iterator[pa.Table]:
+        wanted = pa.schema([schema.field(c) for c in columns])
+        yield wanted.empty_table()  # so that a file without rows has types
+        try:
+            for path in files:
+                with pq.ParquetFile(path) as file:  # a dataset would read far ahead, and fill lost columns with nothing
+                    require({c: c for c in columns}, tuple(file.schema_arrow.names))
+                    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+                        yield pa.Table.from_batches([batch]).select(columns).cast(wanted)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if isinstance(error, DataContractError):
+                raise
+            raise DataContractError(
+                "A Parquet file is damaged, or differs in its column types from the first. Write it anew, with the same types."
+            ) from None
+
+    return Source(names, batches)
+
+
+def _open_csv(files: list[str]) -> Source:
+    names, delimiter = _csv_header(files[0])
+    if other := [i for i, f in enumerate(files) if _csv_header(f) != (names, delimiter)]:
+        raise DataContractError(
+            f"{len(other)} of {len(files)} CSV files have another header than the first. Give them one header."
+        )
+    check_names(names)
+    columns = [f"c{i}" for i in range(len(names))]  # names of our own: no header can change the statement
+
+    def batches(wanted: list[str]) -> Iterator[pa.Table]:
+        yield pa.table({w: pa.array([], pa.large_string()) for w in wanted})  # so that a file without rows has types
+        connection = connect()
+        try:
+            relation = connection.read_csv(
+                files,  # type: ignore[arg-type]
+                header=True,
+                auto_detect=False,
+                columns=dict.fromkeys(columns, "VARCHAR"),
+                delimiter=delimiter,
+                quotechar='"',
+                escapechar='"',
+            )
+            chosen = relation.project(", ".join(columns[names.index(w)] for w in wanted))
+            for batch in chosen.to_arrow_reader(BATCH_ROWS):
+                yield pa.Table.from_batches([batch]).rename_columns(wanted)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise _csv_error(error) from None
+        finally:
+            connection.close()
+
+    return Source(tuple(names), batches, text=True)
+
+
+def _csv_header(file: str) -> tuple[list[str], str]:
+    """The names in the first line of a CSV file, and the delimiter that splits it into the most of them."""
+    try:
+        with (
+            pa.input_stream(file, compression="detect") as raw,
+            io.TextIOWrapper(raw, "utf-8-sig", "surrogateescape", newline="") as text,
+        ):
+            lines = [text.readline(_LONGEST_LINE) for _ in range(_HEADER_LINES)]  # a name may hold line breaks
+    except (pa.ArrowException, OSError):
+        raise DataContractError(
+            "A CSV file cannot be opened: it is damaged or cannot be reached. Check the path and its compression."
+        ) from None
+    try:
+        headers = {d: next(csv.reader(iter(lines), delimiter=d), []) for d in _DELIMITERS}
+    except csv.Error:
+        raise DataContractError(
+            "A CSV file cannot be read: its first line holds no column names. Save it with one header line."
+        ) from None
+    best = max(headers, key=lambda d: len(headers[d]))
+    if not any(headers[best]):
+        raise DataContractError(
+            "A CSV file is empty: its first line holds no column names. Save it with one header line."
+        )
+    if any("\udc80" <= letter <= "\udcff" for name in headers[best] for letter in name):
+        raise DataContractError("A CSV file cannot be read: bytes that are not UTF-8 near line 1. Save it as UTF-8.")
+    return headers[best], best
+
+
+def _csv_error(error: Exception) -> DataContractError:
+    """The complaint of the CSV reader without the line it quotes."""
+    line = re.search(r"CSV Error on Line: (\d+)", str(error))
+    where = f" near line {line.group(1)}" if line else ""
+    cause = "bytes that are not UTF-8" if "Invalid unicode" in str(error) else "a line that does not fit the header"
+    return DataContractError(f"A CSV file cannot be read: {cause}{where}. Save it as UTF-8 with one header line.")
