@@ -63,7 +63,7 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
     with _complaints():
         rows, items = complete_journey()
         settings = Settings(title="A year of groceries", timezone="America/New_York", items=items)
-        _job(rows, settings, out, tracking_uri, "dunnhumby, The Complete Journey (2,469 households)")
+        _job(rows, settings, out, tracking_uri, "dunnhumby, The Complete Journey")
 
 
 @app.command()

@@ -192,4 +192,5 @@ def sentence(text: str) -> str:
     >>> sentence("at risk")
     'At risk'
     """
-    return text[:1].upper() + text[1:]
+    first = next((i for i, c in enumerate(text) if c.isalpha()), 0)  # a mark of direction may stand before it
+    return text[:first] + text[first : first + 1].upper() + text[first + 1 :]
