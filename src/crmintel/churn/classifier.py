@@ -17,7 +17,7 @@ from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError, DataTypeError
 
 Float = npt.NDArray[np.float64]
-FOLDS = 5
+FOLDS = 3
 
 
 def small_trees(random_state: int = 0) -> lgb.LGBMClassifier:
@@ -34,7 +34,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     """Probability that a customer leaves.
 
     Shallow boosted trees, then a two-number correction of their log-odds, learned on customers the trees had not seen
-    (five folds; rows of one customer stay together when the index of `X` has a level ``customer_id``).
+    (three folds; rows of one customer stay together when the index of `X` has a level ``customer_id``).
 
     Parameters
     ----------

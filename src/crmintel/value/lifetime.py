@@ -14,7 +14,7 @@ from crmintel.columns import CUSTOMER, VALUE, VALUE_HIGH, VALUE_LOW
 from crmintel.errors import DataContractError
 
 Float = npt.NDArray[np.float64]
-FOLDS = 5
+FOLDS = 3
 GROUPS = 20
 LEAST = 50
 
