@@ -10,10 +10,10 @@ demo: $(VENV)/installed  ## install, then run the whole job on a year of real gr
 	$(BIN)/crmintel demo --out $(OUT)
 
 test: $(VENV)/installed  ## install, then run every test with branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 
 check: lint  ## lint, types and the fast tests
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -n 2 -q -m "not slow"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

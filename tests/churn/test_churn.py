@@ -33,6 +33,11 @@ def table(n: int = 3000, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
+def fitted(world: tuple[FeatureSet, pd.DataFrame, pd.Series]) -> ChurnClassifier:
+    return ChurnClassifier().fit(world[1], world[2].to_numpy())
+
+
+@pytest.fixture(scope="module")
 def world() -> tuple[FeatureSet, pd.DataFrame, pd.Series]:
     log = simulate(1200, days=500, seed=1).log()
     at = f.monthly("2023-07-01", "2023-12-01")
@@ -136,18 +141,18 @@ def test_another_learner_can_be_passed_in() -> None:
     assert auc(y, model.predict_proba(X.fillna(0))[:, 1]) > 0.75
 
 
-def test_reasons_add_up_to_the_log_odds(world: tuple[FeatureSet, pd.DataFrame, pd.Series]) -> None:
-    fs, X, y = world
-    model = ChurnClassifier().fit(X, y.to_numpy())
+def test_reasons_add_up_to_the_log_odds(
+    world: tuple[FeatureSet, pd.DataFrame, pd.Series], fitted: ChurnClassifier
+) -> None:
+    (fs, X, _), model = world, fitted
     told = reasons(model, X, fs)
     assert np.abs(told.contributions.sum(axis=1) + told.base - model.decision_function(X)).max() < 1e-10
 
 
 def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(
-    world: tuple[FeatureSet, pd.DataFrame, pd.Series],
+    world: tuple[FeatureSet, pd.DataFrame, pd.Series], fitted: ChurnClassifier
 ) -> None:
-    fs, X, y = world
-    model = ChurnClassifier().fit(X, y.to_numpy())
+    (fs, X, _), model = world, fitted
     riskiest = X.iloc[[int(np.argmax(model.decision_function(X)))]]
     told = reasons(model, riskiest, fs)
     assert told.themes.iloc[0, 0] == told.contributions.iloc[0].idxmax()
@@ -155,9 +160,11 @@ def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(
     assert any(f"last purchase {recency:.0f} days ago" in s for s in told.sentences.iloc[0])
 
 
-def test_a_theme_that_speaks_against_leaving_is_no_reason(world: tuple[FeatureSet, pd.DataFrame, pd.Series]) -> None:
-    fs, X, y = world
-    told = reasons(ChurnClassifier().fit(X, y.to_numpy()), X, fs, k=20)
+def test_a_theme_that_speaks_against_leaving_is_no_reason(
+    world: tuple[FeatureSet, pd.DataFrame, pd.Series], fitted: ChurnClassifier
+) -> None:
+    (fs, X, _), model = world, fitted
+    told = reasons(model, X, fs, k=20)
     for column in told.themes.columns:
         said = told.themes[column][told.themes[column] != ""]
         strength = told.contributions.to_numpy()[

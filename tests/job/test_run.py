@@ -249,6 +249,7 @@ def test_a_missing_file_is_bad_input(arguments: list[str]) -> None:
     assert "nowhere.parquet" in result.stderr or "no.toml" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_command_line_writes_everything_and_records_it(tmp_path: Path) -> None:
     rows, out = tmp_path / "rows.parquet", tmp_path / "out"
     simulate(200, days=400, seed=4).interactions.to_parquet(rows)
@@ -290,6 +291,7 @@ def test_other_histories_run_without_special_code(
     assert (results.value is None) == (not log.has_amounts)
 
 
+@pytest.mark.slow
 def test_no_customer_is_named_on_the_page_in_the_record_or_on_the_screen(tmp_path: Path) -> None:
     rows = simulate(150, days=400, seed=6).interactions
     rows["customer_id"] = "CANARY-" + rows["customer_id"].astype(str)

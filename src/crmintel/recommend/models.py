@@ -78,9 +78,6 @@ class CoOccurrence(Recommender):
         seen = history.copy()
         seen.data = (seen.data > 0).astype(np.float64)
         if self._pairs is not None:
-            return _dense(seen @ self._pairs)
+            scores = seen @ self._pairs
+            return np.asarray(scores.toarray() if isinstance(scores, sp.csr_array) else scores)
         return np.asarray((self._offered.T @ (seen @ self._bought).toarray().T).T)
-
-
-def _dense(scores: sp.csr_array | Float) -> Float:
-    return np.asarray(scores.toarray() if sp.issparse(scores) else scores)

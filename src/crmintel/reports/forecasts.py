@@ -240,7 +240,9 @@ def offers(part: OfferSection, k: int) -> Section:
     within = f"within {words.days(part.horizon_days)}"
     finding = f"{part.k} items for each customer"
     if own is not None and words.real(own["hit_rate"]) is not None:
-        finding = f"{words.percent(own['hit_rate'])} of later buyers went on to buy something from their list of {part.k}"
+        finding = (
+            f"{words.percent(own['hit_rate'])} of later buyers went on to buy something from their list of {part.k}"
+        )
     lead = (
         f"Lists of {part.k} items ({words.text(part.mode)}), tested on what {words.count(part.n)} customers bought "
         f"{within}. They might have bought it anyway: this measures the guess, not the effect of offering."
