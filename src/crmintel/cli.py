@@ -1,5 +1,6 @@
 """The command line: ``crmintel run``, ``crmintel demo``, ``crmintel check``."""
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -13,10 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from crmintel import __version__
-from crmintel.errors import CrmIntelError, DataContractWarning
+from crmintel.errors import CrmIntelError, DataContractError, DataContractWarning
 from crmintel.job import Settings, analyse, read_settings, track, write
 
-STEPS = 8
+STEPS = 7
 BAD_INPUT = 2
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False, rich_markup_mode=None
@@ -85,6 +86,7 @@ def _one(source: list[str]) -> Any:
 
 
 def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, name: str) -> None:
+    _writable(out)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("reading", total=STEPS)
@@ -97,12 +99,12 @@ def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, n
         step("report")
         page = write(results, out)
         step("record")
-        track(results, out, settings, uri=tracking_uri)
+        track(results, out, uri=tracking_uri)
     typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")
     for figure, estimate in results.metrics.items():
         typer.echo(f"  {figure}: {estimate}")
-    for what, rule, gain in results.gains:
-        typer.echo(f"  {what} against {rule}: {gain}")
+    for what, rule, gain, verdict in results.gains:
+        typer.echo(f"  {what} against {rule}: {gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}), {verdict}")
     for note in results.notes:
         typer.echo(f"  {note}")
     if results.scores.plan is not None:
@@ -110,6 +112,13 @@ def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, n
             results.scores.plan.statement + (f"\n{results.scores.plan.design}" if results.scores.plan.design else "")
         )
     typer.echo(f"Tables in {out}/\nReport: {page}")
+
+
+def _writable(out: Path) -> None:
+    """Complain of a folder that cannot be written before the work is done, not after."""
+    nearest = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise DataContractError(f"The folder {str(out)!r} cannot be written. Choose another with --out.")
 
 
 @contextmanager

@@ -48,6 +48,37 @@ def test_the_draw_depends_on_the_identifier_and_the_seed_only() -> None:
     assert not plans[0].equals(plans[2])
 
 
+def test_plans_of_different_instants_hold_out_different_customers() -> None:
+    risk = series([10.0] * 400)
+    held = [
+        set(p.table.loc[p.table["arm"] == "held out", "customer_id"])
+        for p in (
+            plan_actions(risk, risk * 0 + 0.5, [Action("call", 1.0)], budget=320, horizon_days=30, at=at)
+            for at in ("2024-01-01", "2024-02-01")
+        )
+    ]
+    assert len(held[0]) == len(held[1]) == 80
+    assert 5 < len(held[0] & held[1]) < 30  # 16 are expected by chance
+
+
+@pytest.mark.parametrize(
+    ("risk", "said"),
+    [
+        (0.5, "less at risk than a contact costs"),
+        (0.0, "nothing at risk"),
+        (9.0, "less at risk than the budget reaches"),
+    ],
+)
+def test_the_reason_for_no_action_is_the_true_one(risk: float, said: str) -> None:
+    assert planned([risk] * 3, budget=0.0).table["action_why"].unique().tolist() == [said]
+
+
+def test_arms_that_are_too_small_are_said_to_prove_nothing() -> None:
+    design = design_experiment(0.5, 4, 1, horizon_days=90)
+    assert np.isnan(design.smallest_drop)
+    assert "could prove no drop" in str(design)
+
+
 def test_the_draw_is_uniform() -> None:
     draw = uniform(pd.Index(range(100_000)), 7)
     assert abs(draw.mean() - 0.5) < 0.005

@@ -15,6 +15,7 @@ from crmintel.cli import app
 from crmintel.datasets import simulate
 from crmintel.errors import DataContractError
 from crmintel.job import Settings, analyse, read_settings
+from crmintel.job.answers import worse
 from tests.job.conftest import Run, done
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
@@ -203,6 +204,21 @@ def test_a_mapping_joins_items(tmp_path: Path) -> None:
         ("[items]\ncategory = 'x'", "[items] needs source"),
         ("offer = 'old'", "Choose 'new' or 'again'"),
         ("[[actions]]\nname = 'call'\nprice = 2", "Unknown settings in [[actions]]: price"),
+        ("[[actions]]\nname = 'call'", "has no cost"),
+        ("[[actions]]\nname = 'call'\ncost = '1'", "The cost of an action is '1'"),
+        ("actions = []", "at least one action"),
+        ("budget = '100'", "budget is '100'. Give a number"),
+        ("budget = -1", "budget is -1. Give money of at least 0"),
+        ("seed = 'a'", "seed is 'a'. Give a whole number"),
+        ("seed = -5", "seed is -5. Give at least 0"),
+        ("k = 0", "k is 0. Give at least 1"),
+        ("holdout = 2", "holdout is 2. Give a share"),
+        ("keep = 'Country'", "keep is 'Country'. Give a list"),
+        ("test = 'abc'", "An instant cannot be read"),
+        ("horizon = 90", "horizon is 90. Give text"),
+        ("[policies]\nduplicate_key = 'order_id'", "duplicate_key in [policies] must be a list"),
+        ("[policies]\nranges = 5", "ranges in [policies] must give"),
+        ("[items]\nsource = 5\nname = 'x'", "[items] must hold text"),
     ],
 )
 def test_a_wrong_mapping_says_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
@@ -264,6 +280,37 @@ def test_the_command_line_writes_everything_and_records_it(tmp_path: Path) -> No
         assert (out / name).stat().st_size > 0
     assert "churn.auc" in result.stdout
     assert str(out / "report.html") in result.stdout
+
+
+def test_a_horizon_of_hours_is_refused(run: Run) -> None:
+    with pytest.raises(DataContractError, match="no whole number of days"):
+        analyse(run.results.ground.log, Settings(horizon="36h"))
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    result = CliRunner().invoke(app, ["run", str(source), "--out", str(tmp_path / "taken")])
+    assert result.exit_code == 2
+    assert "cannot be written" in result.stderr
+
+
+def test_lists_are_popular_items_where_popularity_was_better() -> None:
+    """Everybody buys the same few items in random order: who bought what together says nothing."""
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2023-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 400, 6000)), unit="D")
+    popular = np.minimum(rng.geometric(0.12, 6000), 60)
+    rows = pd.DataFrame({"customer_id": rng.integers(1, 400, 6000), "timestamp": days, "item_id": popular})
+    results = analyse(InteractionLog.read(rows), Settings())
+    assert results.offers is not None
+    names = dict.fromkeys(worse(results.offers.new_report), results.offers.new.name)
+    assert names == ({"popularity": "popularity"} if names else {})
+    assert (results.offers.new.name == "popularity") == bool(names)
+    assert any("popularity was better" in n for n in results.notes) == bool(names or worse(results.offers.again_report))
+
+
+def test_reprs_name_no_customer(run: Run) -> None:
+    for thing in (run.results, run.results.scores, run.results.scores.plan, run.results.scores.reasons):
+        assert len(repr(thing)) < 250
 
 
 def test_version_and_help() -> None:

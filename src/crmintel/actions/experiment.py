@@ -21,7 +21,7 @@ class ExperimentDesign:
     treated, held_out : int
         Customers of each arm in one round.
     smallest_drop : float
-        The smallest drop of the rate that one round would prove with the given power.
+        The smallest drop of the rate that one round would prove with the given power; NaN if it could prove none.
     needed : int
         Customers in both arms together that would prove `wanted_drop`.
     rounds : int
@@ -46,11 +46,12 @@ class ExperimentDesign:
         return self.rounds * self.horizon_days
 
     def __str__(self) -> str:
-        return (
-            f"{self.treated:,} treated against {self.held_out:,} held out for {self.horizon_days:.0f} days would prove a drop of the rate "
-            f"from {self.baseline:.1%} to {self.baseline - self.smallest_drop:.1%} or lower; a drop of {self.wanted_drop:.1%} needs "
-            f"{self.needed:,} customers, {self.rounds} round{'s' if self.rounds > 1 else ''} ({self.duration_days:.0f} days)."
-        )
+        arms = f"{self.treated:,} treated against {self.held_out:,} held out for {self.horizon_days:.0f} days"
+        proof = f"would prove a drop of the rate from {self.baseline:.1%} to {self.baseline - self.smallest_drop:.1%} or lower"
+        if np.isnan(self.smallest_drop):
+            proof = f"could prove no drop of the rate of {self.baseline:.1%}: the groups are too small"
+        rounds = f"{self.rounds:,} round{'s' if self.rounds > 1 else ''} of this size ({self.duration_days:,.0f} days)"
+        return f"{arms} {proof}; a drop by {self.wanted_drop:.1%} needs {self.needed:,} customers, {rounds}."
 
 
 def design_experiment(
@@ -105,7 +106,7 @@ def design_experiment(
         return float(((null + other) / drop) ** 2)
 
     here, edge = treated + held_out, baseline * (1 - 1e-9)
-    smallest = edge if size(edge) > here else optimize.brentq(lambda d: size(d) - here, baseline * 1e-6, edge)
+    smallest = np.nan if size(edge) > here else optimize.brentq(lambda d: size(d) - here, baseline * 1e-6, edge)
     wanted = relative_drop * baseline
     needed = int(np.ceil(size(wanted)))
     return ExperimentDesign(

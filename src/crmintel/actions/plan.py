@@ -1,8 +1,9 @@
 """Whom to contact under a budget when nothing proves yet that contacting helps."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,17 @@ class Action:
     why: str = "value at risk"
 
     def __post_init__(self) -> None:
+        kinds = (
+            ("name", self.name, str),
+            ("cost", self.cost, (int, float)),
+            ("capacity", self.capacity, (int, type(None))),
+            ("why", self.why, str),
+        )
+        for what, value, kind in kinds:
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise DataContractError(
+                    f"The {what} of an action is {value!r}. Give a name, a cost in money and a whole capacity."
+                )
         if not (np.isfinite(self.cost) and self.cost >= 0):
             raise DataContractError(f"The cost of action {self.name!r} is {self.cost}. Give money of at least 0.")
         if self.capacity is not None and self.capacity < 1:
@@ -84,6 +96,9 @@ class Plan:
         """The plan, one row a customer."""
         return self.table.copy(deep=False)
 
+    def __repr__(self) -> str:
+        return f"Plan: {self.count(TREATED):,} treated, {self.count(HELD_OUT):,} held out, cost {self.cost:,.2f} of {self.budget:,.2f}"
+
     def count(self, arm: str) -> int:
         """How many customers are in an arm."""
         return int((self.table["arm"] == arm).sum())
@@ -104,6 +119,7 @@ def plan_actions(
     priced: bool = True,
     blocked: pd.Series | None = None,
     seed: int = 0,
+    at: Any = None,
 ) -> Plan:
     """Spend a budget where most is at risk, and hold out a random part to learn from.
 
@@ -124,7 +140,10 @@ def plan_actions(
     blocked : Series of bool, optional
         Customers who must not be contacted.
     seed : int
-        Of the draw; it depends on this and the identifiers only, not on the order of rows.
+        Of the draw; it depends on this, the instant and the identifiers only, not on the order of rows.
+    at : instant, optional
+        When the plan is made. Plans of different instants draw their hold-outs independently, so that the propensity on
+        record is true for each of them.
 
     Raises
     ------
@@ -140,7 +159,7 @@ def plan_actions(
     ids, risk = at_risk.index, np.nan_to_num(at_risk.to_numpy(np.float64))
     free = np.ones(len(ids), bool) if blocked is None else ~blocked.reindex(ids).fillna(False).to_numpy(bool)
     chosen, cost = _candidates(risk, free, actions, budget / (1 - holdout), priced, ids)
-    draw = uniform(ids, seed)
+    draw = uniform(ids, "hold-out", seed, at)
     arm = np.full(len(ids), OUTSIDE, object)
     propensity = np.zeros(len(ids))
     for number in range(len(actions)):
@@ -151,7 +170,7 @@ def plan_actions(
     treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
     names = np.array([*(a.name for a in actions), NONE], object)[np.where(arm == TREATED, chosen, -1)]
     why = (
-        np.array([_why(c, a, actions) for c, a in zip(chosen, arm, strict=True)], object)
+        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, free, strict=True)], object)
         if len(ids)
         else np.zeros(0, object)
     )
@@ -168,10 +187,24 @@ def plan_actions(
     return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design)
 
 
-def uniform(ids: pd.Index, seed: int) -> Float:
-    """A number in [0, 1) for each identifier: the same wherever and whenever it is drawn."""
+def no_plan(customers: pd.Series) -> pd.DataFrame:
+    """The table of a plan for nobody: the same columns, no row."""
+    text, number = pd.array([], dtype="str"), np.zeros(0)
+    columns = [customers[:0], text, text, text, number, number, number]
+    return pd.DataFrame(
+        dict(zip((CUSTOMER, ACTION, WHY, "arm", "propensity", "at_risk", "cost"), columns, strict=True))
+    )
+
+
+def uniform(ids: pd.Index, *purpose: Any) -> Float:
+    """A number in [0, 1) for each identifier: the same wherever it is drawn, and unrelated to draws for another purpose.
+
+    >>> bool((uniform(pd.Index([1, 2]), "sample", 0) == uniform(pd.Index([1, 2]), "sample", 0)).all())
+    True
+    """
+    key = hashlib.sha256("|".join(map(str, purpose)).encode()).hexdigest()[:16]
     text = np.array([str(i) for i in ids], object)
-    return pd.util.hash_array(text, hash_key=f"{seed:016d}"[-16:], categorize=False) / 2.0**64
+    return pd.util.hash_array(text, hash_key=key, categorize=False) / 2.0**64
 
 
 def _candidates(
@@ -190,11 +223,14 @@ def _candidates(
     return chosen, cost
 
 
-def _why(chosen: int, arm: str, actions: Sequence[Action]) -> str:
+def _why(chosen: int, arm: str, risk: float, free: bool, actions: Sequence[Action], priced: bool) -> str:
+    """The reason that is written beside a customer."""
     if arm == TREATED:
         return actions[chosen].why
-    return (
-        "held out at random, to learn what the action changes"
-        if arm == HELD_OUT
-        else "less at risk than the budget reaches"
-    )
+    if arm == HELD_OUT:
+        return "held out at random, to learn what the action changes"
+    if not free:
+        return "must not be contacted"
+    if risk <= (min(a.cost for a in actions) if priced else 0.0):
+        return "less at risk than a contact costs" if risk > 0 else "nothing at risk"
+    return "less at risk than the budget reaches"

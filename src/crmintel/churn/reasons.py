@@ -42,6 +42,9 @@ class Reasons:
         """The sentences."""
         return self.sentences
 
+    def __repr__(self) -> str:
+        return f"Reasons for {len(self.sentences):,} rows in {self.contributions.shape[1]} themes"
+
     def _repr_html_(self) -> str:
         return self.sentences.head(20).to_html(escape=True)
 

@@ -69,6 +69,8 @@ def choose(log: InteractionLog, horizon: str | None = None, test: Any = None) ->
     Training instants at which nearly everybody or nearly nobody left carry no lesson and are passed over.
     """
     length = pd.Timedelta(duration(horizon), unit="us") if horizon else suggest_horizon(log.start, log.end)
+    if length % pd.Timedelta(days=1):
+        raise DataContractError(f"The horizon {horizon!r} is no whole number of days. Write it as '30d'.")
     split = time_split(log.start, log.end, length, test=test, most=36)
     told = f.churned(log, list(split.train), f"{length.days}d").groupby(level=AT).agg(["sum", "size"])
     useful = told[(told["sum"] >= LEAST_CHANGES) & (told["size"] - told["sum"] >= LEAST_CHANGES)].index
@@ -157,7 +159,7 @@ def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
 @final
 @dataclass(frozen=True, eq=False)
 class OfferAnswer:
-    """Recommenders for new items and for repeats, each judged beside popularity."""
+    """Recommenders for new items and for repeats, each judged beside popularity, and replaced by it where it is better."""
 
     new: Recommender
     again: Recommender
@@ -189,7 +191,13 @@ def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
         size = min(k, len(model.items_))
         lists = {m.name: m.recommend(who, k=size, exclude=exclude) for m in (model, popular)}  # type: ignore[arg-type]
         reports.append(compare_rankings(asked, lists, k=size, seed=seed))
-    return OfferAnswer(CoOccurrence().fit(log), Repeat().fit(log), *reports)
+    kept = [Popularity() if worse(r) else m for m, r in zip((CoOccurrence(), Repeat()), reports, strict=True)]
+    return OfferAnswer(kept[0].fit(log), kept[1].fit(log), *reports)
+
+
+def worse(report: ProbabilityReport | ValueReport | RankingReport) -> list[str]:
+    """The simple rules that beat a model beyond chance."""
+    return [str(name) for name in report.rules.loc[report.rules["verdict"] == "worse", "name"]]
 
 
 def attempt(make: Callable[[], Any], what: str, notes: list[str]) -> Any:
@@ -208,7 +216,7 @@ def _some(table: pd.DataFrame) -> pd.DataFrame:
         return table
     ids = table.index.get_level_values(CUSTOMER)
     kept = ids.unique()
-    return table[ids.isin(kept[uniform(kept, 0) < share])]
+    return table[ids.isin(kept[uniform(kept, "sample") < share])]
 
 
 def _buyers(table: pd.DataFrame) -> pd.DataFrame:

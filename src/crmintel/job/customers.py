@@ -21,7 +21,9 @@ from crmintel.columns import (
     RANK,
     REASONS,
     RETURN,
+    SCORE,
     SEGMENT,
+    SOURCE,
     STAGE,
     TIER,
     VALUE,
@@ -33,7 +35,6 @@ from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.settings import Settings
-from crmintel.recommend import Repeat
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
 
 
@@ -64,6 +65,13 @@ class Scores:
     rfm: pd.DataFrame
     tiers: ValueTiers | None
     reasons: Reasons | None
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a customer."""
+        return self.customers.copy(deep=False)
+
+    def __repr__(self) -> str:
+        return f"Scores of {len(self.customers):,} customers as of {self.at:%Y-%m-%d}"
 
 
 def score_customers(
@@ -107,17 +115,14 @@ def _joined(sentences: pd.DataFrame) -> pd.Series:
 
 def _lists(offers: OfferAnswer | None, customers: pd.Index, settings: Settings) -> pd.DataFrame:
     """Both lists of every customer, new items first."""
-    columns = [CUSTOMER, "list", RANK, ITEM, "score", "source"]
     if offers is None:
-        return pd.DataFrame({c: [] for c in columns})
+        text, empty = pd.array([], dtype="str"), np.zeros(0)
+        columns = [customers[:0], text, empty.astype(np.int64), text, empty, text]
+        return pd.DataFrame(dict(zip((CUSTOMER, "list", RANK, ITEM, SCORE, SOURCE), columns, strict=True)))
     size = min(settings.k, len(offers.new.items_))
     new = offers.new.recommend(customers, k=size, exclude="bought").assign(list="new")
-    again = (
-        offers.again.recommend(customers, k=size, exclude="new").assign(list="again")
-        if isinstance(offers.again, Repeat)
-        else new[:0]
-    )
-    both = pd.concat([new, again], ignore_index=True)[columns]
+    again = offers.again.recommend(customers, k=size, exclude="new").assign(list="again")
+    both = pd.concat([new, again], ignore_index=True)[[CUSTOMER, "list", RANK, ITEM, SCORE, SOURCE]]
     return both.sort_values([CUSTOMER, "list", RANK], ascending=[True, False, True], kind="stable", ignore_index=True)
 
 
@@ -140,5 +145,5 @@ def _plan(log: InteractionLog, at: Any, table: pd.DataFrame, ground: Ground, set
     budget = 0.1 * len(table) * cheapest if settings.budget is None else settings.budget
     return plan_actions(
         pace * probability, probability, settings.actions, budget=budget, horizon_days=days, holdout=settings.holdout,
-        priced=log.has_amounts, seed=settings.seed,
+        priced=log.has_amounts, seed=settings.seed, at=at,
     )  # fmt: skip

@@ -67,7 +67,8 @@ def build_report(
         ),
         churn=churn_section,
         value=None if value is None else _value(value, scores),
-        offers=None if offers is None else _offers(ground, offers, scores, settings),
+        offers=None if offers is None else _offers(ground, offers, scores, settings, "new"),
+        repeats=None if offers is None else _offers(ground, offers, scores, settings, "again"),
         plan=None if scores.plan is None else _plan(scores.plan, table),
         notes=tuple(notes),
     )
@@ -178,21 +179,19 @@ def _value(value: ValueAnswer, scores: Scores) -> ValueSection:
 
 
 def _total(scores: Scores, miss: Estimate) -> Estimate:
-    """What everybody is expected to bring, give or take as much as the later test missed its total."""
+    """What everybody is expected to bring, as far from the truth as the later test's total was.
+
+    The miss is (predicted − real) ÷ real, so the real total is the predicted one over 1 + miss; its sign may turn.
+    """
     expected, width = float(scores.customers[VALUE].sum()), max(abs(miss.low), abs(miss.high))
-    return Estimate(
-        expected,
-        expected * max(1 - width, 0.0),
-        expected * (1 + width),
-        miss.level,
-        "miss of the total at the test instant",
-    )
+    high = expected / (1 - width) if width < 1 else np.inf
+    return Estimate(expected, expected / (1 + width), high, miss.level, "miss of the total at the test instant")
 
 
-def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Settings) -> OfferSection:
-    report = offers.new_report if settings.offer == "new" else offers.again_report
+def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Settings, which: str) -> OfferSection:
+    report = offers.new_report if which == "new" else offers.again_report
     lists = scores.recommendations
-    first = lists[(lists["list"] == settings.offer) & (lists["source"] != "popular")]
+    first = lists[lists["list"] == which]
     top = first.groupby(ITEM)[CUSTOMER].nunique().rename("customers").reset_index().rename(columns={ITEM: "item"})
     top = top.sort_values(["customers", "item"], ascending=[False, True], kind="stable").head(15).reset_index(drop=True)
     if settings.items is not None and CATEGORY in settings.items:
@@ -200,7 +199,7 @@ def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Setti
         top["category"] = top["item"].map(kinds)
     names = settings.item_names
     top["item"] = [str(names.get(i, i)) for i in top["item"]]
-    mode = "items the customer never bought" if settings.offer == "new" else "items the customer bought before"
+    mode = "items the customer never bought" if which == "new" else "items the customer bought before"
     rules = report.rules.assign(gain=lambda r: r["gain"].mask(r["verdict"] == ""))
     return OfferSection(n=report.n, k=report.k, mode=mode, rules=rules, top=top, horizon_days=ground.split.horizon.days)
 
@@ -218,7 +217,7 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
         "customers contacted": f"{d.treated:,}",
         "customers held out at random": f"{d.held_out:,}",
         "expected churn without contact": f"{d.baseline:.1%}",
-        "smallest drop one round can prove": f"{d.smallest_drop:.1%} points",
+        "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest_drop) else f"{d.smallest_drop:.1%} points",
         "to prove a drop of a tenth": f"{d.needed:,} customers in both groups",
         "rounds of this size": f"{d.rounds:,}",
         "days until the answer": f"{d.duration_days:,.0f}",

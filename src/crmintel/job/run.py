@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crmintel.actions import no_plan
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate, ProbabilityReport, RankingReport, ValueReport
@@ -28,6 +29,7 @@ from crmintel.job.answers import (
     attempt,
     choose,
     prepare,
+    worse,
 )
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report
@@ -50,6 +52,13 @@ class Results:
     scores: Scores
     report: Report
     notes: tuple[str, ...]
+    settings: Settings
+
+    def __repr__(self) -> str:
+        told = [n for n in ("churn", "value", "offers") if getattr(self, n) is not None]
+        return (
+            f"Results: {self.scores!r}; {', '.join(told) or 'no answers'}; tested at {self.ground.split.test:%Y-%m-%d}"
+        )
 
     @property
     def metrics(self) -> dict[str, Estimate]:
@@ -63,20 +72,21 @@ class Results:
         return out
 
     @property
-    def gains(self) -> list[tuple[str, str, str]]:
-        """How much better each model is than each simple rule: answer, rule, and the gain with its interval and verdict."""
+    def gains(self) -> list[tuple[str, str, Estimate, str]]:
+        """How much better each model is than each simple rule: answer, rule, the gain with its interval, and the verdict."""
         found = []
         reports: tuple[tuple[str, ProbabilityReport | ValueReport | RankingReport | None], ...] = (
             ("churn", None if self.churn is None else self.churn.report),
             ("value", None if self.value is None else self.value.report),
-            ("offers", None if self.offers is None else self.offers.new_report),
+            ("offers_new", None if self.offers is None else self.offers.new_report),
+            ("offers_again", None if self.offers is None else self.offers.again_report),
         )
         for what, report in reports:
             rules = report.rules[report.rules["verdict"] != ""] if report is not None else pd.DataFrame()
-            digits = 2 if what == "value" else 3
-            for r in rules.itertuples():
-                interval = f"({r.gain_low:+.{digits}f} to {r.gain_high:+.{digits}f})"
-                found.append((what, str(r.name), f"{r.gain:+.{digits}f} {interval}, {r.verdict}"))
+            for r in rules.to_dict("records"):
+                found.append(
+                    (what, str(r["name"]), Estimate(r["gain"], r["gain_low"], r["gain_high"]), str(r["verdict"]))
+                )
         return found
 
     def _repr_html_(self) -> str:
@@ -123,8 +133,22 @@ def analyse(
     scores = score_customers(ground, churn, value, offers, settings)
     if scores.plan is None:
         notes.append("No plan: it ranks customers by the probability of losing them, which is not known here.")
+    answers = [
+        (n, r) for n, r in (("churn probability", churn and churn.report), ("value", value and value.report)) if r
+    ]
+    for name, judged in answers:
+        if rules := worse(judged):
+            notes.append(
+                f"The {name} was beaten by a simple rule at the later instant ({', '.join(rules)}): use that rule, not the column."
+            )
+    for name, lists in (("new items", offers and offers.new_report), ("repeats", offers and offers.again_report)):
+        if lists and worse(lists):
+            notes.append(f"For {name}, popularity was better at the later instant, so the lists are popular items.")
+    notes.append(
+        "The models in use learned again from all instants, the one of the test included, after they were judged."
+    )
     report = build_report(ground, scores, churn, value, offers, notes, settings, source)
-    return Results(ground, churn, value, offers, scores, report, tuple(notes))
+    return Results(ground, churn, value, offers, scores, report, tuple(notes), settings)
 
 
 def write(results: Results, out: str | os.PathLike[str]) -> Path:
@@ -141,7 +165,7 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
         If the folder cannot be written.
     """
     folder, scores, page = Path(out), results.scores, render(results.report)
-    plan = scores.plan.table if scores.plan is not None else pd.DataFrame({CUSTOMER: scores.customers[CUSTOMER][:0]})
+    plan = no_plan(scores.customers[CUSTOMER]) if scores.plan is None else scores.plan.table
     tables = {"customers": scores.customers, "recommendations": scores.recommendations, "plan": plan}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -169,9 +193,7 @@ def _replace(path: Path, make: Callable[[Path], Any]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def track(
-    results: Results, out: str | os.PathLike[str], settings: Settings = Settings(), *, uri: str | None = None
-) -> str:
+def track(results: Results, out: str | os.PathLike[str], *, uri: str | None = None) -> str:
     """Record a written run in MLflow and return the id of the record.
 
     Parameters
@@ -180,11 +202,16 @@ def track(
         The folder that `write` filled; the page and the feature set in it are kept beside the record.
     uri : str, optional
         A tracking URI; a SQLite store in the folder without it.
+
+    Raises
+    ------
+    DataContractError
+        If the store cannot be reached. What `write` wrote stays.
     """
-    folder = Path(out)
-    ground = results.ground
+    folder, ground, settings = Path(out), results.ground, results.settings
     metrics: dict[str, float] = {}
-    for name, e in results.metrics.items():
+    gains = {f"{what}.gain over {rule}": gain for what, rule, gain, _ in results.gains}
+    for name, e in (results.metrics | gains).items():
         metrics |= {name: e.value, f"{name}.low": e.low, f"{name}.high": e.high}
     return record(
         uri or sqlite_uri(folder),

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -11,10 +12,18 @@ import pandas as pd
 from crmintel.actions import Action
 from crmintel.columns import CATEGORY, ITEM
 from crmintel.errors import DataContractError
-from crmintel.interactions import InteractionLog, Policies
+from crmintel.interactions import InteractionLog, Policies, Zone
+from crmintel.interactions.clock import duration
 from crmintel.interactions.read import nearest, open_source, require
 
 NAME = "name"
+_TEXT, _COUNT, _MONEY = (str, "text in quotes"), (int, "a whole number"), ((int, float), "a number")
+_KINDS: dict[str, tuple[Any, str]] = {
+    "title": _TEXT, "timezone": _TEXT, "offer": _TEXT, "k": _COUNT, "seed": _COUNT, "holdout": _MONEY,
+    "budget": ((int, float, type(None)), "a number"), "horizon": ((str, type(None)), 'text such as "90d"'),
+    "test": ((str, date, type(None)), 'a date such as "2024-03-01"'), "keep": (tuple, "a list of column names"),
+    "actions": (tuple, "a list of actions"),
+}  # fmt: skip
 
 
 @final
@@ -54,7 +63,7 @@ class Settings:
     policies: Policies = field(default_factory=Policies)
     items: pd.DataFrame | None = field(default=None, compare=False)
     horizon: str | None = None
-    test: str | None = None
+    test: str | date | None = None
     actions: tuple[Action, ...] = (Action("retention contact", 1.0, why="most money at risk"),)
     budget: float | None = None
     holdout: float = 0.2
@@ -63,8 +72,26 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.offer not in ("new", "again"):
-            raise DataContractError(f"offer is {self.offer!r}. Choose 'new' or 'again'.")
+        for name, (kinds, words) in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise DataContractError(f"{name} is {value!r}. Give {words}.")
+        limits = (
+            ("k", self.k >= 1, "at least 1"),
+            ("seed", self.seed >= 0, "at least 0"),
+            ("holdout", 0 < self.holdout < 1, "a share between 0 and 1"),
+            ("budget", self.budget is None or 0 <= self.budget < float("inf"), "money of at least 0"),
+            ("actions", len(self.actions) > 0, "at least one action"),
+            ("offer", self.offer in ("new", "again"), "Choose 'new' or 'again'"),
+        )
+        for name, fits, words in limits:
+            if not fits:
+                advice = words if words.startswith("Choose") else f"Give {words}"
+                raise DataContractError(f"{name} is {getattr(self, name)!r}. {advice}.")
+        if self.horizon is not None:
+            duration(self.horizon)
+        if self.test is not None:
+            Zone(self.timezone).instant(self.test)
 
     def read(self, source: Any) -> InteractionLog:
         """The log of a source, read as told."""
@@ -114,16 +141,11 @@ def read_settings(path: str | Path | None) -> Settings:
     if "columns" in data:
         settings = replace(settings, columns=_texts(data["columns"], "[columns]"))
     if "policies" in data:
-        _known(data["policies"], {f.name for f in fields(Policies)}, "[policies]")
-        ranges = {k: tuple(v) for k, v in data["policies"].pop("ranges", {}).items()}
-        policies: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data["policies"].items()}
-        settings = replace(settings, policies=Policies(**policies, ranges=ranges))
+        settings = replace(settings, policies=_policies(data["policies"]))
     if "items" in data:
         settings = replace(settings, items=_items(data["items"], path.parent))
     if "actions" in data:
-        for action in data["actions"]:
-            _known(action, {f.name for f in fields(Action)}, "[[actions]]")
-        settings = replace(settings, actions=tuple(Action(**a) for a in data["actions"]))
+        settings = replace(settings, actions=_actions(data["actions"]))
     return settings
 
 
@@ -144,11 +166,36 @@ def _texts(data: Any, where: str) -> dict[str, str]:
     return data
 
 
+def _policies(data: Any) -> Policies:
+    _known(data, {f.name for f in fields(Policies)}, "[policies]")
+    ranges = data.get("ranges", {})
+    if not isinstance(ranges, dict) or not all(isinstance(r, list) and len(r) == 2 for r in ranges.values()):
+        raise DataContractError(
+            "ranges in [policies] must give two numbers a column, such as ranges = { rating = [1, 5] }."
+        )
+    if not isinstance(data.get("duplicate_key", []), list):
+        raise DataContractError('duplicate_key in [policies] must be a list, such as ["order_id", "item_id"].')
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "ranges"}
+    return Policies(**plain, ranges={k: (r[0], r[1]) for k, r in ranges.items()})
+
+
+def _actions(data: Any) -> tuple[Action, ...]:
+    if not isinstance(data, list):
+        raise DataContractError("Actions are tables of their own: write [[actions]] above name, cost and capacity.")
+    for action in data:
+        _known(action, {f.name for f in fields(Action)}, "[[actions]]")
+        if absent := [n for n in ("name", "cost") if n not in action]:
+            raise DataContractError(f"An action in [[actions]] has no {' and no '.join(absent)}. Add it.")
+    return tuple(Action(**a) for a in data)
+
+
 def _items(data: Any, folder: Path) -> pd.DataFrame:
     """The item table that the mapping names, under our names; paths are relative to the mapping file."""
     _known(data, {"source", ITEM, CATEGORY, NAME}, "[items]")
     if "source" not in data or len(data) < 2:
         raise DataContractError('[items] needs source = "FILE" and at least category = "COLUMN" or name = "COLUMN".')
+    if not all(isinstance(v, str) for v in data.values()):
+        raise DataContractError("[items] must hold text in quotes: a file and names of its columns.")
     source = open_source(str(folder / data["source"]))
     wanted = {ITEM: data.get(ITEM, ITEM)} | {c: data[c] for c in (CATEGORY, NAME) if c in data}
     require(wanted, source.names)

@@ -64,6 +64,14 @@ class Recommender(ABC):
         self._fit()
         return self
 
+    def __repr__(self) -> str:
+        fitted = (
+            f", fitted on {len(self.customers_):,} customers and {len(self.items_):,} items"
+            if hasattr(self, "items_")
+            else ""
+        )
+        return f"{type(self).__name__}({fitted.removeprefix(', ')})"
+
     @abstractmethod
     def _fit(self) -> None:
         """Prepare from `history_`."""

@@ -223,7 +223,7 @@ class Report:
         tier, customers, share; revenue, revenue_share (optional).
     stages : DataFrame
         stage, customers, share; churn_probability (optional).
-    churn, value, offers, plan : sections or None
+    churn, value, offers, repeats, plan : sections or None
         None leaves the section out.
     notes : tuple of str
         What was left out, and why.
@@ -243,5 +243,6 @@ class Report:
     churn: ChurnSection | None = None
     value: ValueSection | None = None
     offers: OfferSection | None = None
+    repeats: OfferSection | None = None
     plan: PlanSection | None = None
     notes: tuple[str, ...] = ()

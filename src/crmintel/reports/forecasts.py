@@ -179,6 +179,8 @@ def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
         total = words.estimate(part.total, words.money)
         finding = f"The coming {ahead} should bring {total} from today's customers"
     lead = f"Tested on what {words.count(part.n)} customers really brought later, which the model had not seen."
+    if part.total is not None:
+        lead += " The brackets around the total are as wide as the total was off in that one test."
     facts = list(parts.facts(part.metrics))
     if part.coverage is not None and words.real(part.coverage.value) is not None:
         note = f"Real values inside their interval: {words.percent(part.level)} should be."
@@ -232,8 +234,8 @@ def _deciles(part: ValueSection, k: int) -> list[Block | None]:
     return [Picture(title, plots.value_deciles(frame), caption), table]
 
 
-def offers(part: OfferSection, k: int) -> Section:
-    """What to offer next."""
+def offers(part: OfferSection, k: int, key: str = "offers", name: str = "What to offer") -> Section:
+    """What to offer next, or what is bought again."""
     needed, optional = ("name", "ndcg"), ("hit_rate", "recall", "precision", "ndcg_low", "ndcg_high", *_GAINS)
     rules = take(part.rules, "offers.rules", needed, optional)
     own = next((r for r in records(rules) if parts.is_model(r)), None)
@@ -261,7 +263,7 @@ def offers(part: OfferSection, k: int) -> Section:
         _top(part, k),
         parts.table("All figures by rule", rules, columns),
     ]
-    return Section("offers", "What to offer", finding, lead, _shown(blocks), _beats(parts.strongest(rules, "ndcg")))
+    return Section(key, name, finding, lead, _shown(blocks), _beats(parts.strongest(rules, "ndcg")))
 
 
 def _top(part: OfferSection, k: int) -> Bars | None:

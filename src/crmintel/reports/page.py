@@ -46,9 +46,9 @@ def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
         few = report.value.n < k
         name = "Customer value"
         made.append(forecasts.too_few("value", name, k) if few else forecasts.value(report.value, report.horizon, k))
-    if report.offers is not None:
-        few = report.offers.n < k
-        made.append(forecasts.too_few("offers", "What to offer", k) if few else forecasts.offers(report.offers, k))
+    for key, name, part in (("offers", "What to offer", report.offers), ("repeats", "Bought again", report.repeats)):
+        if part is not None:
+            made.append(forecasts.too_few(key, name, k) if part.n < k else forecasts.offers(part, k, key, name))
     if report.plan is not None:
         made += [doing.plan(report, report.plan, k), doing.experiment(report.plan, k)]
     return tuple(s for s in made if s is not None)
