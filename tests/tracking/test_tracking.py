@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from crmintel.errors import DataContractError
 from crmintel.tracking import record, sqlite_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # third-party warnings of the store's first contact
@@ -32,3 +33,9 @@ def test_a_run_can_be_read_back_and_a_second_joins_the_same_experiment(tmp_path:
     assert found[0].info.experiment_id == found[1].info.experiment_id
     assert [f.path for f in client.list_artifacts(runs[0])] == ["page.html"]
     assert (tmp_path / "mlflow.db").is_file()
+
+
+def test_a_server_that_is_down_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(DataContractError, match=r"could not be recorded in 'http://127.0.0.1:9'.* Tables and page are"):
+        record("http://127.0.0.1:9", experiment="crmintel", parameters={}, metrics={}, tags={})

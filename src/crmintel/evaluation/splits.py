@@ -84,10 +84,10 @@ def time_split(
     if most < 1:
         raise DataContractError(f"most is {most}. Allow one training instant at least.")
     if stop < begin:
-        raise DataContractError(f"The data end {begin - stop} before they start. Swap start and end.")
+        raise DataContractError(f"The data end {_told(begin - stop)} before they start. Swap start and end.")
     if begin.normalize() == stop.normalize():
         raise DataContractError(
-            f"All events lie on one day (span {stop - begin}): there is no earlier time to learn from. "
+            f"All events lie on one day (span {_told(stop - begin)}): there is no earlier time to learn from. "
             "Use data of several weeks, or check how the timestamps were read."
         )
     fixed = None if test is None else _instant(test, "test")
@@ -174,8 +174,15 @@ def _too_short(
         "Use more history." if best is None else f"The longest horizon that fits is {best} days; or use more history."
     )
     return DataContractError(
-        f"The data span {(end - start).days} days, too short to train and test with a horizon of {horizon}. {advice}"
+        f"The data span {_told((end - start).floor('D'))}, too short to train and test with a horizon of {_told(horizon)}. {advice}"
     )
+
+
+def _told(length: pd.Timedelta) -> str:
+    """A time as words: ``"14 days"``; only a part of a day brings hours."""
+    if pd.isna(length) or length % pd.Timedelta(days=1):
+        return str(length)
+    return f"{length.days} day" + ("s" if length.days != 1 else "")
 
 
 def _instant(value: pd.Timestamp | str, name: str) -> pd.Timestamp:
@@ -193,5 +200,5 @@ def _duration(value: pd.Timedelta | str, name: str) -> pd.Timedelta:
     # Our horizons are written 90d; pandas is about to accept only 90D.
     length = pd.Timedelta(re.sub(r"(?<=\d)\s*d$", "D", value) if isinstance(value, str) else value)
     if not length > pd.Timedelta(0):
-        raise DataContractError(f"{name} is {length}. Pass a time above zero, such as 30d.")
+        raise DataContractError(f"{name} is {_told(length)}. Pass a time above zero, such as 30d.")
     return length

@@ -1,17 +1,22 @@
-"""Labels: what happened in ``[at, at + horizon)``. Each refuses an instant whose horizon the log does not cover."""
+"""Labels: what happened in ``[at, at + horizon)``. Each refuses an instant whose horizon the log does not cover.
 
-from typing import Any
+Where rows become known late (`known_at`), ``known_by`` leaves out those known later than an instant, such as the one
+at which a model is trained; a window that closes after it is refused.
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, KIND, PURCHASE, RETURN
+from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, KIND, ORDER, PURCHASE, RETURN
 from crmintel.errors import DataContractError, LeakageError
 from crmintel.features.arithmetic import Float
-from crmintel.features.catalog import ActiveDays, Count, Total
+from crmintel.features.catalog import ActiveDays, Count, Distinct, Total
 from crmintel.features.engine import Chunk, Span
-from crmintel.features.filters import Is, Where
+from crmintel.features.filters import Bool, Is, Where
 from crmintel.features.instants import rows_of, same_kind
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int, duration
@@ -21,7 +26,25 @@ DAYS = "day\n"  # a name that no column can have
 _MONEY = Is(KIND, (PURCHASE, RETURN))
 
 
-def churned(log: InteractionLog, at: Any, horizon: str, *, where: Where | None = None) -> pd.Series:
+@final
+@dataclass(frozen=True)
+class _KnownBy(Where):
+    """What was known at an instant."""
+
+    by: int
+
+    label = "known"
+    columns = frozenset[str]()
+    condition = "known by then"
+
+    def mask(self, part: Part, zone: Zone) -> Bool:
+        known: Bool = (part.time if part.known_at is None else np.maximum(part.time, part.known_at)) <= self.by
+        return known
+
+
+def churned(
+    log: InteractionLog, at: Any, horizon: str, *, where: Where | None = None, known_by: Any = None
+) -> pd.Series:
     """Whether a customer bought nothing in ``[at, at + horizon)``.
 
     Parameters
@@ -32,6 +55,8 @@ def churned(log: InteractionLog, at: Any, horizon: str, *, where: Where | None =
         How long silence must last, such as ``"90d"``.
     where : Where, optional
         What counts as a sign of life; purchases by default.
+    known_by : instant, optional
+        Rows known later than this do not count; by default all rows of the log count.
 
     Returns
     -------
@@ -41,7 +66,7 @@ def churned(log: InteractionLog, at: Any, horizon: str, *, where: Where | None =
     Raises
     ------
     LeakageError
-        If a window closes after the end of the log: then everybody would look churned.
+        If a window closes after the end of the log, or after `known_by`: then everybody would look churned.
 
     Examples
     --------
@@ -49,16 +74,20 @@ def churned(log: InteractionLog, at: Any, horizon: str, *, where: Where | None =
     >>> churned(InteractionLog.read(frame), "2024-02-01", "14d").tolist()
     [True, True]
     """
-    return _told(log, at, horizon, where or _BOUGHT, None, "churned") == 0
+    return _told(log, at, horizon, where or _BOUGHT, None, "churned", known_by) == 0
 
 
-def orders(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
-    """Local days with a purchase in ``[at, at + horizon)``."""
-    return _told(log, at, horizon, _BOUGHT, DAYS, "orders").astype(np.int64)
+def orders(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.Series:
+    """Orders in ``[at, at + horizon)``: different `order_id` of purchases; local days with a purchase in a log without it.
+
+    Rows known later than `known_by` do not count.
+    """
+    what = ORDER if ORDER in log.columns else DAYS
+    return _told(log, at, horizon, _BOUGHT, what, "orders", known_by).astype(np.int64)
 
 
-def spend(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
-    """Money spent in ``[at, at + horizon)``, net of returns.
+def spend(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.Series:
+    """Money spent in ``[at, at + horizon)``, net of returns; rows known later than `known_by` do not count.
 
     Raises
     ------
@@ -69,18 +98,22 @@ def spend(log: InteractionLog, at: Any, horizon: str) -> pd.Series:
         raise DataContractError(
             f"The log has no column {AMOUNT!r}. Map it, or unit_price and quantity, to speak of money."
         )
-    return _told(log, at, horizon, _MONEY, AMOUNT, "spend")
+    return _told(log, at, horizon, _MONEY, AMOUNT, "spend", known_by)
 
 
-def next_items(log: InteractionLog, at: Any, horizon: str) -> pd.DataFrame:
-    """The items each customer bought in ``[at, at + horizon)``: rows (customer_id, at, item_id), each once, sorted."""
+def next_items(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.DataFrame:
+    """The items each customer bought in ``[at, at + horizon)``: rows (customer_id, at, item_id), each once, sorted.
+
+    Rows known later than `known_by` do not count.
+    """
     index = rows_of(log, at)
     when = _covered(log, index, horizon)
+    where = _seen(log, _BOUGHT, when, horizon, known_by)
     frames = []
     for part in log.parts([ITEM, KIND]):
         if ITEM not in part.codes:
             raise DataContractError(f"The log has no column {ITEM!r}. Map it to speak of items.")
-        mask = _BOUGHT.mask(part, log.zone) & (part.codes[ITEM] >= 0)
+        mask = where.mask(part, log.zone) & (part.codes[ITEM] >= 0)
         code = part.customer_codes
         for start in when:
             inside = mask & (part.time >= start) & (part.time < start + duration(horizon))
@@ -99,10 +132,13 @@ def next_items(log: InteractionLog, at: Any, horizon: str) -> pd.DataFrame:
     return found[pd.MultiIndex.from_frame(found[[CUSTOMER, AT]]).isin(index)].reset_index(drop=True)
 
 
-def _told(log: InteractionLog, at: Any, horizon: str, where: Where, column: str | None, name: str) -> pd.Series:
-    """A number for each (customer, at): rows, days, or the sum of a column."""
+def _told(
+    log: InteractionLog, at: Any, horizon: str, where: Where, column: str | None, name: str, known_by: Any
+) -> pd.Series:
+    """A number for each (customer, at): rows, days, orders, or the sum of a column."""
     index = rows_of(log, at)
     when = _covered(log, index, horizon)
+    where = _seen(log, where, when, horizon, known_by)
     tables = []
     for part in log.parts([*where.columns, *([column] if column not in (None, DAYS) else [])]):
         values = np.stack([_sum(part, log.zone, where, column, int(t), int(t) + duration(horizon)) for t in when])
@@ -117,10 +153,29 @@ def _told(log: InteractionLog, at: Any, horizon: str, where: Where, column: str 
 
 def _sum(part: Part, zone: Zone, where: Where, column: str | None, start: int, end: int) -> Float:
     chunk = Chunk(part, np.array([end]), zone)
-    sub = chunk.sub(where, number=None if column == DAYS else column)
-    feature = Count() if column is None else ActiveDays() if column == DAYS else Total(column=column)
+    feature: Count | ActiveDays | Distinct | Total
+    if column is None or column == DAYS:
+        feature, sub = (Count() if column is None else ActiveDays()), chunk.sub(where)
+    elif column == ORDER:
+        feature, sub = Distinct(column=column), chunk.sub(where, code=column)
+    else:
+        feature, sub = Total(column=column), chunk.sub(where, number=column)
     span = Span(sub, sub.prefix[chunk.bound(start)][None], sub.prefix[chunk.bound(end)][None])
     return np.asarray(feature.window(span)[0], np.float64)
+
+
+def _seen(log: InteractionLog, where: Where, when: Int, horizon: str, known_by: Any) -> Where:
+    """A filter that also asks what was known by an instant, if every window has closed by then."""
+    if known_by is None:
+        return where
+    by, length = log.zone.instant(known_by), duration(horizon)
+    if len(when) and int(when.max()) + length > by:
+        close, latest = log.zone.stamp(int(when.max()) + length), log.zone.stamp(by - length)
+        raise LeakageError(
+            f"known_by is {log.zone.stamp(by):%Y-%m-%d}, before the label window closes on {close:%Y-%m-%d}: "
+            f"every customer would look churned.\nUse at <= {latest.floor('D'):%Y-%m-%d}, or a later known_by."
+        )
+    return where & _KnownBy(by)
 
 
 def _covered(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Int:

@@ -23,14 +23,18 @@ LARGEST_AMOUNT = 1e15
 _TICKS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 _SAFE = 2**53
 _ISO_DATE = r"^\s*\d{4}-?\d{2}-?\d{2}(\s*$|[T ])"  # a bare year or a count of seconds is no date
+_COMMA = r"^\s*[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?\s*$"  # 1234,50 and 1.234,50
+_WHOLE_FLOAT = r"^\s*-?\d+\.0\s*$"
 _ISO_OFFSET = r"[T ].*(Z|[+-]\d{2}(:?\d{2})?)\s*$"
 
 
 class Column:
     """One mapped column of one batch: its name, its values, and the tally that complaints go to."""
 
-    def __init__(self, name: str, values: pa.ChunkedArray, tally: Tally, offset: int, text: bool) -> None:
-        self.name, self.tally, self.offset, self.text = name, tally, offset, text
+    def __init__(
+        self, name: str, values: pa.ChunkedArray, tally: Tally, offset: int, text: bool, decimal: str = "."
+    ) -> None:
+        self.name, self.tally, self.offset, self.text, self.decimal = name, tally, offset, text, decimal
         self.category = pa.types.is_dictionary(values.type)
         self.values = self._plain(values)
 
@@ -96,6 +100,20 @@ def _float_ids(column: Column) -> DataTypeError:
     return column.refuse("holds identifiers as floats, probably because some are missing", "Cast it: astype('Int64').")
 
 
+def whole_floats(ids: pa.Array) -> bool | None:
+    """Whether all identifiers of a text file look like 17850.0, as pandas writes them beside missing ones; None for none."""
+    present = ids.drop_null()
+    return bool(pc.all(pc.match_substring_regex(present, _WHOLE_FLOAT)).as_py()) if len(present) else None
+
+
+def float_text(name: str) -> DataTypeError:
+    """The complaint about identifiers that were floats before they were written as text."""
+    return DataTypeError(
+        f"Column {name!r} holds identifiers that all end in '.0': they were written as floats, probably because some are "
+        "missing. Cast it: astype('Int64') before to_csv."
+    )
+
+
 def labels(column: Column) -> pa.Array:
     """Names of kinds, channels and categories as text; missing stays missing."""
     t = column.values.type
@@ -155,7 +173,11 @@ def _floats(v: pa.Array) -> Float:
 
 def _parsed(column: Column) -> Float:
     """Numbers written as text: parsed in CSV files, refused elsewhere."""
-    x: Float = pd.to_numeric(column.values.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    text = column.values
+    if column.text and column.decimal == ",":
+        plain = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+        text = pc.if_else(pc.match_substring_regex(text, _COMMA), plain, pa.scalar(None, text.type))
+    x: Float = pd.to_numeric(text.to_pandas(), errors="coerce").to_numpy(np.float64, na_value=np.nan)
     rule = f"text that is no number in {column.name!r}"
     column.note(rule, _said(column) & np.isnan(x))
     if not column.text:
@@ -191,7 +213,7 @@ def _counted(column: Column, policies: Policies) -> Int:
     """Times counted since 1970 in a stated unit; integers stay exact where floats would round."""
     v, unit = column.values, policies.time_unit
     if unit is None:
-        raise column.refuse("holds bare numbers, not times", "Say what they count since 1970: Policies(time_unit='s').")
+        raise column.refuse("holds bare numbers, not times", 'Say what they count since 1970: time_unit="s" (a policy).')
     x = _parsed(column) if pa.types.is_large_string(v.type) else _floats(v)
     factor = 0.001 if unit == "ns" else float(_TICKS[unit])
     fits = np.abs(x) * factor < 2.0**62
@@ -221,7 +243,8 @@ def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:
     form = policies.time_format or ("ISO8601" if column.text else None)
     if form is None:
         raise column.refuse(
-            "holds times as text", "Give a datetime dtype, or say how they are written: Policies(time_format=...)."
+            "holds times as text",
+            'Give a datetime dtype, or say how they are written: time_format="%Y-%m-%d %H:%M" (a policy).',
         )
     said, text = _said(column), column.values
     if form == "ISO8601":

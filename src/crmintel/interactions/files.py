@@ -14,7 +14,24 @@ import pyarrow.parquet as pq
 from crmintel.errors import DataContractError
 from crmintel.interactions.source import BATCH_ROWS, Source, check_names, require
 
+_CAUSES = {
+    "Invalid unicode": ("bytes that are not UTF-8", "Save it as UTF-8."),
+    "Expected Number of Columns": (
+        "a line has more or fewer cells than the header",
+        "Repair that line; quote cells that hold the delimiter.",
+    ),
+    "unterminated quote": ("a quote that never ends", "Close it, or double quotes inside cells."),
+}
+_UNKNOWN_CAUSE = ("a line that cannot be parsed", "Save it as UTF-8 with one header line.")
 _DELIMITERS = ",;\t|"
+_MONTH = r"(jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?"
+_DATA = re.compile(  # a number (perhaps with a currency sign or a unit mark), a date, an address
+    r"[^\w\s]*\s*[\d\W]*\d[\d\W_]*(e[+-]?\d+)?"
+    r"|\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T\s].*)?"
+    rf"|\s*\d{{1,2}}[\s.-]*{_MONTH}[\s,.-]*\d{{2,4}}.*|\s*{_MONTH}[\s.-]*\d{{1,2}}[\s,-]+\d{{2,4}}.*"
+    r"|[+-]?(nan|inf|infinity)|.*@.*",
+    re.IGNORECASE | re.DOTALL,
+)
 _HEADER_LINES, _LONGEST_LINE = 50, 1_000_000
 
 
@@ -30,6 +47,10 @@ def open_files(patterns: list[str]) -> Source:
     for pattern in patterns:
         path = Path(pattern)
         folder = sorted(str(p) for s in ("*.parquet", "*.csv") for p in path.glob(s)) if path.is_dir() else []
+        if path.is_dir() and not folder:
+            raise DataContractError(
+                f"The folder {pattern!r} holds no Parquet or CSV file. Give a folder with files that end in .parquet or .csv."
+            )
         found = folder or ([pattern] if path.is_file() else sorted(glob.glob(pattern, recursive=True)))
         if not found:
             raise DataContractError(
@@ -72,6 +93,7 @@ def _open_parquet(files: list[str]) -> Source:
 
 def _open_csv(files: list[str]) -> Source:
     names, delimiter = _csv_header(files[0])
+    _refuse_data(names)
     if other := [i for i, f in enumerate(files) if _csv_header(f) != (names, delimiter)]:
         raise DataContractError(
             f"{len(other)} of {len(files)} CSV files have another header than the first. Give them one header."
@@ -131,9 +153,18 @@ def _csv_header(file: str) -> tuple[list[str], str]:
     return headers[best], best
 
 
+def _refuse_data(names: list[str]) -> None:
+    """Complain of a first line that holds a customer's values, before any message can show them as names."""
+    if any(not name.strip() or _DATA.fullmatch(name) for name in names):
+        unnamed = "" if all(map(str.strip, names)) else " Name every column, too (pandas: to_csv(index=False))."
+        raise DataContractError(
+            f"The first line of the CSV looks like data, not like column names ({len(names)} cells). Add a header line.{unnamed}"
+        )
+
+
 def _csv_error(error: Exception) -> DataContractError:
     """The complaint of the CSV reader without the line it quotes."""
     line = re.search(r"CSV Error on Line: (\d+)", str(error))
     where = f" near line {line.group(1)}" if line else ""
-    cause = "bytes that are not UTF-8" if "Invalid unicode" in str(error) else "a line that does not fit the header"
-    return DataContractError(f"A CSV file cannot be read: {cause}{where}. Save it as UTF-8 with one header line.")
+    cause, todo = next((why for sign, why in _CAUSES.items() if sign in str(error)), _UNKNOWN_CAUSE)
+    return DataContractError(f"A CSV file cannot be read: {cause}{where}. {todo}")

@@ -140,6 +140,8 @@ class Items:
         )
         tally = Tally()
         item = convert.ids(convert.Column(ITEM, table[ITEM], tally, 0, source.text))
+        if source.text and convert.whole_floats(item):
+            raise convert.float_text(ITEM)
         category = convert.labels(convert.Column(CATEGORY, table[CATEGORY], tally, 0, source.text))
         pairs = pa.table({ITEM: item, CATEGORY: category}).drop_null().group_by([ITEM, CATEGORY]).aggregate([])
         if doubled := len(pairs) - len(pc.unique(pairs[ITEM])):

@@ -84,13 +84,14 @@ class Intake:
     first: int | None = None
     last: int | None = None
     with_zone: dict[str, bool] = field(default_factory=dict)
+    whole_floats: dict[str, bool] = field(default_factory=dict)
 
     def check(self, batch: pa.Table) -> pa.Table:
         """The rows of a batch that may enter, under our names."""
         n = batch.num_rows
         named = {**self.wanted, **{k: k for k in self.keep}}
         data = {
-            ours: self._convert(ours, Column(theirs, batch[theirs], self.tally, self.rows, self.text))
+            ours: self._convert(ours, Column(theirs, batch[theirs], self.tally, self.rows, self.text, self.policies.decimal))
             for ours, theirs in named.items()
         }
         self._amounts(data)
@@ -116,7 +117,10 @@ class Intake:
                 raise convert.mixed_zones(column.name)
             return ticks
         if ours in (CUSTOMER, ITEM, ORDER):
-            return convert.ids(column)
+            found = convert.ids(column)
+            if self.text and (whole := convert.whole_floats(found)) is not None:
+                self.whole_floats[column.name] = self.whole_floats.get(column.name, True) and whole
+            return found
         if ours in (KIND, CATEGORY, CHANNEL, CURRENCY):
             return convert.labels(column)
         if ours in NUMBERS or ours in self.policies.ranges:
@@ -205,23 +209,40 @@ class Intake:
         ------
         DataContractError
             Naming counts and the first row positions, never a value.
+        DataTypeError
+            If all identifiers of a CSV column were floats.
         """
+        for name in (name for name, whole in self.whole_floats.items() if whole):
+            raise convert.float_text(name)
         if len(self.currencies) > 1:
             raise DataContractError(
                 f"Column 'currency' holds {len(self.currencies)} currencies. Convert the amounts to one first."
             )
         advice = {
-            NO_OWNER: 'Drop them with Policies(on_missing="drop"), or repair them before reading.',
-            NO_AMOUNT: 'Choose Policies(on_missing_amount="drop") or "zero", or repair them.',
-            NO_ITEM: 'Choose Policies(on_missing_item="drop") or "keep", or repair them.',
+            NO_OWNER: 'Drop them with on_missing="drop" (a policy), or repair them before reading.',
+            NO_AMOUNT: 'Choose on_missing_amount="drop" or "zero" (a policy), or repair them.',
+            NO_ITEM: 'Choose on_missing_item="drop" or "keep" (a policy), or repair them.',
         }
         fatal = [rule for rule in self.tally.rules if self._remark(rule) is None]
         for rule in sorted(fatal, key=lambda rule: rule in advice):  # what cannot be read looks missing, too
             what = "rows have no customer or no time" if rule == NO_OWNER else f"rows: {rule}"
             raise DataContractError(
                 f"{self.tally.count(rule):,} of {self.rows:,} {what} ({self.tally.where(rule)}). "
-                f"{advice.get(rule, 'Repair or drop them before reading.')}"
+                f"{advice.get(rule) or self._unparsed(rule) or 'Repair or drop them before reading.'}"
             )
+
+    def _unparsed(self, rule: str) -> str | None:
+        """What to do about text that is no time or no number."""
+        if rule.startswith("text that is no time"):
+            return 'If all are written alike, say how with time_format, such as "%m/%d/%Y %H:%M".'
+        if not rule.startswith("text that is no number"):
+            return None
+        if self.policies.decimal == ",":
+            return 'With decimal="," they must look like 1234,50 or 1.234,50, without a currency sign.'
+        return (
+            "Numbers need a decimal point and no thousands mark or currency sign. "
+            'If they are written like 1.234,50, say so with decimal="," (a policy).'
+        )
 
     def findings(self) -> list[Finding]:
         """What was forgiven, and how."""

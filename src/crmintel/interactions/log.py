@@ -136,12 +136,12 @@ class InteractionLog:
         try:
             intake.refuse()
             notes = refuse_shared_orders(raw, policies)
-            census = Census(policies)
+            unread = [n for n in found.names if n not in {*wanted.values(), *keep}]
+            census = Census(policies, bool(unread))
             store = raw.surveyed(census.take)
         except BaseException:
             raw.discard()
             raise
-        unread = [n for n in found.names if n not in {*wanted.values(), *keep}]
         findings = sorted(
             [*intake.findings(), *census.findings(intake.rows), *notes], key=lambda f: _LOUDNESS.index(f.level)
         )
@@ -252,7 +252,7 @@ def _wanted(source: Source, columns: Mapping[str, str], keep: tuple[str, ...]) -
     unknown = [c for c in columns if c not in KNOWN]
     if unknown and all(v in KNOWN for v in columns.values()):
         raise DataContractError(
-            "The mapping is turned around. Write columns={ours: theirs}, such as {'customer_id': 'CustomerID'}."
+            'The mapping is turned around. Write our name first, then theirs: customer_id = "CustomerID".'
         )
     if unknown:
         guess = nearest(unknown[0], KNOWN)
@@ -284,12 +284,12 @@ def _check_choices(wanted: Mapping[str, str], keep: tuple[str, ...], policies: P
     for choice, chosen in (("duplicate_key", policies.duplicate_key), ("ranges", policies.ranges)):
         if absent := [n for n in chosen if n not in names]:
             raise DataContractError(
-                f"Policies({choice}=…) names {', '.join(map(repr, absent))}, which the log does not have. Map or keep it; there are "
+                f"{choice} (a policy) names {', '.join(map(repr, absent))}, which the log does not have. Map or keep it; there are "
                 f"{', '.join(sorted(names))}."
             )
     if unfit := [n for n in policies.ranges if n in {*REQUIRED, *TEXT, KNOWN_AT}]:
         raise DataContractError(
-            f"Policies(ranges=…) names {', '.join(map(repr, unfit))}, which holds no numbers. Leave it out."
+            f"ranges (a policy) names {', '.join(map(repr, unfit))}, which holds no numbers. Leave it out."
         )
 
 

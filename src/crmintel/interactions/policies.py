@@ -33,6 +33,8 @@ class Policies:
         except in CSV files, where ISO 8601 is assumed.
     time_unit : {"s", "ms", "us", "ns"}, optional
         Unit of numeric times since 1970; bare numbers are refused without it.
+    decimal : {".", ","}
+        The decimal mark of numbers in CSV files; with ``","`` a point is the thousands mark.
     ranges : mapping of column to (low, high)
         Scales that numbers must keep to, such as ``{"rating": (1, 5)}``.
 
@@ -50,6 +52,7 @@ class Policies:
     on_shared_order: Literal["raise", "keep"] = "raise"
     time_format: str | None = None
     time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    decimal: Literal[".", ","] = "."
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

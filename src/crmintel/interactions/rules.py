@@ -31,6 +31,7 @@ class Census:
     """Gathers what the rules need while parts pass by."""
 
     policies: Policies
+    unread: bool = False  # whether the source has columns that were not read
     rows: int = 0
     customers: int = 0
     duplicates: int = 0
@@ -84,11 +85,17 @@ class Census:
         """Rule, count, and what was done."""
         limit = max(HEAVY, 10 / max(self.customers, 1))
         heavy = [c for c in self.heavy if c > limit * self.rows]
-        robots = f"rows of {len(heavy)} customers who each hold over {100 * limit:.3g} % of all rows (a robot or a shared account?)"
+        who = "1 customer who holds" if len(heavy) == 1 else f"{len(heavy)} customers who each hold"
+        robots = f"rows of {who} over {100 * limit:.3g} % of all rows (a robot or a shared account?)"
         lonely = self.income > 0 and self.largest_customer > 0.5 * self.income and self.customers > 2
-        done = "dropped" if self.policies.on_duplicate == "drop" else 'kept; Policies(on_duplicate="drop") removes them'
+        again, done = "exact duplicate rows", 'kept; on_duplicate="drop" removes them'
+        if self.policies.duplicate_key:
+            again = "rows with a doubled key"
+        elif self.unread:
+            again, done = "rows equal in every column that was read", "kept; a column that was not read may tell them apart"
+        done = "dropped" if self.policies.on_duplicate == "drop" else done
         return [
-            ("rows with a doubled key" if self.policies.duplicate_key else "exact duplicate rows", self.duplicates, done),
+            (again, self.duplicates, done),
             ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept"),
             (robots, sum(heavy), "kept"),
             (
@@ -97,7 +104,7 @@ class Census:
             ),
             ("returns dated before the purchase of the same item", self.early_returns, "kept"),
             ("customers who redeemed more points than they had", self.overdrawn, "kept"),
-            ("customers who alone hold over half of the money", int(lonely), "kept"),
+            ("customer who alone holds over half of the money", int(lonely), "kept"),
             ("only one row", int(self.rows == 1), "kept; models cannot be fitted"),
             ("only one customer", int(self.customers == 1 < self.rows), "kept; models cannot be fitted"),
         ]  # fmt: skip
@@ -117,7 +124,7 @@ def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
     if first and policies.on_shared_order == "raise":
         raise DataContractError(
             f"{len(first):,} orders carry more than one customer (first rows: {', '.join(map(str, first[:3]))}). "
-            'Repair them, or keep them with Policies(on_shared_order="keep").'
+            'Repair them, or keep them with on_shared_order="keep" (a policy).'
         )
     return [Finding("orders with more than one customer", len(first), 0.0, "kept", "warning")] if first else []
 

@@ -68,9 +68,10 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
     missing = {ours: theirs for ours, theirs in wanted.items() if theirs not in names}
     if not missing:
         return
-    hints = []
+    hints, pairs = [], []
     for ours, theirs in missing.items():
         guess = nearest(theirs, names) or nearest(ours, names)
+        pairs.append(f'{ours} = "{guess or "THEIRS"}"')
         hints.append(
             f"{theirs!r}"
             + (f" for {ours}" if ours != theirs else "")
@@ -78,5 +79,5 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
         )
     seen = ", ".join(map(repr, names[:30])) + (", …" if len(names) > 30 else "")
     raise DataContractError(
-        f"Missing columns: {', '.join(hints)}. The source has {seen}. Map them with columns={{ours: theirs}}."
+        f"Missing columns: {', '.join(hints)}. The source has {seen}. Map them with columns: {', '.join(pairs)}."
     )
