@@ -108,6 +108,15 @@ def test_the_horizon_named_in_the_complaint_really_fits(start, days):
                 time_split(start, end, pd.Timedelta(days=longer))
 
 
+def test_whole_days_are_told_as_days():
+    with pytest.raises(DataContractError, match=r"The data span 1 day, too short .* horizon of 14 days\. "):
+        time_split("2024-01-01", "2024-01-02 10:00", "14d")
+    with pytest.raises(DataContractError, match=r"on one day \(span 0 days\)"):
+        time_split("2024-01-01", "2024-01-01", "14d")
+    with pytest.raises(DataContractError, match=r"horizon of 1 days 12:00:00\. "):
+        time_split("2024-01-01", "2024-01-02 10:00", "36h")
+
+
 @pytest.mark.parametrize("call", [lambda *a: time_split(*a, "7d"), suggest_horizon])
 def test_row_58_all_events_on_one_day_raises_and_says_the_span(call):
     with pytest.raises(DataContractError, match=r"All events lie on one day \(span 0 days 05:30:00\)"):
@@ -122,10 +131,10 @@ def test_a_test_instant_whose_label_cannot_be_known_is_leakage():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": "2024-02-01", "end": "2024-01-01"}, "Swap start and end"),
+        ({"start": "2024-02-01", "end": "2024-01-01"}, "The data end 31 days before they start. Swap start and end"),
         ({"start": "NaT"}, "start is missing"),
         ({"end": "2024-01-01T00:00Z"}, "tz_localize"),
-        ({"horizon": "0d"}, "horizon is 0 days"),
+        ({"horizon": "0d"}, "horizon is 0 days. Pass"),
         ({"most": 0}, "most is 0"),
         ({"first": "2023-12-30"}, "too short"),
     ],

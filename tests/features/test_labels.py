@@ -108,8 +108,8 @@ def test_labels_agree_with_counting_by_pandas(simulated):
         here = index[index.get_level_values("at") == when]
         who = here.get_level_values(0)
         assert f.churned(simulated.log, here, "45d").tolist() == (~who.isin(bought["customer_id"])).tolist()
-        days = bought.groupby("customer_id")["timestamp"].apply(lambda t: t.dt.floor("D").nunique())
-        assert f.orders(simulated.log, here, "45d").tolist() == days.reindex(who, fill_value=0).tolist()
+        numbers = bought.groupby("customer_id")["order_id"].nunique()
+        assert f.orders(simulated.log, here, "45d").tolist() == numbers.reindex(who, fill_value=0).tolist()
         money = frame_in[frame_in["kind"].isin(["purchase", "return"])].groupby("customer_id")["amount"].sum()
         assert f.spend(simulated.log, here, "45d").tolist() == pytest.approx(
             money.reindex(who, fill_value=0.0).tolist()
@@ -137,6 +137,48 @@ def test_a_log_on_disk_has_the_same_labels(simulated):
 def test_an_empty_log_has_no_labels(simulated):
     empty = simulated.log.before("2020-01-01")
     assert len(f.churned(empty, "1960-01-01", "1d")) == 0
+
+
+def test_orders_are_told_by_their_number_where_they_have_one(make):
+    rows = {
+        "customer_id": ["ann"] * 5,
+        "timestamp": ["2024-01-01", "2024-02-01 09:00", "2024-02-01 10:00", "2024-02-02", "2024-04-01"],
+        "kind": ["purchase", "purchase", "purchase", "return", "purchase"],
+    }
+    assert f.orders(make(rows), "2024-02-01", "30d").tolist() == [1], "one day with a purchase"
+    numbered = {**rows, "order_id": ["o0", "o1", "o2", "o3", "o4"]}
+    assert f.orders(make(numbered), "2024-02-01", "30d").tolist() == [2], "two orders on one day"
+    lines = {**rows, "order_id": ["o0", "o1", "o1", "o1", "o4"]}
+    assert f.orders(make(lines), "2024-02-01", "30d").tolist() == [1]
+
+
+@pytest.mark.parametrize("memory", ["2GB", 1])
+def test_rows_known_too_late_do_not_count_when_asked(make, memory):
+    log = make(
+        {
+            "customer_id": ["ann", "ann", "bob", "bob", "bob", "cid"],
+            "timestamp": ["2024-01-01", "2024-02-10", "2024-01-01", "2024-02-11", "2024-06-01", "2024-01-01"],
+            "known_at": pd.to_datetime(["2024-01-01", "2024-06-15", "2024-01-01", "2024-04-01", None, None]),
+            "amount": [1.0, 10.0, 1.0, 20.0, 1.0, 1.0], "item_id": ["cup", "pot", "cup", "tea", "cup", "cup"],
+        }, memory=memory,
+    )  # fmt: skip
+    ask = (log, "2024-02-01", "30d")
+    assert f.churned(*ask).tolist() == [False, False, True]
+    assert f.churned(*ask, known_by="2024-04-01").tolist() == [True, False, True], "known at the instant is known by it"
+    assert f.churned(*ask, known_by="2024-03-31 23:59").tolist() == [True, True, True]
+    assert f.churned(*ask, known_by="2024-06-15").tolist() == [False, False, True]
+    assert f.spend(*ask, known_by="2024-04-01").tolist() == [0.0, 20.0, 0.0]
+    assert f.orders(*ask, known_by="2024-04-01").tolist() == [0, 1, 0]
+    assert f.next_items(*ask)["item_id"].tolist() == ["pot", "tea"]
+    assert f.next_items(*ask, known_by="2024-04-01")["item_id"].tolist() == ["tea"]
+    for label in (f.churned, f.orders, f.spend, f.next_items):
+        with pytest.raises(LeakageError, match=r"known_by is 2024-03-01, before .* closes on 2024-03-02"):
+            label(*ask, known_by="2024-03-01")
+
+
+def test_a_log_without_late_rows_knows_each_when_it_happens(shop):
+    full = f.churned(shop, "2024-02-01", "10d")
+    pd.testing.assert_series_equal(f.churned(shop, "2024-02-01", "10d", known_by="2024-02-11"), full)
 
 
 def test_months_begin_at_their_first_midnight():

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.interactions import InteractionLog, Policies, normalise_ids
 
 FRAME = pd.DataFrame(
@@ -145,6 +145,48 @@ def test_rows_20_21_missing_customers_are_dropped_on_request_and_counted(gone: A
 def test_row_26_ids_of_csv_files_stay_text_with_leading_zeros(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("customer_id,timestamp\n00123,2024-01-01\n1001.0,2024-01-02\n-1e5,2024-01-02\n")
     assert InteractionLog.read(tmp_path / "a.csv").customers.tolist() == ["-1e5", "00123", "1001.0"]
+
+
+def test_row_24_one_id_that_is_no_float_shows_that_all_are_text(tmp_path: Path) -> None:
+    many = "".join(f"{i}.0,2024-01-01\n" for i in range(3))
+    (tmp_path / "a.csv").write_text(f"customer_id,timestamp\n{many}7.5,2024-01-01\n")
+    assert InteractionLog.read(tmp_path / "a.csv").customers.tolist() == ["0.0", "1.0", "2.0", "7.5"]
+    (tmp_path / "b.csv").write_text(f"customer_id,timestamp\n{many}")
+    files = [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    assert len(quiet(iter(files)).customers) == 4, "told by the whole source, not by its last batch"
+    both = iter([pd.DataFrame({"customer_id": ["7.0"], "timestamp": pd.Timestamp("2024-01-01")})])
+    assert quiet(both).customers.tolist() == ["7.0"], "text of a frame is meant as text"
+    with pytest.raises(DataTypeError, match=r"'customer_id' .* Cast it: astype\('Int64'\)"):
+        InteractionLog.read([tmp_path / "b.csv", tmp_path / "b.csv"])
+    (tmp_path / "items.csv").write_text("item_id,category\n1.0,x\n")
+    with pytest.raises(DataTypeError, match=r"'item_id' .* Cast it"):
+        InteractionLog.read(FRAME, items=tmp_path / "items.csv")
+
+
+def test_row_65_a_decimal_comma_is_read_when_it_is_declared(tmp_path: Path) -> None:
+    lines = ["1.234,50", "-7,5", "1234", "+1.234.567", "12,"]
+    (tmp_path / "a.csv").write_text(
+        "customer_id;timestamp;rating\n" + "".join(f"a{i};2024-01-01;{x}\n" for i, x in enumerate(lines))
+    )
+    log = quiet(tmp_path / "a.csv", policies=Policies(decimal=","))
+    assert log.to_pandas()["rating"].tolist() == [1234.5, -7.5, 1234.0, 1234567.0, 12.0]
+    frame = FRAME.assign(timestamp=FRAME["timestamp"].dt.strftime("%Y-%m-%d"))
+    frame.to_csv(tmp_path / "b.csv", index=False, sep=";", decimal=",")
+    same(InteractionLog.read(tmp_path / "b.csv", policies=Policies(decimal=",")), InteractionLog.read(FRAME))
+
+
+@pytest.mark.parametrize("name", ["2nd name", "item2", "sales 2024", "total %", "Café (new)", "may_sales", "#", "客户"])
+def test_names_that_are_no_data_may_head_a_csv_file(name: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"customer_id": ["a", "b"], "timestamp": ["2024-01-01", "2024-01-02"], name: ["x", "y"]})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert name in InteractionLog.read(tmp_path / "a.csv", keep=[name]).columns
+
+
+def test_an_index_that_pandas_wrote_is_an_unread_column(tmp_path: Path) -> None:
+    FRAME.to_csv(tmp_path / "a.csv")
+    log = InteractionLog.read(tmp_path / "a.csv")
+    same(log, InteractionLog.read(FRAME))
+    assert any("unnamed column" in f.rule for f in log.quality.findings)
 
 
 STRANGE = [
@@ -379,6 +421,8 @@ def test_row_79_duplicates_are_dropped_on_request() -> None:
     same(log, InteractionLog.read(FRAME))
     assert finding(log, "exact duplicate rows").rows == 3
     assert len(quiet(doubled)) == 8
+    found = finding(quiet(doubled.assign(note="x")), "rows equal in every column that was read")
+    assert (found.rows, found.action) == (3, "kept; a column that was not read may tell them apart")
     again = InteractionLog.read(log.to_arrow(), policies=Policies(on_duplicate="drop"))
     same(again, log)
 
@@ -407,7 +451,7 @@ def test_row_84_missing_items_follow_the_choice(choice: Any, kept: int) -> None:
     assert finding(log, "purchases or returns without an item").rows == 2
 
 
-def test_row_85_items_without_a_category_are_unknown() -> None:
+def test_row_85_items_without_a_category_are_unknown(tmp_path: Path) -> None:
     items = pd.DataFrame(
         {"item_id": ["cup", "pan", "pan", "jug", None], "category": ["drink", "cook", "cook", None, "x"]}
     )
@@ -418,6 +462,8 @@ def test_row_85_items_without_a_category_are_unknown() -> None:
         "pot": "unknown",
     }
     assert finding(log, "items without a category").rows == 2
+    items.to_csv(tmp_path / "items.csv", index=False)
+    same(quiet(FRAME, items=tmp_path / "items.csv"), log)
     numbered = FRAME.assign(item_id=[1, 2, 1, 3, 2])
     log = quiet(numbered, items=pd.DataFrame({"item_id": [1, 2, 3], "category": ["drink", "tea", "cook"]}))
     assert log.to_pandas()["category"].tolist() == ["tea", "drink", "drink", "tea", "cook"]
@@ -481,7 +527,7 @@ def test_the_report_says_what_was_done_as_text_table_and_page() -> None:
         log = InteractionLog.read(pd.concat([FRAME, FRAME.iloc[:1]]))
     assert (
         str(log.quality).splitlines()[1]
-        == '  warning  exact duplicate rows: 1 (16.7 %), kept; Policies(on_duplicate="drop") removes them'
+        == '  warning  exact duplicate rows: 1 (16.7 %), kept; on_duplicate="drop" removes them'
     )
     assert log.quality.to_frame().columns.tolist() == ["rule", "rows", "share", "action", "level"]
     assert "<b>6</b> rows read" in log._repr_html_()
@@ -501,7 +547,7 @@ def test_online_retail_is_read_as_published(data: Path) -> None:
     assert (log.quality.rows_read, log.quality.rows_kept, len(log)) == (541_909, 406_829, 406_829)
     assert len(log.customers) == 4_372
     assert finding(log, "rows without a customer or a time").rows == 135_080
-    assert finding(log, "exact duplicate rows").rows == 5_227
+    assert finding(log, "rows equal in every column that was read").rows == 5_227
     assert finding(log, "order lines").action == "counted as 22,190 orders"
     assert finding(log, "negative amounts").rows == 8_905
     assert log.span == (pd.Timestamp("2010-12-01 08:26"), pd.Timestamp("2011-12-09 12:50"))

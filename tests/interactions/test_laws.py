@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmintel.columns import KNOWN
-from crmintel.errors import DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions import InteractionLog, Policies
+from crmintel.interactions.files import looks_like_data
 from crmintel.interactions.fingerprint import fingerprint
 from crmintel.interactions.identity import Identities
 from crmintel.interactions.part import factorise, total_order
@@ -133,8 +134,11 @@ def test_row_6_no_column_name_changes_what_is_read(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         frame.to_csv(Path(folder) / "a.csv", index=False)
         pq.write_table(pa.Table.from_pandas(typed, preserve_index=False), Path(folder) / "a.parquet")
+        if data_like := any(map(looks_like_data, frame.columns)):
+            with pytest.raises(DataContractError, match="looks like data, not like column names"):
+                read(Path(folder) / "a.csv", columns=columns)
         for source in (
-            Path(folder) / "a.csv",
+            *([] if data_like else [Path(folder) / "a.csv"]),
             Path(folder) / "a.parquet",
             typed,
             pa.Table.from_pandas(typed, preserve_index=False),

@@ -213,7 +213,9 @@ def _counted(column: Column, policies: Policies) -> Int:
     """Times counted since 1970 in a stated unit; integers stay exact where floats would round."""
     v, unit = column.values, policies.time_unit
     if unit is None:
-        raise column.refuse("holds bare numbers, not times", 'Say what they count since 1970: time_unit="s" (a policy).')
+        raise column.refuse(
+            "holds bare numbers, not times", 'Say what they count since 1970: time_unit="s" (a policy).'
+        )
     x = _parsed(column) if pa.types.is_large_string(v.type) else _floats(v)
     factor = 0.001 if unit == "ns" else float(_TICKS[unit])
     fits = np.abs(x) * factor < 2.0**62

@@ -25,12 +25,10 @@ _CAUSES = {
 _UNKNOWN_CAUSE = ("a line that cannot be parsed", "Save it as UTF-8 with one header line.")
 _DELIMITERS = ",;\t|"
 _MONTH = r"(jan|feb|mar|apr|ma[iy]|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\.?"
-_DATA = re.compile(  # a number (perhaps with a currency sign or a unit mark), a date, an address
-    r"[^\w\s]*\s*[\d\W]*\d[\d\W_]*(e[+-]?\d+)?"
-    r"|\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T\s].*)?"
-    rf"|\s*\d{{1,2}}[\s.-]*{_MONTH}[\s,.-]*\d{{2,4}}.*|\s*{_MONTH}[\s.-]*\d{{1,2}}[\s,-]+\d{{2,4}}.*"
-    r"|[+-]?(nan|inf|infinity)|.*@.*",
-    re.IGNORECASE | re.DOTALL,
+_DATE = re.compile(
+    r"\s*(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T\s]"
+    rf"|\d{{1,2}}[\s.-]*{_MONTH}[\s,-]*\d{{2,4}}|{_MONTH}[\s-]*\d{{1,2}}[\s,-]+\d{{2,4}})",
+    re.IGNORECASE,
 )
 _HEADER_LINES, _LONGEST_LINE = 50, 1_000_000
 
@@ -92,9 +90,10 @@ def _open_parquet(files: list[str]) -> Source:
 
 
 def _open_csv(files: list[str]) -> Source:
-    names, delimiter = _csv_header(files[0])
-    _refuse_data(names)
-    if other := [i for i, f in enumerate(files) if _csv_header(f) != (names, delimiter)]:
+    header, delimiter = _csv_header(files[0])
+    _refuse_data(header)
+    names = [header[0] or "unnamed column", *header[1:]]
+    if other := [i for i, f in enumerate(files) if _csv_header(f) != (header, delimiter)]:
         raise DataContractError(
             f"{len(other)} of {len(files)} CSV files have another header than the first. Give them one header."
         )
@@ -102,7 +101,8 @@ def _open_csv(files: list[str]) -> Source:
     columns = [f"c{i}" for i in range(len(names))]  # names of our own: no header can change the statement
 
     def batches(wanted: list[str]) -> Iterator[pa.Table]:
-        yield pa.table({w: pa.array([], pa.large_string()) for w in wanted})  # so that a file without rows has types
+        schema = pa.schema([(w, pa.large_string()) for w in wanted])
+        yield schema.empty_table()  # so that a file without rows has types
         connection = connect()
         try:
             relation = connection.read_csv(
@@ -116,7 +116,7 @@ def _open_csv(files: list[str]) -> Source:
             )
             chosen = relation.project(", ".join(columns[names.index(w)] for w in wanted))
             for batch in chosen.to_arrow_reader(BATCH_ROWS):
-                yield pa.Table.from_batches([batch]).rename_columns(wanted)
+                yield pa.Table.from_batches([batch]).rename_columns(wanted).cast(schema)
         except (duckdb.Error, pa.ArrowException) as error:
             raise _csv_error(error) from None
         finally:
@@ -155,11 +155,21 @@ def _csv_header(file: str) -> tuple[list[str], str]:
 
 def _refuse_data(names: list[str]) -> None:
     """Complain of a first line that holds a customer's values, before any message can show them as names."""
-    if any(not name.strip() or _DATA.fullmatch(name) for name in names):
-        unnamed = "" if all(map(str.strip, names)) else " Name every column, too (pandas: to_csv(index=False))."
+    if any(map(looks_like_data, names[not names[0] :])):  # a nameless first column is the index of a table
         raise DataContractError(
-            f"The first line of the CSV looks like data, not like column names ({len(names)} cells). Add a header line.{unnamed}"
+            f"The first line of the CSV looks like data, not like column names ({len(names)} cells). Add a header line."
         )
+
+
+def looks_like_data(cell: str) -> bool:
+    """Whether a cell is empty, a number (perhaps with a currency sign), a date or an address."""
+    if not cell.strip() or "@" in cell or _DATE.match(cell):
+        return True
+    try:
+        float(cell)  # 1e5 and nan have letters
+    except ValueError:
+        return bool(re.search(r"\d", cell)) and not re.search(r"[^\W\d_]", cell)
+    return True
 
 
 def _csv_error(error: Exception) -> DataContractError:

@@ -91,7 +91,9 @@ class Intake:
         n = batch.num_rows
         named = {**self.wanted, **{k: k for k in self.keep}}
         data = {
-            ours: self._convert(ours, Column(theirs, batch[theirs], self.tally, self.rows, self.text, self.policies.decimal))
+            ours: self._convert(
+                ours, Column(theirs, batch[theirs], self.tally, self.rows, self.text, self.policies.decimal)
+            )
             for ours, theirs in named.items()
         }
         self._amounts(data)

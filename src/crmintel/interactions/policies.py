@@ -23,9 +23,9 @@ class Policies:
     on_missing_item : {"raise", "drop", "keep"}
         Purchases and returns without an item, when the history has items.
     on_duplicate : {"keep", "drop"}
-        Rows equal in every column (or in `duplicate_key`); they are counted either way.
+        Rows equal in every column that is read (or in `duplicate_key`); they are counted either way.
     duplicate_key : tuple of str
-        Columns that make two rows the same interaction; empty means all columns.
+        Columns that make two rows the same interaction; empty means all that are read.
     on_shared_order : {"raise", "keep"}
         Orders that carry more than one customer.
     time_format : str, optional

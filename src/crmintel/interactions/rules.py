@@ -92,7 +92,10 @@ class Census:
         if self.policies.duplicate_key:
             again = "rows with a doubled key"
         elif self.unread:
-            again, done = "rows equal in every column that was read", "kept; a column that was not read may tell them apart"
+            again, done = (
+                "rows equal in every column that was read",
+                "kept; a column that was not read may tell them apart",
+            )
         done = "dropped" if self.policies.on_duplicate == "drop" else done
         return [
             (again, self.duplicates, done),

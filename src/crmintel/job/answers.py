@@ -110,7 +110,7 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     DataContractError
         If everybody or nobody left at the instants of training or testing.
     """
-    train = f.churned(ground.log, ground.train.index, ground.horizon).to_numpy()
+    train = f.churned(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
     later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
     looks = ground.rules
     usual = looks["gap_purchase_mean_all"].to_numpy()
@@ -137,7 +137,7 @@ class ValueAnswer:
 
 def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
     """Learn what customers spend over the horizon; judge it later beside two rules."""
-    train = f.spend(ground.log, ground.train.index, ground.horizon).to_numpy()
+    train = f.spend(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
     later = f.spend(ground.log, ground.test.index, ground.horizon).to_numpy()
     looks, days = ground.rules, ground.split.horizon.days
     pace = looks["money_all"].to_numpy() / np.maximum(looks["tenure_days"].to_numpy(), days) * days
