@@ -308,9 +308,13 @@ def test_lists_are_popular_items_where_popularity_was_better() -> None:
     assert offers.again.name == "repeat"
 
 
-def test_reprs_name_no_customer(run: Run) -> None:
-    for thing in (run.results, run.results.scores, run.results.scores.plan, run.results.scores.reasons):
-        assert len(repr(thing)) < 250
+def test_things_show_themselves_in_a_line_and_in_a_notebook(run: Run) -> None:
+    r = run.results
+    for thing in (r, r.ground, r.churn, r.value, r.offers, r.scores, r.scores.plan, r.scores.reasons):
+        assert "\n" not in repr(thing)
+        assert len(repr(thing)) < 400
+    for thing in (r, r.churn, r.value, r.offers):
+        assert "<table" in thing._repr_html_()
 
 
 def test_version_and_help() -> None:

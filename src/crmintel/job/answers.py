@@ -57,6 +57,10 @@ class Ground:
     test: pd.DataFrame
     rules: pd.DataFrame
 
+    def __repr__(self) -> str:
+        sizes = f"{len(self.train):,} rows to learn from, {len(self.test):,} to test on"
+        return f"Ground: {self.split}; {len(self.features.names)} features; {sizes}"
+
     @property
     def horizon(self) -> str:
         """The horizon as a text duration."""
@@ -101,6 +105,12 @@ class ChurnAnswer:
     report: ProbabilityReport
     rate: float
 
+    def __repr__(self) -> str:
+        return f"ChurnAnswer: {self.report!r}"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
 
 def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     """Learn who leaves; judge it at the later instant beside three rules.
@@ -134,6 +144,12 @@ class ValueAnswer:
     model: LifetimeValue
     report: ValueReport
 
+    def __repr__(self) -> str:
+        return f"ValueAnswer: {self.report!r}"
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
 
 def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
     """Learn what customers spend over the horizon; judge it later beside two rules."""
@@ -165,6 +181,12 @@ class OfferAnswer:
     again: Recommender
     new_report: RankingReport
     again_report: RankingReport
+
+    def __repr__(self) -> str:
+        return f"OfferAnswer: new items {self.new_report!r}; repeats {self.again_report!r}"
+
+    def _repr_html_(self) -> str:
+        return f"<h4>New items</h4>{self.new_report._repr_html_()}<h4>Repeats</h4>{self.again_report._repr_html_()}"
 
 
 def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
