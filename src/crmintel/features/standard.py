@@ -13,9 +13,6 @@ from crmintel.features.spec import Spec, Windowed
 from crmintel.features.where import night, weekend, where
 from crmintel.interactions import InteractionLog
 
-RARE = 0.001
-"""Kinds rarer than this share of rows get no features of their own."""
-
 
 def standard(log: InteractionLog, at: Any = None) -> FeatureSet:
     """About sixty features that serve churn, value and segments, frozen on the log (before `at`, if given).
