@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Two test workers on two cores: one thread of arithmetic each.
+TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 OUT ?= demo-output
 
 .PHONY: demo test check lint bench clean
@@ -10,10 +12,10 @@ demo: $(VENV)/installed  ## install, then run the whole job on a year of real gr
 	$(BIN)/crmintel demo --out $(OUT)
 
 test: $(VENV)/installed  ## install, then run every test with branch coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
+	$(TEST) --cov --cov-report=term:skip-covered
 
 check: lint  ## lint, types and the fast tests
-	$(BIN)/python -m pytest -n 2 -q -m "not slow"
+	$(TEST) -q -m "not slow"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -75,6 +75,7 @@ def test_a_log_on_disk_gives_the_same_bits(world):
     same(EVERY.build(world.log, at=world.at), EVERY.build(spilled, at=world.at, threads=1))
 
 
+@pytest.mark.slow
 def test_zone_locale_and_hash_seed_of_the_machine_change_nothing():
     script = textwrap.dedent("""
         import hashlib, numpy as np, warnings

@@ -95,6 +95,7 @@ def hard(report: Report) -> Report:
     )
 
 
+@pytest.mark.slow
 def test_the_page_opens_without_a_complaint_and_fits_a_laptop_and_a_phone(
     report: Report, page: str, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ def test_two_renders_are_the_same_bytes(report: Report, page: str) -> None:
     assert render(report) == page
 
 
+@pytest.mark.slow
 def test_the_page_does_not_depend_on_the_hash_seed_or_the_time_zone() -> None:
     code = "import hashlib, conftest; from crmintel.reports import render; print(hashlib.sha256(render(conftest.make_report()).encode()).hexdigest())"
     sums = {

@@ -10,6 +10,7 @@ from crmintel.tracking import record, sqlite_uri
 pytestmark = pytest.mark.filterwarnings("ignore")  # third-party warnings of the store's first contact
 
 
+@pytest.mark.slow
 def test_a_run_can_be_read_back_and_a_second_joins_the_same_experiment(tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
