@@ -91,10 +91,8 @@ def test_row_17_every_container_gives_the_same_log(container: str, tmp_path: Pat
     same(InteractionLog.read(CONTAINERS[container](FRAME, tmp_path)), InteractionLog.read(FRAME))
 
 
-@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("container", [c for c in CONTAINERS if c != "Arrow reader"])  # row 19 refuses an empty reader
 def test_row_11_no_rows_with_the_right_columns_give_an_empty_typed_log(container: str, tmp_path: Path) -> None:
-    if container == "Arrow reader":
-        pytest.skip("a reader without rows cannot be told from one that was consumed (row 19)")
     log = InteractionLog.read(CONTAINERS[container](FRAME.iloc[:0], tmp_path))
     assert (len(log), len(log.customers), log.quality.rows_read) == (0, 0, 0)
     assert repr(log) == "InteractionLog: no interactions (UTC)"

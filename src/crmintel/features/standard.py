@@ -15,7 +15,8 @@ from crmintel.interactions import InteractionLog
 
 
 def standard(log: InteractionLog, at: Any = None) -> FeatureSet:
-    """About sixty features that serve churn, value and segments, frozen on the log (before `at`, if given).
+    """Features that serve churn, value and segments, frozen on the log (before `at`, if given): about sixty for orders with
+    amounts and items, and one more for each frequent channel and category.
 
     What is declared depends on the columns only: money needs `amount`, rhythm needs nothing, variety needs items or
     categories, other kinds of contact get counts and recencies.
