@@ -15,14 +15,16 @@ import pandas as pd
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.features import filters
-from crmintel.features.arithmetic import Float
 from crmintel.features.catalog import SHIPPED
-from crmintel.features.engine import Chunk
-from crmintel.features.instants import instants, same_kind, stamps
-from crmintel.features.panel import panel
+from crmintel.features.days import CLOCK_VALUES
+from crmintel.features.engine import Answer, Plan
+from crmintel.features.instants import instants, same_kind
+from crmintel.features.panel import Panel
 from crmintel.features.spec import Spec, from_dict, to_dict
+from crmintel.features.table import Table
 from crmintel.features.words import Feature
 from crmintel.interactions import InteractionLog
+from crmintel.interactions.size import size
 
 FORMAT = 1
 MOST_VALUES = 12
@@ -104,7 +106,9 @@ class FeatureSet:
 
         The twelve most frequent values of a column become features; equal counts go by name.
         """
-        wanted = sorted(frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary))
+        asked = frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary)
+        clock = {c: CLOCK_VALUES[c] for c in asked if c in CLOCK_VALUES and c not in log.columns}
+        wanted = sorted(asked - set(clock))
         counts: dict[str, Counter[str]] = {c: Counter() for c in wanted}
         cut = int(instants(at, log.zone)[0])
         for part in log.parts(wanted) if wanted else ():
@@ -123,7 +127,7 @@ class FeatureSet:
             c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES])
             for c, n in counts.items()
         }
-        return replace(self, vocabulary={**self.vocabulary, **fixed})
+        return replace(self, vocabulary={**self.vocabulary, **clock, **fixed})
 
     def build(
         self,
@@ -131,9 +135,12 @@ class FeatureSet:
         at: Any,
         *,
         customers: Iterable[Any] | None = None,
+        by: str | Sequence[str] = CUSTOMER,
         threads: int = 2,
+        memory: str | int | None = None,
+        out: str | Path | None = None,
         progress: bool = False,
-    ) -> pd.DataFrame:
+    ) -> Any:
         """The features of every customer known before each instant.
 
         Parameters
@@ -142,49 +149,52 @@ class FeatureSet:
             Only interactions with ``timestamp < at`` that were known by then play a part.
         customers : iterable, optional
             Return exactly these customers, the silent ones too: counts and totals 0, the rest missing.
+        by : str or pair of str
+            Whose features: ``"customer_id"``, ``"item_id"`` (or another column of names: then `customer_id` is a column like
+            others, so that ``distinct("customer_id")`` counts buyers), or ``("customer_id", "item_id")``.
         threads : int
             Threads over chunks of customers; the result does not depend on it.
+        memory : str or int, optional
+            The largest table that may be held, such as ``"2GB"``; a larger one is refused unless it goes to `out`.
+        out : path, optional
+            A folder to stream the table to, as Parquet files. An interrupted run with the same call goes on where it
+            stopped; files appear whole or not at all.
         progress : bool
             Show a progress bar.
 
         Returns
         -------
-        DataFrame of float64
-            Indexed by customer for one instant, by (customer, at) for several; sorted. An unfrozen set is frozen on the
-            past of the first instant; freeze it yourself where tables of several calls must agree.
+        DataFrame of float64, or Path
+            Indexed by customer for one instant, by (customer, at) for several; sorted. With `out`, the folder: the index are
+            columns there, and rows are sorted within each file. An unfrozen set is frozen on the past of the first
+            instant; freeze it yourself where tables of several calls must agree.
 
         Raises
         ------
         DataContractError
-            If a column is missing, an instant is doubled or a customer identifier has another kind than the log's.
+            If a column is missing, an instant is doubled, a customer identifier has another kind than the log's, the table
+            is larger than `memory`, or the folder holds something else.
         """
         ready = self if self.frozen else self.freeze(log, at)
         when = instants(at, log.zone)
+        keys = _keys(by, customers)
         wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique().sort_values()
         if wanted is not None:
             same_kind(wanted, log)
-        index, values = panel(
-            log, ready.columns, when, ready._computed, only=wanted, threads=threads, progress=progress
-        )
-        table = pd.DataFrame(
-            np.zeros((0, len(ready.names))) if values is None else values, index=index, columns=ready.names, copy=False
-        )
-        if wanted is not None:
-            full = pd.MultiIndex.from_product([wanted, pd.DatetimeIndex(stamps(when, log.zone))], names=[CUSTOMER, AT])
-            table = ready._silent(table, full)
-        return table if isinstance(at, Iterable) and not isinstance(at, str) else table.droplevel(AT)
+        plan, answers = ready._program
+        panel = Panel(ready.columns - {CUSTOMER}, when, answers, plan.backs, keys, wanted)
+        several = isinstance(at, Iterable) and not isinstance(at, str)
+        table = Table(ready.names, ready.zeros, ready.fingerprint, panel, log)
+        if out is not None:
+            return table.stream(Path(out), threads=threads, progress=progress)
+        frame = table.frame(None if memory is None else size(memory), threads=threads, progress=progress)
+        return frame if several else frame.droplevel(AT)
 
-    def _computed(self, chunk: Chunk) -> list[Float]:
-        """The values of every column, each (n_instants, n_customers)."""
-        return [v for s in self.specs for v in s.compute(chunk, self.vocabulary)]
-
-    def _silent(self, table: pd.DataFrame, full: pd.MultiIndex) -> pd.DataFrame:
-        """Rows for everybody asked for; those without a past are told by the rule for nothing."""
-        out = table.reindex(full)
-        missing = ~full.isin(table.index)
-        if missing.any():
-            out.loc[missing, self.zeros] = 0.0
-        return out
+    @cached_property
+    def _program(self) -> tuple[Plan, list[Answer]]:
+        """What is worked out together, and what gives each column."""
+        plan = Plan()
+        return plan, [answer for s in self.specs for answer in s.ask(plan, self.vocabulary)]
 
     @property
     def zeros(self) -> list[str]:
@@ -231,3 +241,15 @@ class FeatureSet:
             if self.frozen
             else f"FeatureSet of {len(self.specs)} specs, not frozen yet"
         )
+
+
+def _keys(by: str | Sequence[str], customers: Any) -> tuple[str, ...]:
+    """Whose features are asked for."""
+    keys = (by,) if isinstance(by, str) else tuple(by)
+    if not (len(keys) == 1 or (len(keys) == 2 and keys[0] == CUSTOMER != keys[1])):
+        raise DataContractError(
+            f"Features are told by one column or by ({CUSTOMER!r}, another column), not by {keys!r}."
+        )
+    if customers is not None and keys != (CUSTOMER,):
+        raise DataContractError(f"customers= lists whose rows are wanted by {CUSTOMER!r} only. Leave it or by= out.")
+    return keys

@@ -2,18 +2,33 @@
 
 from typing import Final
 
-from crmintel.features.compare import Ratio, Trend, YearAgo, ratio
-from crmintel.features.numbers import Count, Decayed, First, FirstDay, Largest, Last, Mean, Smallest, Spread, Total
-from crmintel.features.rhythm import ActiveDays, Gaps, Recency, Since, Tenure
+from crmintel.features.compare import Difference, OfCustomer, Ratio, Slope, Trend, YearAgo, ratio
+from crmintel.features.numbers import (
+    Count,
+    Decayed,
+    Drift,
+    First,
+    FirstDay,
+    Largest,
+    Last,
+    Mean,
+    Quantile,
+    Smallest,
+    Spread,
+    Total,
+)
+from crmintel.features.rhythm import ActiveDays, Gaps, Joined, Recency, Since, Streaks, Tenure
 from crmintel.features.spec import Spec
-from crmintel.features.variety import Distinct, Entropy, Share, TopShare
+from crmintel.features.variety import Distinct, Entropy, FirstValue, LastValue, Share, Top, TopShare
 
 SHIPPED: Final[tuple[type[Spec], ...]] = (
-    ActiveDays, Count, Decayed, Distinct, Entropy, First, FirstDay, Gaps, Largest, Last, Mean, Ratio, Recency, Share, Since,
-    Smallest, Spread, Tenure, TopShare, Total, Trend, YearAgo,
+    ActiveDays, Count, Decayed, Difference, Distinct, Drift, Entropy, First, FirstDay, FirstValue, Gaps, Joined, Largest, Last,
+    LastValue, Mean, OfCustomer, Quantile, Ratio, Recency, Share, Since, Slope, Smallest, Spread, Streaks, Tenure, Top, TopShare,
+    Total, Trend, YearAgo,
 )  # fmt: skip
 
 __all__ = [
-    "SHIPPED", "ActiveDays", "Count", "Decayed", "Distinct", "Entropy", "First", "FirstDay", "Gaps", "Largest", "Last", "Mean",
-    "Ratio", "Recency", "Share", "Since", "Smallest", "Spread", "Tenure", "TopShare", "Total", "Trend", "YearAgo", "ratio",
+    "SHIPPED", "ActiveDays", "Count", "Decayed", "Difference", "Distinct", "Drift", "Entropy", "First", "FirstDay", "FirstValue",
+    "Gaps", "Joined", "Largest", "Last", "LastValue", "Mean", "OfCustomer", "Quantile", "Ratio", "Recency", "Share", "Since", "Slope",
+    "Smallest", "Spread", "Streaks", "Tenure", "Top", "TopShare", "Total", "Trend", "YearAgo", "ratio",
 ]  # fmt: skip

@@ -1,11 +1,14 @@
-"""Features made of other features: quotients, changes and the same season a year ago."""
+"""Features made of other features: quotients, differences, changes and the same season a year ago."""
 
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
 
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Float, quotient
-from crmintel.features.engine import Chunk
+from crmintel.features.arithmetic import quotient
+from crmintel.features.engine import Answer, Chunk, Plan
 from crmintel.features.spec import Windowed
 from crmintel.features.words import ALL, in_words, length
 from crmintel.interactions.clock import DAY
@@ -14,10 +17,9 @@ YEAR: Final = 364 * DAY
 """A year that keeps weekdays."""
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
-class Ratio(Windowed):
-    """Quotient of two features over the same window; missing where the divisor is 0."""
+class _Pair(Windowed):
+    """Something made of two features over the same window."""
 
     top: Windowed
     bottom: Windowed
@@ -30,6 +32,12 @@ class Ratio(Windowed):
     def theme(self) -> str:
         return self.top.theme
 
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Ratio(_Pair):
+    """Quotient of two features over the same window; missing where the divisor is 0."""
+
     @property
     def default_stem(self) -> str:
         return f"{self.top.stem}_per_{self.bottom.stem}"
@@ -38,21 +46,38 @@ class Ratio(Windowed):
     def default_sentence(self) -> str:
         return f"{self.top.sentence} per {self.bottom.sentence}"
 
-    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
-        return quotient(self.top.told(chunk, window, ago), self.bottom.told(chunk, window, ago))
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        a, b = self.top.told(plan, over, ago), self.bottom.told(plan, over, ago)
+        return lambda chunk: quotient(a(chunk), b(chunk))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Difference(_Pair):
+    """One feature less another over the same window, such as points earned less points redeemed."""
+
+    @property
+    def zero_of_nothing(self) -> bool:
+        return self.top.zero_of_nothing and self.bottom.zero_of_nothing
+
+    @property
+    def default_stem(self) -> str:
+        return f"{self.top.stem}_less_{self.bottom.stem}"
+
+    @property
+    def default_sentence(self) -> str:
+        return f"{self.top.sentence} less {self.bottom.sentence}"
+
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        a, b = self.top.told(plan, over, ago), self.bottom.told(plan, over, ago)
+        return lambda chunk: a(chunk) - b(chunk)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shifted(Windowed):
-    """A feature looked at over other windows than those that end at the instant."""
+class _Of(Windowed):
+    """Something made of one other feature."""
 
     inner: Windowed
-
-    def __post_init__(self) -> None:
-        if ALL in self.windows:
-            raise DataContractError(
-                "The whole past has nothing before it to compare with. Give a window such as '30d'."
-            )
 
     @property
     def columns(self) -> frozenset[str]:
@@ -61,6 +86,47 @@ class _Shifted(Windowed):
     @property
     def theme(self) -> str:
         return self.inner.theme
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class OfCustomer(_Of):
+    """A feature of a (customer, item) pair as a share of the same feature of the customer, such as the share of wallet.
+
+    Missing where the customer has nothing. Only tables of pairs have it: ``build(..., by=("customer_id", "item_id"))``.
+    """
+
+    @property
+    def default_stem(self) -> str:
+        return f"share_of_{self.inner.stem}"
+
+    @property
+    def default_sentence(self) -> str:
+        return f"share of all {self.inner.sentence}"
+
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        answer = self.inner.told(plan, over, ago)
+
+        def share(chunk: Chunk) -> npt.NDArray[Any]:
+            if chunk.owners is None:
+                raise DataContractError(
+                    f"{self.stem!r} is a share of a customer's total, and these rows are no pairs. "
+                    'Build it with by=("customer_id", "item_id").'
+                )
+            return quotient(answer(chunk), answer(chunk.owners.chunk)[:, chunk.owners.owner])
+
+        return share
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shifted(_Of):
+    """A feature looked at over other windows than those that end at the instant."""
+
+    def __post_init__(self) -> None:
+        if ALL in self.windows:
+            raise DataContractError(
+                "The whole past has nothing before it to compare with. Give a window such as '30d'."
+            )
 
     @property
     def zero_of_nothing(self) -> bool:
@@ -87,8 +153,41 @@ class Trend(_Shifted):
         time = in_words(window)
         return f"{self.sentence} in the last {time} against the {time} before"
 
-    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
-        return self.inner.told(chunk, window, ago) - self.inner.told(chunk, window, ago + length(window))
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        now, before = self.inner.told(plan, over, ago), self.inner.told(plan, over, ago + length(over))
+        return lambda chunk: now(chunk) - before(chunk)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Slope(_Shifted):
+    """The least-squares slope of a feature over several windows in a row: its change from one window to the next."""
+
+    plain = False
+    bins: int = 6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bins < 2:
+            raise DataContractError(f"A slope needs at least 2 windows in a row, not {self.bins}.")
+
+    @property
+    def default_stem(self) -> str:
+        return f"slope{self.bins}_{self.inner.stem}"
+
+    @property
+    def default_sentence(self) -> str:
+        return f"slope of {self.inner.sentence}"
+
+    def words(self, window: str) -> str:
+        """Over what it is told."""
+        return f"{self.sentence} over the last {self.bins} times {in_words(window)}"
+
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        answers = [self.inner.told(plan, over, ago + k * length(over)) for k in range(self.bins)]
+        centred = (self.bins - 1) / 2 - np.arange(self.bins)  # the latest window comes first
+        weights = centred / (centred**2).sum()
+        return lambda chunk: sum(w * a(chunk) for w, a in zip(weights, answers, strict=True))  # type: ignore[return-value]
 
 
 @final
@@ -112,8 +211,8 @@ class YearAgo(_Shifted):
         """Which window it is."""
         return f"{self.sentence} in the same {in_words(window)} a year ago"
 
-    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
-        return self.inner.told(chunk, window, ago + YEAR)
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        return self.inner.told(plan, over, ago + YEAR)
 
 
 def ratio(top: Windowed, bottom: Windowed) -> Ratio:

@@ -1,21 +1,27 @@
-"""How features are computed: bounds once, then one vectorised segment operation a feature, for all instants at once."""
+"""How features are computed: bounds once, then one vectorised segment operation for all windows and instants of an aggregate."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, TypeVar, final
+from typing import Any, Final, Protocol, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Bool, Float, prefix, segments
-from crmintel.features.days import day
+from crmintel.features.arithmetic import Bool, Float, prefix, row_spread, segments, spare
+from crmintel.features.days import CLOCK, PERIODS
 from crmintel.features.filters import Both, Either, Not, Where
 from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
 from crmintel.interactions.clock import Int
 
 T = TypeVar("T")
+SCALE: Final = 100.0
+"""Money is counted in hundredths where that is exact: sums of whole numbers are the same in every order."""
+_LARGEST = 2.0**40
+_FAR, _MANY = 2**24, 2**14
 
 
 class _Memory:
@@ -50,35 +56,58 @@ class Chunk(_Memory):
         UTC microseconds, rising.
     zone : Zone
         The business clock.
+    backs : iterable of int
+        How far before the instants windows begin and end, where that is known: their bounds are found together.
 
     Notes
     -----
-    Results have shape (n_instants, n_customers). ``bound(cut)`` counts with ``add.reduceat`` rather than with a combined
+    Results have shape (n_instants, n_customers). Bounds are found by counting rows between cuts rather than with a combined
     sort key, which would overflow 63 bits at 20,000 customers times 30 years of microseconds.
     """
 
-    def __init__(self, part: Part, at: Int, zone: Zone) -> None:
+    def __init__(self, part: Part, at: Int, zone: Zone, backs: Iterable[int] = (), owners: "Owners | None" = None) -> None:
         super().__init__()
-        self.part, self.at, self.zone = part, at, zone
+        self.part, self.at, self.zone, self.owners = part, at, zone, owners
+        self._backs = tuple(backs)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(n_instants, n_customers)."""
         return len(self.at), len(self.part.customers)
 
-    def bound(self, cut: int) -> Int:
-        """Row of each customer's first interaction at or after an instant; shape (n_customers,)."""
-        starts = self.part.starts[:-1]
-        return self.once(("bound", cut), lambda: starts + np.add.reduceat(self.part.time < cut, starts, dtype=np.int64))
-
     def bounds(self, back: int) -> Int:
-        """Bounds at ``at - back`` for every instant."""
-        return self.once(("bounds", back), lambda: np.stack([self.bound(int(a) - back) for a in self.at]))
+        """Row of each customer's first interaction at or after ``at - back``; shape (n_instants, n_customers)."""
+        place = self._cuts.get(back)
+        if place is not None:
+            return self._bounds[place]
+        return self.once(("bounds", back), lambda: self.before(self.at - back))
 
     @cached_property
-    def day(self) -> Int:
-        """Local day number of each row."""
-        return day(self.zone.to_local(self.part.time))
+    def _cuts(self) -> dict[int, int]:
+        return {back: i for i, back in enumerate(self._backs)}
+
+    @cached_property
+    def _bounds(self) -> Int:
+        """All bounds that are known to be needed; shape (n_backs, n_instants, n_customers)."""
+        cuts = self.at - np.array(self._backs, np.int64)[:, None]
+        return self.before(cuts.ravel()).reshape(*cuts.shape, self.shape[1])
+
+    def before(self, cuts: Int) -> Int:
+        """Row of each customer's first interaction at or after each cut; shape (n_cuts, n_customers)."""
+        time, starts = self.part.time, self.part.starts
+        if len(starts) == 2:
+            return np.searchsorted(time, cuts)[:, None]
+        edges, place = np.unique(cuts, return_inverse=True)
+        cell = np.searchsorted(edges, time, side="right")
+        cell += np.repeat(np.arange(len(starts) - 1) * (len(edges) + 1), np.diff(starts))
+        counts = np.bincount(cell, minlength=(len(starts) - 1) * (len(edges) + 1)).reshape(-1, len(edges) + 1)
+        rows = np.ascontiguousarray(np.cumsum(counts[:, :-1], axis=1).T) + starts[:-1]
+        return rows[place]
+
+    @cached_property
+    def local(self) -> Int:
+        """Local microseconds of each row."""
+        return self.zone.to_local(self.part.time)
 
     def mask(self, where: Where) -> Bool:
         """Which rows meet a filter; the parts of composed filters are looked at once."""
@@ -90,94 +119,174 @@ class Chunk(_Memory):
             return ~self.mask(where.inner)
         return self.once(("mask", where), lambda: where.mask(self.part, self.zone))
 
+    def number(self, column: str) -> Float:
+        """A number of each row."""
+        return _column(self.part.numbers, column)
+
+    def code(self, column: str) -> npt.NDArray[Any]:
+        """A code of each row; hours, weekdays and months of the local clock are codes, too."""
+        if column in CLOCK and column not in self.part.codes:
+            return self.once(("clock", column), lambda: CLOCK[column](self.local))
+        return _column(self.part.codes, column)
+
+    def places(self, column: str, values: tuple[str, ...]) -> Int:
+        """For each code of a column: its place among some values; −1 for others and, at the end, for missing."""
+
+        def make() -> Int:
+            if column in CLOCK and column not in self.part.codes:
+                return np.append(np.arange(len(values)), -1)
+            held = self.part.vocabulary.get(column, pa.array([], pa.large_string()))
+            found = pc.index_in(held, pa.array(values, held.type)).fill_null(-1)
+            return np.append(found.to_numpy(zero_copy_only=False), -1).astype(np.int64)
+
+        return self.once(("places", column, values), make)
+
     def sub(self, where: Where | None, number: str | None = None, code: str | None = None) -> "Sub":
         """The rows that meet a filter and have a value in a column."""
+        return self.once(("sub", where, number, code), lambda: Sub(self, self._there(where, number, code)))
 
-        def make() -> Sub:
-            mask = np.ones(len(self.part), bool) if where is None else self.mask(where)
-            if number is not None:
-                mask = mask & ~np.isnan(_column(self.part.numbers, number))
-            if code is not None:
-                mask = mask & (_column(self.part.codes, code) >= 0)
-            return Sub(self, mask)
+    def _there(self, where: Where | None, number: str | None, code: str | None) -> Bool | None:
+        """The mask of a sub-log; None for every row."""
+        mask = None if where is None else self.mask(where)
+        for column, value in (("number", number), ("code", code)):
+            if value is not None:
+                there = self._present(column, value)
+                mask = there if mask is None else mask if there is None else mask & there
+        return mask
 
-        return self.once(("sub", where, number, code), make)
+    def _present(self, kind: str, column: str) -> Bool | None:
+        """The rows with a value in a column; None for all."""
 
-    def visits(self, where: Where | None) -> "Sub":
-        """The first row of each local day among the rows that meet a filter."""
+        def make() -> Bool | None:
+            there: Bool = ~np.isnan(self.number(column)) if kind == "number" else self.code(column) >= 0
+            return None if there.all() else there
+
+        return self.once(("there", kind, column), make)
+
+    def period(self, unit: str) -> Int:
+        """Local day, week or month number of each row."""
+        return self.once(("period", unit), lambda: PERIODS[unit](self.local))
+
+    def visits(self, where: Where | None, unit: str = "day") -> "Sub":
+        """The first row of each local day, week or month among the rows that meet a filter."""
 
         def make() -> Sub:
             sub = self.sub(where)
+            opens = sub.opens(unit)
+            if sub.rows is None:
+                return Sub(self, opens)
             mask = np.zeros(len(self.part), bool)
-            mask[sub.rows[sub.first_of_day]] = True
+            mask[sub.rows[opens]] = True
             return Sub(self, mask)
 
-        return self.once(("visits", where), make)
+        return self.once(("visits", where, unit), make)
+
+
+@final
+class Owners:
+    """Whom the customers of a chunk belong to, where they are pairs: the chunk of the owners, and the owner of each."""
+
+    def __init__(self, chunk: Chunk, owner: Int) -> None:
+        self.chunk, self.owner = chunk, owner
 
 
 @final
 class Sub(_Memory):
     """The rows of a chunk that meet a filter, as a log of their own: no feature ever tests a row it does not need."""
 
-    def __init__(self, chunk: Chunk, mask: Bool) -> None:
+    def __init__(self, chunk: Chunk, mask: Bool | None) -> None:
         super().__init__()
         self.chunk, self._mask = chunk, mask
-        self.prefix = prefix(mask)
-        self.starts = self.prefix[chunk.part.starts]
-        self.counts = np.diff(self.starts)
+        self._prefix = None if mask is None else prefix(mask)
+        self.starts = chunk.part.starts if self._prefix is None else self._prefix[chunk.part.starts]
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
     @cached_property
-    def rows(self) -> Int:
-        """Their places in the chunk; a mere count never asks for them."""
-        return np.flatnonzero(self._mask)
+    def counts(self) -> Int:
+        """Rows of each customer."""
+        return np.diff(self.starts)
 
-    def over(self, window: str, ago: int = 0) -> "Span":
-        """The rows of a window that ends `ago` microseconds before the instant."""
-        return self.once(("over", window, ago), lambda: self._over(window, ago))
+    @cached_property
+    def rows(self) -> Int | None:
+        """Their places in the chunk; None for all rows. A mere count never asks for them."""
+        return None if self._mask is None else np.flatnonzero(self._mask)
 
-    def _over(self, window: str, ago: int) -> "Span":
-        stop = self.prefix[self.chunk.bounds(ago)]
-        if window == ALL:
-            return Span(self, np.broadcast_to(self.starts[:-1], stop.shape), stop)
-        return Span(self, self.prefix[self.chunk.bounds(ago + length(window))], stop)
+    def take(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """The values of these rows."""
+        return x if self.rows is None else x[self.rows]
+
+    def until(self, row: Int) -> Int:
+        """How many of these rows lie before rows of the chunk."""
+        return row if self._prefix is None else self._prefix[row]
+
+    def bound(self, back: int | None) -> Int:
+        """The first row at or after ``at - back``, or each customer's first row; shape (n_instants, n_customers)."""
+        if back is None:
+            return np.broadcast_to(self.starts[:-1], self.chunk.shape)
+        if self._prefix is None:
+            return self.chunk.bounds(back)
+        return self.once(back, lambda: self.until(self.chunk.bounds(back)))
+
+    def over(self, *windows: "Window") -> "Span":
+        """The rows of windows, one below the other."""
+        return self.once(windows, lambda: Span.of(self, windows))
 
     @cached_property
     def time(self) -> Int:
         """Time of each row."""
-        return self.chunk.part.time[self.rows]
+        return self.take(self.chunk.part.time)
 
-    @cached_property
-    def day(self) -> Int:
-        """Local day of each row."""
-        return self.chunk.day[self.rows]
+    def period(self, unit: str) -> Int:
+        """Local day, week or month of each row."""
+        return self.once(("period", unit), lambda: self.take(self.chunk.period(unit)))
 
     def number(self, column: str) -> Float:
-        """A number of each row."""
-        return self.once(("number", column), lambda: _column(self.chunk.part.numbers, column)[self.rows])
+        """A number of each row, and a spare cell."""
+        return self.once(("number", column), lambda: spare(self.take(self.chunk.number(column))))
 
-    def code(self, column: str) -> npt.NDArray[np.int32]:
+    def code(self, column: str) -> npt.NDArray[Any]:
         """A code of each row."""
-        return self.once(("code", column), lambda: _column(self.chunk.part.codes, column)[self.rows])
+        return self.once(("code", column), lambda: self.take(self.chunk.code(column)))
 
-    @cached_property
-    def first_of_day(self) -> Bool:
-        """Whether a row opens a local day of its customer."""
-        out = np.ones(len(self), bool)
-        np.not_equal(self.day[1:], self.day[:-1], out=out[1:])
-        out[self.starts[:-1][self.counts > 0]] = True
-        return out
+    def places(self, column: str, values: tuple[str, ...]) -> Int:
+        """The place of each row's code among some values."""
+        return self.chunk.places(column, values)[self.code(column)]
 
-    @cached_property
-    def days_opened(self) -> Int:
-        """Local days opened before each row."""
-        return prefix(self.first_of_day)
+    def opens(self, unit: str = "day") -> Bool:
+        """Whether a row is its customer's first of its local day, week or month."""
+
+        def make() -> Bool:
+            period, out = self.period(unit), np.ones(len(self), bool)
+            np.not_equal(period[1:], period[:-1], out=out[1:])
+            out[self.starts[:-1][self.counts > 0]] = True
+            return out
+
+        return self.once(("opens", unit), make)
+
+    def opened(self, unit: str = "day") -> Int:
+        """Local days, weeks or months opened before each row."""
+        return self.once(("opened", unit), lambda: prefix(self.opens(unit)))
+
+    def tally(self, column: str, values: tuple[str, ...]) -> npt.NDArray[np.int32]:
+        """How many rows before each row, and before the end, have each of some values; shape (n_values, n_rows + 1)."""
+
+        def make() -> npt.NDArray[np.int32]:
+            out = np.zeros((len(values), len(self) + 1), np.int32)
+            there = self.places(column, values) == np.arange(len(values))[:, None]
+            np.cumsum(there, axis=1, dtype=np.int32, out=out[:, 1:])
+            return out
+
+        return self.once(("tally", column, values), make)
 
     def each(self, per_customer: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """A value of each customer, spread over its rows."""
         return np.repeat(per_customer, self.counts)
+
+    def exact(self, column: str) -> "Exact":
+        """A number in hundredths."""
+        return self.once(("exact", column), lambda: Exact(self, self.number(column)[:-1]))
 
     def next_same(self, column: str) -> Int:
         """Row of the same customer's next row with the same code; past the end where there is none."""
@@ -191,14 +300,9 @@ class Sub(_Memory):
 
         return self.once(("next", column), make)
 
-    def last_of_value(self, column: str, stop: Int) -> list[Int]:
-        """For each instant: how many rows before each row are the last of their value before `stop`; one pass for all windows."""
-
-        def make() -> list[Int]:
-            following = self.next_same(column)
-            return [prefix(following >= self.each(s)) for s in stop]
-
-        return self.once(("last", column, stop.tobytes()), make)
+    def last_of_value(self, column: str, end: int, stop: Int) -> Int:
+        """How many rows before each row are the last of their value before `stop`, the rows at `end`; one pass for all windows."""
+        return self.once(("last", column, end), lambda: prefix(self.next_same(column) >= self.each(stop)))
 
     def by_value(self, column: str) -> tuple[Int, Bool]:
         """Rows ordered by (customer, code, time), and whether each opens a new (customer, code)."""
@@ -213,14 +317,98 @@ class Sub(_Memory):
 
         return self.once(("by", column), make)
 
+    def by_number(self, column: str) -> Int:
+        """Rows ordered by (customer, number)."""
+        who = self.each(np.arange(len(self.counts)))
+        return self.once(("ordered", column), lambda: np.lexsort((self.number(column)[:-1], who)))
+
+    def value_counts(self, column: str, begin: int, end: int, start: Int, stop: Int) -> tuple[Int, Int, Int, Int]:
+        """How often each (customer, value) occurs in a window, its first row, and where the values of a customer start and stop.
+
+        Values outside the window leave no zeros behind: they would change the order of a sum, and so its last bits.
+        """
+
+        def make() -> tuple[Int, Int, Int, Int]:
+            order, new = self.by_value(column)
+            groups = np.flatnonzero(new)
+            edges = np.searchsorted(groups, self.starts)  # a customer's rows keep their places in the order
+            inside = (order >= self.each(start)) & (order < self.each(stop))
+            counts = np.add.reduceat(inside, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
+            some = counts > 0
+            there = prefix(some)[edges]
+            return counts[some], order[groups[some]], there[:-1], there[1:]
+
+        return self.once(("values", column, begin, end), make)
+
+
+@final
+class Exact:
+    """A number in hundredths: sums and sums of squares of slices without any error, from prefix sums for all windows.
+
+    A number that is not a whole count of hundredths, or too large, is `odd`: slices that hold one are summed as floats.
+    Whether a slice is exact depends on its own rows alone, so neither the future nor the neighbours can change a bit.
+    """
+
+    def __init__(self, sub: Sub, x: Float) -> None:
+        cents = np.rint(x * SCALE)
+        odd = (cents / SCALE != x) | (np.abs(cents) > _LARGEST)
+        self.odd = prefix(odd) if odd.any() else None
+        self.cents = np.where(odd, 0, cents).astype(np.int64) if self.odd is not None else cents.astype(np.int64)
+        self.sums = prefix(self.cents)
+        self._sub = sub
+
+    @cached_property
+    def _off(self) -> Int:
+        """Distances to the customer's first number."""
+        some = self._sub.counts > 0
+        first = np.zeros(len(some), np.int64)
+        first[some] = self.cents[self._sub.starts[:-1][some]]
+        return self.cents - self._sub.each(first)
+
+    @cached_property
+    def far(self) -> Int | None:
+        """Rows before each whose distance is too large for its square to be summed."""
+        far = np.abs(self._off) > _FAR
+        return prefix(far) if far.any() else None
+
+    @cached_property
+    def offsets(self) -> tuple[Int, Int]:
+        """Prefix sums of the distances and of their squares; distances too far wrap, and are not used."""
+        return prefix(self._off), prefix(self._off * self._off)
+
+
+Window = tuple[int | None, int]
+"""From how far to how far before the instant, in microseconds; from None for the whole past."""
+
+
+def window(name: str, ago: int = 0) -> Window:
+    """A window that ends `ago` microseconds before the instant."""
+    return (None if name == ALL else ago + length(name)), ago
+
 
 @final
 class Span(_Memory):
-    """The rows of each customer in a window: ``start`` to ``stop`` (exclusive), both (n_instants, n_customers)."""
+    """The rows of each customer in some windows: ``start`` to ``stop`` (exclusive), both (n_windows × n_instants, n_customers).
 
-    def __init__(self, sub: Sub, start: Int, stop: Int) -> None:
+    `begins` and `ends` tell the windows' cuts, shape (n_windows × n_instants,); the whole past begins at the least integer.
+    """
+
+    def __init__(
+        self, sub: Sub, start: Int, stop: Int, begins: Int, ends: Int, windows: tuple[Window, ...] = ()
+    ) -> None:
         super().__init__()
-        self.sub, self.start, self.stop = sub, start, stop
+        self.sub, self.start, self.stop, self.begins, self.ends, self.windows = sub, start, stop, begins, ends, windows
+
+    @classmethod
+    def of(cls, sub: Sub, windows: tuple[Window, ...]) -> "Span":
+        """The rows of windows, one below the other."""
+        at = sub.chunk.at
+        begins = [at - far if far is not None else np.full(len(at), _EVER) for far, _ in windows]
+        starts, stops = [sub.bound(far) for far, _ in windows], [sub.bound(near) for _, near in windows]
+        if len(windows) == 1:
+            return cls(sub, starts[0], stops[0], begins[0], at - windows[0][1], windows)
+        ends = [at - near for _, near in windows]
+        return cls(sub, *(np.concatenate(x) for x in (starts, stops, begins, ends)), windows)
 
     @cached_property
     def n(self) -> Int:
@@ -233,34 +421,93 @@ class Span(_Memory):
         return self.start < self.stop
 
     def reduce(self, op: np.ufunc, x: npt.NDArray[np.generic], empty: float) -> Float:
-        """``op`` over the rows; `empty` for none."""
+        """``op`` over the rows of numbers with a spare cell; `empty` for none."""
         return segments(op, x, self.start, self.stop, empty)
 
-    @cached_property
-    def begun(self) -> Bool:
-        """Whether the window starts inside a day that an earlier row has opened."""
-        out = np.zeros(self.start.shape, bool)
-        out[self.some] = ~self.sub.first_of_day[self.start[self.some]]
+    def total(self, column: str) -> Float:
+        """The sum of a number; 0 for none."""
+        exact = self.sub.exact(column)
+        out: Float = (exact.sums[self.stop] - exact.sums[self.start]) / SCALE
+        if exact.odd is not None:
+            odd = exact.odd[self.stop] > exact.odd[self.start]
+            out[odd] = segments(np.add, self.sub.number(column), self.start[odd], self.stop[odd], 0.0)
         return out
 
-    def value_counts(self, column: str) -> list[tuple[Int, Int, Int]]:
-        """For each instant: how often each (customer, value) in the window occurs, and where the values of a customer start and stop.
-
-        Values outside the window leave no zeros behind: they would change the order of a sum, and so its last bits.
-        """
-        return self.once(("values", column), lambda: self._value_counts(column))
-
-    def _value_counts(self, column: str) -> list[tuple[Int, Int, Int]]:
-        order, new = self.sub.by_value(column)
-        groups = np.flatnonzero(new)
-        edges = np.searchsorted(groups, self.sub.starts)  # a customer's rows keep their places in the order
-        out = []
-        for start, stop in zip(self.start, self.stop, strict=True):
-            inside = (order >= self.sub.each(start)) & (order < self.sub.each(stop))
-            counts = np.add.reduceat(inside, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
-            there = prefix(counts > 0)[edges]
-            out.append((counts[counts > 0], there[:-1], there[1:]))
+    def spread(self, column: str) -> Float:
+        """The sample standard deviation of a number; missing for fewer than two, exactly 0 for equal ones."""
+        exact, n = self.sub.exact(column), self.n
+        first, second = exact.offsets
+        total, squares = first[self.stop] - first[self.start], second[self.stop] - second[self.start]
+        inexact = (n >= _MANY) | (squares.astype(np.float64) * n >= 2.0**62)
+        for bad in (exact.odd, exact.far):
+            if bad is not None:
+                inexact |= bad[self.stop] > bad[self.start]
+        parts = np.where(inexact, 0, n * squares - total * total)
+        out = np.sqrt(quotient_of_pairs(parts, n)) / SCALE
+        for i in np.flatnonzero(inexact.any(axis=1)):
+            out[i] = np.where(
+                inexact[i], row_spread(self.sub.number(column), self.start[i : i + 1], self.stop[i : i + 1])[0], out[i]
+            )
         return out
+
+    def begun(self, unit: str = "day") -> Bool:
+        """Whether the window starts inside a day, week or month that an earlier row has opened."""
+        return self.some & ~np.append(self.sub.opens(unit), True)[self.start]
+
+
+_EVER: Final = np.iinfo(np.int64).min
+
+
+def quotient_of_pairs(parts: Int, n: Int) -> Float:
+    """``parts / (n (n − 1))``; missing for fewer than two rows."""
+    out = np.full(n.shape, np.nan)
+    return np.divide(parts, n * (n - 1.0), out=out, where=n > 1)
+
+
+Answer = Callable[[Chunk], npt.NDArray[Any]]
+"""Gives the values of one column, shape (n_instants, n_customers)."""
+
+
+class Told(Protocol):
+    """An aggregate of the rows in windows; two that are equal are worked out once."""
+
+    def rows(self, chunk: Chunk) -> Sub:
+        """The interactions it looks at."""
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Its value for each slice of rows; leading axes are further columns of it."""
+
+
+@final
+class Plan:
+    """What a set of features asks of each chunk: each aggregate once, over all windows that anybody wants."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Told, dict[Window, int]] = {}
+        self._backs: dict[int, None] = {0: None}
+
+    @property
+    def backs(self) -> tuple[int, ...]:
+        """How far before the instants windows begin and end."""
+        return tuple(self._backs)
+
+    def ask(self, told: Told, where: Window, column: int | None = None) -> Answer:
+        """The values of an aggregate over a window; of one of its columns, where it has several."""
+        windows = self._groups.setdefault(told, {})
+        place = windows.setdefault(where, len(windows))
+        self._backs.update(dict.fromkeys(back for back in where if back is not None))
+        key = id(windows)
+
+        def make(chunk: Chunk) -> npt.NDArray[Any]:
+            span = told.rows(chunk).over(*windows)
+            values = told.window(span)
+            return values.reshape(*values.shape[:-2], len(windows), *chunk.shape)
+
+        def answer(chunk: Chunk) -> npt.NDArray[Any]:
+            values = chunk.once(key, lambda: make(chunk))
+            return values[place] if column is None else values[column, place]  # type: ignore[no-any-return]
+
+        return answer
 
 
 def sorted_rows(key: Int) -> tuple[Int, Int]:

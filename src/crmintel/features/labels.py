@@ -160,7 +160,8 @@ def _sum(part: Part, zone: Zone, where: Where, column: str | None, start: int, e
         feature, sub = Distinct(column=column), chunk.sub(where, code=column)
     else:
         feature, sub = Total(column=column), chunk.sub(where, number=column)
-    span = Span(sub, sub.prefix[chunk.bound(start)][None], sub.prefix[chunk.bound(end)][None])
+    begins, ends = np.array([start]), np.array([end])
+    span = Span(sub, sub.until(chunk.before(begins)), sub.until(chunk.before(ends)), begins, ends)
     return np.asarray(feature.window(span)[0], np.float64)
 
 

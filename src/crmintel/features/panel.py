@@ -1,109 +1,185 @@
-"""From a log to a table: chunks of whole customers through threads, and the rows put together."""
+"""From a log to rows: chunks of whole customers through threads, each for all instants at once."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crmintel.columns import AT, CUSTOMER
-from crmintel.features.arithmetic import Float
-from crmintel.features.engine import Chunk
-from crmintel.features.instants import stamps
-from crmintel.interactions import InteractionLog, Part
+from crmintel.columns import CUSTOMER
+from crmintel.features.arithmetic import Bool, Float
+from crmintel.features.engine import Answer, Chunk, Owners
+from crmintel.features.regroup import keyed, paired
+from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int
 
 CHUNK_ROWS: Final = 150_000
 """Rows of a chunk: small enough for the cache, large enough that calls do not show."""
+CHUNK_CELLS: Final = 40_000
+"""The most rows that a chunk may give."""
+
+A, B = TypeVar("A"), TypeVar("B")
 
 
 @final
 @dataclass(frozen=True)
-class Block:
-    """Rows of a table: who, at which instant, and the values, shape (n_features, n_rows): columns lie together."""
+class Panel:
+    """What is asked of a log: which features of whom, and when.
 
-    customers: pa.Array
-    place: Int
+    Parameters
+    ----------
+    columns : frozenset of str
+        The columns of the log that are read.
+    at : int64, shape (n_instants,)
+        UTC microseconds, rising.
+    answers : list of callable
+        One a feature.
+    backs : tuple of int
+        How far before the instants their windows begin and end.
+    by : tuple of str
+        The columns whose values each have rows: the customer, an item, or the customer and an item.
+    only : Index, optional
+        The customers wanted.
+    """
+
+    columns: frozenset[str]
+    at: Int
+    answers: list[Answer]
+    backs: tuple[int, ...]
+    by: tuple[str, ...] = (CUSTOMER,)
+    only: pd.Index | None = None
+
+    @property
+    def pairs(self) -> bool:
+        """Whether rows are (customer, something)."""
+        return len(self.by) > 1
+
+    def parts(self, log: InteractionLog, *, read: bool = True) -> Iterator[Part]:
+        """Some whole customers at a time, or some whole items; only who and when, if nothing else is `read`."""
+        columns = self.columns | {c for c in self.by if c != CUSTOMER} if read else frozenset[str]()
+        parts = log.parts(columns) if self.by[0] == CUSTOMER else keyed(log, self.by[0], columns)
+        for part in parts:
+            yield part if self.only is None else _restricted(part, self.only)
+
+    def rows(self, part: Part, zone: Zone) -> "Rows":
+        """The rows of some customers."""
+        rows = self._rows(part, self.at, zone)
+        if part.known_at is None:
+            return rows
+        for i, at in enumerate(self.at.tolist()):
+            late = (part.time < at) & (part.known_at >= at)
+            if late.any():  # the customers concerned are told anew, by what was known of them
+                touched = np.add.reduceat(late, part.starts[:-1], dtype=np.int64) > 0
+                known = part.take(np.repeat(touched, np.diff(part.starts)) & (part.known_at < at))
+                rows = rows.mended(self._rows(known, self.at[i : i + 1], zone), i, touched)
+        return rows
+
+    def _rows(self, part: Part, at: Int, zone: Zone) -> "Rows":
+        """The rows of everybody with a past at an instant, by key and instant."""
+        chunk = Chunk(part, at, zone, self.backs)
+        keys: tuple[tuple[pa.Array, Int], ...]
+        if self.pairs:
+            pairs, owner, value = paired(part, self.by[1])
+            parent, chunk = chunk, Chunk(pairs, at, zone, self.backs, Owners(chunk, owner))
+            keys = ((part.customers, owner), (part.vocabulary[self.by[1]], value))
+        else:
+            keys = ((part.customers, np.arange(len(part.customers))),)
+        if not len(chunk.part):
+            return Rows(tuple((v, k[:0]) for v, k in keys), np.zeros(0, np.int64), np.zeros((len(self.answers), 0)))
+        past = chunk.bounds(0) > chunk.part.starts[:-1]
+        who, which = np.nonzero(past.T)
+        cell = which * past.shape[1] + who
+        values = np.empty((len(self.answers), len(cell)))
+        for out, answer in zip(values, self.answers, strict=True):
+            out[:] = answer(chunk).reshape(-1)[cell]
+        chunk.forget()
+        if self.pairs:
+            parent.forget()
+        return Rows(tuple((v, k[who]) for v, k in keys), which, values)
+
+
+@final
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table: for each key its values and their codes, the place of the instant, and the numbers, shape (n_features, n_rows)."""
+
+    keys: tuple[tuple[pa.Array, Int], ...]
+    which: Int
     values: Float
 
+    def __len__(self) -> int:
+        return len(self.which)
 
-def panel(
-    log: InteractionLog, columns: frozenset[str], when: Int, compute: Callable[[Chunk], list[Float]], *,
-    only: pd.Index | None, threads: int, progress: bool,
-) -> tuple[pd.MultiIndex, Float | None]:  # fmt: skip
-    """The rows (customer, at) of everybody with a past, sorted, and their values; no values if there is nobody."""
-    blocks: list[Block] = []
-
-    def told(task: tuple[Part, Int]) -> Block:
-        return _block(log, *task, when, compute)
-
-    total = max(len(log), 1) * len(when) if progress else 0
-    with ThreadPoolExecutor(threads) as pool, _bar(total) as advance:
-        for tasks in _tasks(log, columns, when, only):
-            several = threads > 1 and len(tasks) > 1  # a single chunk needs no other thread
-            for task, block in zip(tasks, (pool.map(told, tasks) if several else map(told, tasks)), strict=True):
-                blocks.append(block)
-                advance(len(task[0]) * len(task[1]))
-    if not blocks:
-        nobody = pd.DatetimeIndex([], dtype="datetime64[us]")
-        return pd.MultiIndex.from_arrays([log.customers[:0], nobody], names=[CUSTOMER, AT]), None
-    ids = pa.chunked_array([b.customers for b in blocks]).to_pandas()
-    place = np.concatenate([b.place for b in blocks])
-    index = pd.MultiIndex.from_arrays([ids, stamps(when, log.zone)[place]], names=[CUSTOMER, AT])
-    values = np.concatenate([b.values for b in blocks], axis=1)
-    del blocks
-    order = np.lexsort((place, index.codes[0]))  # the levels of an index are sorted
-    return (index, values.T) if (np.diff(order) == 1).all() else (index[order], values[:, order].T)
+    def mended(self, other: "Rows", i: int, touched: Bool) -> "Rows":
+        """The same with the rows of touched customers at instant `i` as `other` tells them; those it does not tell are gone."""
+        (customers, first), *rest = self.keys
+        keep = ~((self.which == i) & touched[first])
+        told = [pc.index_in(other.keys[0][0], customers).to_numpy()[other.keys[0][1]], *(k for _, k in other.keys[1:])]
+        codes = [np.concatenate([k[keep], t]) for (_, k), t in zip(self.keys, told, strict=True)]
+        which = np.concatenate([self.which[keep], np.full(len(other), i)])
+        order = np.lexsort([which, *reversed(codes)])
+        values = np.concatenate([self.values[:, keep], other.values], axis=1)
+        keys = tuple((v, c[order]) for (v, _), c in zip(((customers, first), *rest), codes, strict=True))
+        return Rows(keys, which[order], values[:, order])
 
 
-def _tasks(
-    log: InteractionLog, columns: frozenset[str], when: Int, only: pd.Index | None
-) -> Iterator[list[tuple[Part, Int]]]:
-    """Chunks and the places of the instants at which to look at them, as many at a time as are in memory anyway."""
-    every = np.arange(len(when))
-    for part in log.parts(columns):
-        if only is not None:
-            part = _restricted(part, only)
-        if part.known_at is None:
-            yield [(chunk, every) for chunk in chunks(part)]
-            continue
-        for i in every:  # what was known differs from instant to instant, so each sees a log of its own
-            yield [(chunk, every[i : i + 1]) for chunk in chunks(part.between(None, int(when[i])))]
+def run(
+    log: InteractionLog, panel: Panel, *, threads: int, progress: bool, skip: Callable[[int, Part], bool] | None = None,
+) -> Iterator[tuple[int, Rows]]:  # fmt: skip
+    """The rows of each chunk and the number of the part it belongs to, in order; parts to `skip` are left out."""
+    with _bar(max(len(log), 1) if progress else 0) as advance:
+
+        def tasks() -> Iterator[tuple[int, Part]]:
+            for number, part in enumerate(panel.parts(log)):
+                if skip is not None and skip(number, part):
+                    advance(len(part))
+                    continue
+                yield from ((number, chunk) for chunk in chunks(part, len(panel.at)))
+
+        def told(task: tuple[int, Part]) -> tuple[int, int, Rows]:
+            return task[0], len(task[1]), panel.rows(task[1], log.zone)
+
+        for number, n, rows in in_order(told, tasks(), threads):
+            advance(n)
+            yield number, rows
+
+
+def in_order(work: Callable[[A], B], tasks: Iterable[A], threads: int) -> Iterator[B]:
+    """The results of tasks in their order, a few of them worked on ahead."""
+    if threads == 1:
+        yield from map(work, tasks)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[B]] = deque()
+        for task in tasks:
+            ahead.append(pool.submit(work, task))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def chunks(part: Part, n_instants: int) -> Iterator[Part]:
+    """Slices of whole customers with about `CHUNK_ROWS` rows, that give at most about `CHUNK_CELLS`."""
+    if not len(part):
+        return
+    weight = part.starts[1:] / CHUNK_ROWS + np.arange(1, len(part.starts)) * (n_instants / CHUNK_CELLS)
+    cuts = np.searchsorted(weight, np.arange(1, int(weight[-1]) + 1), side="right")
+    for a, b in pairwise(np.unique(np.concatenate([[0], cuts, [len(part.customers)]])).tolist()):
+        yield part.slice(a, b)
 
 
 def _restricted(part: Part, only: pd.Index) -> Part:
     """The same part without the customers that nobody asks for."""
     wanted = pc.is_in(part.customers, pa.array(only, part.customers.type)).to_numpy(zero_copy_only=False)
     return part if wanted.all() else part.take(np.repeat(wanted, np.diff(part.starts)))
-
-
-def chunks(part: Part) -> Iterator[Part]:
-    """Slices of whole customers with about `CHUNK_ROWS` rows."""
-    if not len(part):
-        return
-    cuts = np.searchsorted(part.starts, np.arange(0, len(part), CHUNK_ROWS))
-    edges = np.unique(np.concatenate([[0], cuts, [len(part.customers)]]))
-    for a, b in pairwise(edges):
-        yield part.slice(int(a), int(b))
-
-
-def _block(log: InteractionLog, part: Part, places: Int, when: Int, compute: Callable[[Chunk], list[Float]]) -> Block:
-    """The rows of the customers of a chunk who have a past, by customer and instant."""
-    chunk = Chunk(part, when[places], log.zone)
-    cube = compute(chunk)
-    known = (chunk.bounds(0) > part.starts[:-1]).T
-    who, which = np.nonzero(known)
-    values = np.empty((len(cube), len(who)))
-    for i, column in enumerate(cube):
-        values[i] = column.T[known]
-    chunk.forget()
-    return Block(part.customers.take(pa.array(who)), places[which], values)
 
 
 @contextmanager

@@ -1,17 +1,19 @@
 """When customers act: recency, tenure, days and the gaps between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from crmintel.columns import KIND, PURCHASE, RETURN
-from crmintel.features.arithmetic import Float, days, pick, quotient, row_spread, segments
-from crmintel.features.engine import Chunk, Span, Sub
+from crmintel.errors import DataContractError
+from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, spare
+from crmintel.features.days import PERIODS
+from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, quotient_of_pairs, window
 from crmintel.features.filters import Is, Where
 from crmintel.features.spec import OTHERS, RETURNS, Aggregate, Spec, Vocabulary
-from crmintel.features.words import ALL, Feature, literal, when
+from crmintel.features.words import ALL, Feature, counted, literal, when
 
 RHYTHM = "rhythm"
 
@@ -19,19 +21,27 @@ RHYTHM = "rhythm"
 @final
 @dataclass(frozen=True, kw_only=True)
 class ActiveDays(Aggregate):
-    """Local days with at least one interaction."""
+    """Local days, weeks or months with at least one interaction."""
 
     zero_of_nothing = True
     countable = True
-    default_stem = "active_days"
+
+    unit: str = "day"
+
+    def __post_init__(self) -> None:
+        _check_unit(self.unit)
+
+    @property
+    def default_stem(self) -> str:
+        return f"active_{self.unit}s"
 
     @property
     def default_sentence(self) -> str:
-        return f"days with {self.of}"
+        return f"{self.unit}s with {self.of}"
 
     def window(self, span: Span) -> npt.NDArray[Any]:
-        opened = span.sub.days_opened
-        return opened[span.stop] - opened[span.start] + span.begun
+        opened = span.sub.opened(self.unit)
+        return opened[span.stop] - opened[span.start] + span.begun(self.unit)
 
 
 @final
@@ -63,7 +73,7 @@ class Recency(Aggregate):
         return RETURNS if RETURN in kinds else OTHERS
 
     def window(self, span: Span) -> npt.NDArray[Any]:
-        return days(span.sub.chunk.at[:, None] - pick(span.sub.time, span.stop - 1, span.some))
+        return days(span.ends[:, None] - pick(span.sub.time, span.stop - 1, span.some))
 
 
 @final
@@ -97,7 +107,7 @@ class Tenure(Aggregate):
         return "tenure"
 
     def window(self, span: Span) -> npt.NDArray[Any]:
-        return days(span.sub.chunk.at[:, None] - pick(span.sub.time, span.start, span.some))
+        return days(span.ends[:, None] - pick(span.sub.time, span.start, span.some))
 
 
 @final
@@ -119,12 +129,40 @@ class Since(Spec):
         """One column a window and value."""
         return [f for spec in self._each(vocabulary) for f in spec.features(vocabulary)]
 
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
-        """A recency a value."""
-        return [x for spec in self._each(vocabulary) for x in spec.compute(chunk, vocabulary)]
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        """One answer a window and value."""
+        values = vocabulary[self.by]
+        told = _LastOf(self.where, self.by, values)
+        return [plan.ask(told, window(w), v) for v in range(len(values)) for w in self.windows]
 
     def _each(self, vocabulary: Vocabulary) -> list[Recency]:
         return [Recency(where=narrowed(self.where, self.by, v), windows=self.windows) for v in vocabulary[self.by]]
+
+
+@final
+@dataclass(frozen=True)
+class _LastOf:
+    """Days since the last row of each of some values."""
+
+    where: Where | None
+    by: str
+    values: tuple[str, ...] = field(hash=False)
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.sub(self.where)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Shape (n_values, n, n_customers)."""
+        sub = span.sub
+        tally = sub.tally(self.by, self.values)
+        last, some = tally[:, span.stop], tally[:, span.stop] > tally[:, span.start]
+        if not len(sub):
+            return np.full(last.shape, np.nan)
+        value = sub.places(self.by, self.values)
+        order = np.argsort(value.astype(np.int16), kind="stable")  # the rows of each value together
+        before = np.searchsorted(value[order], np.arange(len(self.values)))
+        place = last + before[:, None, None] - 1
+        return days(span.ends[:, None] - pick(sub.time[order], place, some))
 
 
 @final
@@ -159,33 +197,150 @@ class Gaps(Spec):
             for part, words, quote in self.PARTS
         ]  # fmt: skip
 
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
         """Gaps in days between neighbouring days; all missing for fewer than two days."""
+        told = _Rhythm(self.where)
+        return [plan.ask(told, window(w), part) for w in self.windows for part in range(len(self.PARTS))]
+
+
+@final
+@dataclass(frozen=True)
+class _Rhythm:
+    """The five numbers of `Gaps`."""
+
+    where: Where | None
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.visits(self.where)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Shape (5, n, n_customers), from all rows of a window and from those that open a day.
+
+        A window that starts inside a day already begun holds that day too, though not the row that opened it.
+        """
+        sub = span.sub
+        every = sub.chunk.sub(self.where).over(*span.windows)
+        day = sub.period("day")
+        gap = spare(np.diff(day, prepend=day[:1]).astype(np.float64))
+        start = span.start - every.begun()  # the visit of the first day
+        gaps = span.stop - start - 1
+        some = gaps > 0
+        mean = quotient(np.where(some, pick(day, span.stop - 1, some) - pick(day, start, some), np.nan), gaps)
+        since = days(span.ends[:, None] - pick(every.sub.time, every.stop - 1, every.some))
+        inner = Span(sub, np.minimum(start + 1, span.stop), span.stop, span.begins, span.ends)
+        return np.stack([
+            mean, _spread_of_gaps(gap, inner), inner.reduce(np.maximum, gap, np.nan), pick(gap, span.stop - 1, some), quotient(since, mean),
+        ])  # fmt: skip
+
+
+def _spread_of_gaps(gap: Float, span: Span) -> Float:
+    """The sample standard deviation of whole numbers of days, without any error."""
+    first, second = (prefix(x.astype(np.int64)) for x in (gap[:-1], gap[:-1] * gap[:-1]))
+    total, squares = first[span.stop] - first[span.start], second[span.stop] - second[span.start]
+    return np.sqrt(quotient_of_pairs(span.n * squares - total * total, span.n))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Streaks(Spec):
+    """Local days, weeks or months in a row with an interaction: the streak that still lasts, and the longest ever.
+
+    A streak lasts while its latest period is the present or the one before; both are 0 for customers without a row.
+    """
+
+    unit: str = "week"
+    zero_of_nothing = True
+
+    def __post_init__(self) -> None:
+        _check_unit(self.unit)
+        if self.windows != (ALL,):
+            raise DataContractError("Streaks are told of the whole past. Leave over() out.")
+
+    @property
+    def theme(self) -> str:
+        return RHYTHM
+
+    def features(self, vocabulary: Vocabulary) -> list[Feature]:
+        """Two columns."""
+        stem = "_".join([self.title or f"{self.unit}_streak", *([self.where.label] if self.where else [])])
+        told = (("current", "up to now"), ("longest", "at most"))
+        words = [f"{self.unit}s in a row with {self.of}, {end}" for _, end in told]
+        return [Feature(f"{stem}_{part}", w, counted(w)) for (part, _), w in zip(told, words, strict=True)]
+
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        told = _Runs(self.where, self.unit)
+        return [plan.ask(told, window(ALL), part) for part in (0, 1)]
+
+
+@final
+@dataclass(frozen=True)
+class _Runs:
+    """The two numbers of `Streaks`; the length of the run at each row needs earlier rows only, so it serves every instant."""
+
+    where: Where | None
+    unit: str
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.visits(self.where, self.unit)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Shape (2, n, n_customers)."""
+        sub = span.sub
+        period, place = sub.period(self.unit), np.arange(len(sub))
+        breaks = np.ones(len(sub), bool)
+        np.not_equal(period[1:], period[:-1] + 1, out=breaks[1:])
+        breaks[sub.starts[:-1][sub.counts > 0]] = True
+        run = spare(place - np.maximum.accumulate(np.where(breaks, place, 0)) + 1)
+        now = PERIODS[self.unit](sub.chunk.zone.to_local(span.ends))[:, None]
+        lasts = pick(period, span.stop - 1, span.some) >= now - 1
+        return np.stack([np.where(lasts, pick(run, span.stop - 1, span.some), 0), span.reduce(np.maximum, run, 0)])
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Joined(Spec):
+    """The cohort of a customer: local year and month (1 to 12) of the first interaction."""
+
+    def __post_init__(self) -> None:
+        if self.windows != (ALL,):
+            raise DataContractError("A cohort is told of the whole past. Leave over() out.")
+
+    @property
+    def theme(self) -> str:
+        return "tenure"
+
+    def features(self, vocabulary: Vocabulary) -> list[Feature]:
+        """Two columns."""
+        stem = "_".join([self.title or "joined", *([self.where.label] if self.where else [])])
         return [
-            x for w in self.windows for x in _rhythm(chunk.sub(self.where).over(w), chunk.visits(self.where).over(w))
+            Feature(f"{stem}_{part}", f"{part} of the first {self.one}", plain=part == "year")
+            for part in ("year", "month")
         ]
 
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        told = _First(self.where)
+        return [plan.ask(told, window(ALL), part) for part in (0, 1)]
 
-def _rhythm(every: Span, visits: Span) -> list[Float]:
-    """The five numbers from all rows of a window and from those that open a day.
 
-    A window that starts inside a day already begun holds that day too, though not the row that opened it.
-    """
-    sub: Sub = visits.sub
-    gap = np.diff(sub.day, prepend=sub.day[:1]).astype(np.float64)
-    start = visits.start - every.begun  # the visit of the first day
-    gaps = visits.stop - start - 1
-    some = gaps > 0
-    mean = quotient(np.where(some, pick(sub.day, visits.stop - 1, some) - pick(sub.day, start, some), np.nan), gaps)
-    since = days(sub.chunk.at[:, None] - pick(every.sub.time, every.stop - 1, every.some))
-    inner = np.minimum(start + 1, visits.stop)
-    return [
-        mean,
-        row_spread(gap, inner, visits.stop),
-        segments(np.maximum, gap, inner, visits.stop, np.nan),
-        pick(gap, visits.stop - 1, some),
-        quotient(since, mean),
-    ]
+@final
+@dataclass(frozen=True)
+class _First:
+    """Year and month of the first row."""
+
+    where: Where | None
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.sub(self.where)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Shape (2, n, n_customers)."""
+        month = pick(span.sub.period("month"), span.start, span.some)
+        return np.stack([1970 + np.floor_divide(month, 12), np.mod(month, 12) + 1])
+
+
+def _check_unit(unit: str) -> None:
+    if unit not in PERIODS:
+        raise DataContractError(f"Unknown unit {unit!r}. Choose {', '.join(map(repr, PERIODS))}.")
 
 
 def narrowed(where: Where | None, column: str, value: Any) -> Where:

@@ -3,15 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 
 from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, PURCHASE, RATING, RETURN
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Float
-from crmintel.features.engine import Chunk, Span, Sub
+from crmintel.features.days import CLOCK
+from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, window
 from crmintel.features.filters import Where
 from crmintel.features.words import ALL, Feature, counted, literal, when
 from crmintel.interactions.clock import duration
@@ -58,8 +58,8 @@ class Spec(ABC):
     @property
     def columns(self) -> frozenset[str]:
         """The columns of the log that it needs."""
-        own = {getattr(self, f.name) for f in fields(self) if f.name in ("column", "by")} - {None}
-        return frozenset(own) | (self.where.columns if self.where else frozenset())
+        own = {getattr(self, f.name) for f in fields(self) if f.name in ("column", "by")}
+        return frozenset(own - {None, *CLOCK}) | (self.where.columns if self.where else frozenset())
 
     @property
     def vocabularies(self) -> frozenset[str]:
@@ -95,8 +95,8 @@ class Spec(ABC):
         """The columns it makes, in order."""
 
     @abstractmethod
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
-        """The values of these columns, each of shape (n_instants, n_customers)."""
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        """Ask a plan for what it needs; what gives the values of these columns, each of shape (n_instants, n_customers)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +104,8 @@ class Windowed(Spec):
     """A feature that is one number for each window."""
 
     @abstractmethod
-    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
-        """Its value over a window that ends `ago` microseconds before each instant, shape (n_instants, n_customers)."""
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
+        """What gives its value over a window that ends `ago` microseconds before each instant."""
 
     @property
     @abstractmethod
@@ -154,9 +154,9 @@ class Windowed(Spec):
             for w, words in told.items()
         ]
 
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
-        """One array a window."""
-        return [self.told(chunk, w) for w in self.windows]
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        """One answer a window."""
+        return [self.told(plan, w) for w in self.windows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,9 +171,14 @@ class Aggregate(Windowed):
     def window(self, span: Span) -> npt.NDArray[Any]:
         """The value of each slice of rows."""
 
-    def told(self, chunk: Chunk, window: str, ago: int = 0) -> Float:
+    @cached_property
+    def bare(self) -> Self:
+        """The same without windows and words: what is equal then is worked out once."""
+        return replace(self, windows=(ALL,), title=None, phrase=None)
+
+    def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
         """The aggregate of the rows of a window."""
-        return np.asarray(self.window(self.rows(chunk).over(window, ago)), np.float64)
+        return plan.ask(self.bare, window(over, ago))
 
 
 def to_dict(thing: Any) -> Any:

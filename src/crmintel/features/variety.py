@@ -1,15 +1,14 @@
-"""How varied customers are: different values of a column, their mix and the favourite."""
+"""How varied customers are: different values of a column, their mix, the favourite and the first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from crmintel.features.arithmetic import Float, quotient, segments
-from crmintel.features.engine import Chunk, Span, Sub
+from crmintel.features.arithmetic import Float, pick, quotient, segments
+from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, window
+from crmintel.features.filters import Where
 from crmintel.features.spec import Aggregate, Spec, Vocabulary
 from crmintel.features.words import Feature, literal, plural, spoken, when
 from crmintel.interactions.clock import Int
@@ -44,7 +43,8 @@ class Distinct(_Coded):
     def window(self, span: Span) -> npt.NDArray[Any]:
         """Rows whose next row of the same value lies at or after the end of the window."""
         out = np.empty(span.stop.shape)
-        for i, last in enumerate(span.sub.last_of_value(self.column, span.stop)):
+        for i, end in enumerate(span.ends.tolist()):
+            last = span.sub.last_of_value(self.column, end, span.stop[i])
             out[i] = last[span.stop[i]] - last[span.start[i]]
         return out
 
@@ -66,7 +66,7 @@ class Entropy(_Coded):
 
     def window(self, span: Span) -> npt.NDArray[Any]:
         """ln N minus the mean of ln c over rows, c the count of the row's value."""
-        mixed = _of_counts(np.add, span, self.column, lambda c: c * np.log(np.maximum(c, 1)))
+        mixed = _of_counts(np.add, span, self.column, lambda c: c * np.log(c))
         return np.maximum(np.log(np.where(span.some, span.n, np.nan)) - quotient(mixed, span.n), 0.0)
 
 
@@ -87,6 +87,110 @@ class TopShare(_Coded):
         return quotient(_of_counts(np.maximum, span, self.column, lambda c: c), span.n)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Which(Spec):
+    """A value of a column, told as its place in the vocabulary: 0 for its first value, its length for any other, missing for none."""
+
+    column: str
+
+    @property
+    def vocabularies(self) -> frozenset[str]:
+        return frozenset({self.column})
+
+    @property
+    def said(self) -> str:
+        """Which value it is, in words."""
+        raise NotImplementedError
+
+    def features(self, vocabulary: Vocabulary) -> list[Feature]:
+        """One column a window."""
+        stem = self.title or "_".join(
+            [_snake(type(self).__name__), self.column, *([self.where.label] if self.where else [])]
+        )
+        what, values = self.phrase or self.said, (*vocabulary[self.column], "another")
+        return [
+            Feature(
+                f"{stem}_{w}",
+                f"{what}{when(w)}",
+                f"{literal(what + when(w))}: {{value}}",
+                f"no {self.one}{when(w)}",
+                values=values,
+            )
+            for w in self.windows
+        ]
+
+    def code(self, span: Span) -> Float:
+        """The code of the value for each slice of rows; missing for none."""
+        raise NotImplementedError
+
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        told, values = _Code(self), vocabulary[self.column]
+
+        def placed(answer: Answer) -> Answer:
+            def place(chunk: Chunk) -> npt.NDArray[Any]:
+                code = answer(chunk)
+                there = ~np.isnan(code)
+                found = chunk.places(self.column, values)[np.where(there, code, -1).astype(np.int64)]
+                return np.where(there, np.where(found < 0, len(values), found), np.nan)
+
+            return place
+
+        return [placed(plan.ask(told, window(w))) for w in self.windows]
+
+
+@final
+@dataclass(frozen=True)
+class _Code:
+    """What `Which` asks for: a code, whatever it is called in the vocabulary."""
+
+    which: Which
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.sub(self.which.where, code=self.which.column)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        return self.which.code(span)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Top(Which):
+    """The most frequent value of a column; of equally frequent ones the first by name."""
+
+    @property
+    def said(self) -> str:
+        return f"favourite {spoken(self.column)} of {self.of}"
+
+    def code(self, span: Span) -> Float:
+        return favourite(span, self.column)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FirstValue(Which):
+    """The value of a column in the earliest interaction that has one."""
+
+    @property
+    def said(self) -> str:
+        return f"{spoken(self.column)} of the first {self.one}"
+
+    def code(self, span: Span) -> Float:
+        return pick(span.sub.code(self.column), span.start, span.some)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class LastValue(Which):
+    """The value of a column in the latest interaction that has one."""
+
+    @property
+    def said(self) -> str:
+        return f"{spoken(self.column)} of the last {self.one}"
+
+    def code(self, span: Span) -> Float:
+        return pick(span.sub.code(self.column), span.stop - 1, span.some)
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Share(Spec):
@@ -104,32 +208,57 @@ class Share(Spec):
         told = [(v, w, f"{what} {v} among {self.of}{when(w)}") for v in vocabulary[self.column] for w in self.windows]
         return [Feature(f"{stem}={v}_{w}", words, f"{literal(words)}: {{value}}") for v, w, words in told]
 
-    def compute(self, chunk: Chunk, vocabulary: Vocabulary) -> list[Float]:
-        """Counts of (customer, value) over counts of rows: one pass a window, whatever the number of values."""
-        sub = chunk.sub(self.where)
-        held = chunk.part.vocabulary.get(self.column, pa.array([], pa.large_string()))
-        values = pa.array(vocabulary[self.column], held.type)
-        place = pc.fill_null(pc.index_in(held, values), -1).to_numpy(zero_copy_only=False)
-        shares = [self._shares(sub, np.append(place, -1), len(values), w) for w in self.windows]
-        return [share[:, :, v] for v in range(len(values)) for share in shares]
+    def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
+        """One answer a value and window."""
+        values = vocabulary[self.column]
+        told = _Shares(self.where, self.column, values)
+        return [plan.ask(told, window(w), v) for v in range(len(values)) for w in self.windows]
 
-    def _shares(self, sub: Sub, place: Int, n_values: int, window: str) -> Float:
-        """Shape (n_instants, n_customers, n_values)."""
-        span, n_customers = sub.over(window), len(sub.counts)
-        row = np.arange(len(sub))
-        value = place[sub.code(self.column)] if n_values else np.full(len(sub), -1)
-        cell = sub.each(np.arange(n_customers) * n_values) + value
-        out = np.empty((len(span.start), n_customers, n_values))
-        for i, (start, stop) in enumerate(zip(span.start, span.stop, strict=True)):
-            inside = (value >= 0) & (row >= sub.each(start)) & (row < sub.each(stop))
-            counts = np.bincount(cell[inside], minlength=n_customers * n_values).reshape(n_customers, n_values)
-            out[i] = quotient(counts, np.broadcast_to((stop - start)[:, None], counts.shape))
-        return out
+
+@final
+@dataclass(frozen=True)
+class _Shares:
+    """The shares of some values of a column."""
+
+    where: Where | None
+    column: str
+    values: tuple[str, ...] = field(hash=False)
+
+    def rows(self, chunk: Chunk) -> Sub:
+        return chunk.sub(self.where)
+
+    def window(self, span: Span) -> npt.NDArray[Any]:
+        """Shape (n_values, n, n_customers)."""
+        tally = span.sub.tally(self.column, self.values)
+        counts = tally[:, span.stop] - tally[:, span.start]
+        return quotient(counts, np.broadcast_to(span.n, counts.shape))
+
+
+def share_of_values(span: Span, column: str) -> list[tuple[Int, Int, Int, Int]]:
+    """For each window and instant: how often each (customer, value) occurs, its first row, and the values of each customer."""
+    cuts = zip(span.begins.tolist(), span.ends.tolist(), span.start, span.stop, strict=True)
+    return [span.sub.value_counts(column, *cut) for cut in cuts]
+
+
+def favourite(span: Span, column: str) -> Float:
+    """The code that occurs most often in each slice of rows, the smallest of several; missing for none."""
+    out = np.full(span.start.shape, np.nan)
+    for i, (counts, row, first, last) in enumerate(share_of_values(span, column)):
+        most = segments(np.maximum, np.append(counts, 0), first, last, 0)
+        best = np.flatnonzero(counts == np.repeat(most, last - first))
+        place = best[np.minimum(np.searchsorted(best, first), max(len(best) - 1, 0))] if len(best) else first
+        out[i] = pick(span.sub.code(column), row[place] if len(row) else first, first < last)
+    return out
 
 
 def _of_counts(op: np.ufunc, span: Span, column: str, told: Any) -> Float:
     """``op`` over the values of a column of ``told(rows with that value)``, for each slice of rows."""
-    out = np.zeros(span.start.shape)
-    for i, (counts, first, last) in enumerate(span.value_counts(column)):
-        out[i] = segments(op, told(counts), first[None], last[None], 0.0)[0]
+    out = np.empty(span.start.shape)
+    for i, (counts, _, first, last) in enumerate(share_of_values(span, column)):
+        out[i] = segments(op, np.append(told(counts), 0), first, last, 0.0)
     return out
+
+
+def _snake(name: str) -> str:
+    """``TopValue`` as ``top_value``."""
+    return "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(name))

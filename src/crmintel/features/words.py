@@ -29,6 +29,8 @@ class Feature:
         The sentence of a customer for whom it is missing.
     plain : bool
         Whether a marketer understands it without a lesson; only such features are quoted as reasons.
+    values : tuple of str
+        What the numbers 0, 1, … stand for, where they are no quantity.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Feature:
     quote: str = ""
     absent: str = ""
     plain: bool = True
+    values: tuple[str, ...] = ()
 
     def tell(self, value: float) -> str:
         """The sentence of one customer.
@@ -48,6 +51,8 @@ class Feature:
         """
         if math.isnan(value):
             return self.absent or f"{self.words}: not known yet"
+        if self.values:
+            return self.quote.format(value=self.values[int(value)])
         digits = 0 if abs(value) >= 10 or value == round(value) else 1 if abs(value) >= 1 else 2
         number = f"{value:,.{digits}f}"
         if not self.quote:
