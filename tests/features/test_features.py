@@ -97,14 +97,19 @@ MANY = FeatureSet([
     f.count(), f.total("amount"), f.mean("amount"), f.largest("amount"), f.smallest("amount"), f.spread("amount"), f.first("amount"),
     f.last("amount"), f.first_day("amount"), f.decayed("amount"), f.decayed(), f.distinct("item_id"), f.entropy("item_id"), f.top_share("item_id"),
     f.share("kind"), f.recency(), f.tenure(), f.since(), f.active_days(), f.gaps(), f.trend(f.count(), "30d"), f.trend(f.mean("amount"), "30d"),
-    f.year_ago(f.count(), "30d"), f.year_ago(f.mean("amount"), "30d"), f.ratio(f.count(BUYS), f.count()),
+    f.year_ago(f.count(), "30d"), f.year_ago(f.mean("amount"), "30d"), f.ratio(f.count(BUYS), f.count()), f.active_weeks(), f.streaks(),
+    f.joined(), f.median("amount"), f.drift("amount"), f.slope(f.count(), "30d"), f.difference(f.total("amount", BUYS), f.total("amount", ~BUYS)),
+    f.top("kind"), f.first_value("kind"), f.last_value("kind"), f.response(~BUYS, BUYS), f.resolution(~BUYS, BUYS), f.best_hour(~BUYS, BUYS),
 ])  # fmt: skip
+ELSEWHERE = {catalog.Attribute, catalog.AttributeValue, catalog.OfCustomer}
+"""They need profiles, or a table of pairs."""
 
 
 def test_nothing_is_zero_for_counts_and_totals_only(five):
-    assert {type(s) for s in MANY.specs} == set(catalog.SHIPPED)
+    assert {type(s) for s in MANY.specs} | ELSEWHERE == set(catalog.SHIPPED)
     zero = {"count_all", "total_amount_all", "decayed_amount_30d", "decayed_count_30d", "distinct_item_id_all", "active_days_all",
-            "trend_count_30d", "count_year_ago_30d"}  # fmt: skip
+            "trend_count_30d", "count_year_ago_30d", "active_weeks_all", "week_streak_current", "week_streak_longest", "slope6_count_30d",
+            "total_amount_purchase_less_total_amount_not(purchase)_all", "resolution_not(purchase)_open_all"}  # fmt: skip
     assert set(MANY.freeze(five, "2024-01-13").zeros) == zero
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from crmintel import features as f
 from crmintel.features import FeatureSet, catalog, panel, standard
+from crmintel.features.days import CLOCK_VALUES
 from crmintel.testing import assert_point_in_time
 
 BUYS = f.where(kind="purchase")
@@ -22,12 +23,16 @@ EVERY = FeatureSet([
     f.spread("amount", BUYS), f.first("amount", BUYS), f.last("amount", BUYS), f.first_day("amount", BUYS), f.decayed("amount", BUYS),
     f.distinct("item_id", BUYS).over("90d", "all"), f.entropy("category", BUYS), f.top_share("channel"), f.share("channel").over("90d"),
     f.recency(), f.tenure(), f.since(), f.active_days().over("30d", "all"), f.gaps(BUYS), f.trend(f.count(BUYS), "30d"),
-    f.year_ago(f.count(BUYS), "90d"), f.ratio(f.count(BUYS), f.count()),
+    f.year_ago(f.count(BUYS), "90d"), f.ratio(f.count(BUYS), f.count()), f.active_weeks(), f.streaks(BUYS), f.joined(), f.drift("amount"),
+    f.quantile("amount", 0.9, BUYS).over("90d", "all"), f.slope(f.total("amount"), "30d"), f.difference(f.count(), f.count(BUYS)),
+    f.top("channel"), f.top("local_hour").over("365d"), f.first_value("category"), f.last_value("category"),
+    f.response(~BUYS, BUYS, within="20d"), f.resolution(~BUYS, BUYS), f.best_hour(~BUYS, BUYS).over("365d"), f.share("local_weekday"),
 ])  # fmt: skip
 
 
 def test_the_set_of_these_tests_holds_every_shipped_feature():
-    assert {type(s) for s in EVERY.specs} == set(catalog.SHIPPED)
+    profiled_or_paired = {catalog.Attribute, catalog.AttributeValue, catalog.OfCustomer}
+    assert {type(s) for s in EVERY.specs} | profiled_or_paired == set(catalog.SHIPPED)
 
 
 def same(a, b):
@@ -111,7 +116,10 @@ histories = st.lists(
     "kind": [r[2] for r in rows], "item_id": [str(r[3]) for r in rows], "category": [str(r[3] % 3) for r in rows], "amount": [float(r[3]) for r in rows],
 }))  # fmt: skip
 instants = st.integers(1, 410).map(lambda n: pd.Timestamp("2024-01-01") + pd.Timedelta(hours=6 * n))
-SMALL = FeatureSet([s for s in EVERY.specs if "channel" not in s.columns], {"kind": ("purchase", "visit")})
+SMALL = FeatureSet(
+    [s for s in EVERY.specs if "channel" not in s.columns],
+    {"kind": ("purchase", "visit"), "category": ("0", "1"), **CLOCK_VALUES},
+)
 
 
 @given(histories, instants, st.integers(0, 7))
@@ -149,8 +157,10 @@ def test_counts_and_totals_of_neighbouring_windows_add_up(make, frame, at, days)
 @settings(max_examples=10, deadline=None)
 def test_another_business_zone_moves_calendar_features_only(make, frame, at, zone):
     frame, at = frame.assign(timestamp=frame["timestamp"].dt.tz_localize("UTC")), at.tz_localize("UTC")
-    calendar = (catalog.ActiveDays, catalog.Gaps, catalog.FirstDay)
-    plain = FeatureSet([s for s in SMALL.specs if not isinstance(s, calendar)], SMALL.vocabulary)
+    calendar = (catalog.ActiveDays, catalog.Gaps, catalog.FirstDay, catalog.Streaks, catalog.Joined, catalog.BestHour)
+    clock = {"local_hour", "local_weekday"}
+    told = [s for s in SMALL.specs if not isinstance(s, calendar) and getattr(s, "column", None) not in clock]
+    plain = FeatureSet(told, SMALL.vocabulary)
     same(plain.build(make(frame), at=at), plain.build(make(frame, timezone=zone), at=at))
 
 

@@ -13,12 +13,14 @@ import pytest
 
 from crmintel import features as f
 from crmintel.features import FeatureSet, Spec, catalog, standard, where
+from crmintel.features.days import CLOCK_VALUES
+from crmintel.interactions import Profiles
 
 DAY = 86_400_000_000
 WINDOWS = ("1d", "30d", "365d", "all")
 KINDS, CHANNELS = ("contact", "purchase", "return"), ("app", "shop", "unknown", "web")
 STORES = ("north", "south")
-VOCABULARY = {"kind": KINDS, "channel": CHANNELS, "store": STORES}
+VOCABULARY = {"kind": KINDS, "channel": CHANNELS, "store": STORES, "category": ("cup", "tea"), **CLOCK_VALUES}
 
 # A filter is told twice: to the engine, and in SQL.
 ANY = (None, "true")
@@ -125,6 +127,77 @@ def gaps(cond, window):
             ratio(since(cond, window), usual)]  # fmt: skip
 
 
+def streaks(unit, cond):
+    """The streak that lasts, and the longest, by islands of neighbouring periods."""
+    dates = f"SELECT DISTINCT instant, customer, {unit} AS p FROM past WHERE {cond}"
+    islands = f"SELECT *, p - row_number() OVER (PARTITION BY instant, customer ORDER BY p) AS island FROM ({dates})"
+    runs = f"SELECT instant, customer, count(*) AS n, max(p) AS p FROM ({islands}) GROUP BY instant, customer, island"
+    lasts = f"SELECT instant, customer, sum(n) AS v FROM ({runs}) JOIN clock USING (instant) WHERE p >= now_{unit} - 1 GROUP BY ALL"
+    return [or_zero(lasts), or_zero(f"SELECT instant, customer, max(n) AS v FROM ({runs}) GROUP BY ALL")]
+
+
+def joined(cond):
+    return [each("1970 + floor(min(month) / 12)", cond), each("(min(month) + 12000) % 12 + 1", cond)]
+
+
+def drift(column, cond, window):
+    rows = f"SELECT *, t - min(t) OVER (PARTITION BY instant, customer) AS x FROM past WHERE {cond} AND {column} IS NOT NULL AND {inside(window)}"
+    slope = f"CASE WHEN max(x) > 0 THEN regr_slope({column}, x / {DAY}) END"
+    return f"SELECT instant, customer, {slope} AS v FROM ({rows}) GROUP BY instant, customer"
+
+
+def slope(make, days, bins):
+    """The least-squares slope over windows in a row, from pairs (place, value)."""
+    rows = " UNION ALL ".join(
+        f"SELECT instant, customer, {-k} AS x, v FROM ({make(f'{(k + 1) * days}d', k * days)})" for k in range(bins)
+    )
+    return f"SELECT instant, customer, regr_slope(v, x) AS v FROM ({rows}) GROUP BY ALL"
+
+
+def place(value, column):
+    """The place of a value in the vocabulary; its length for any other."""
+    values = ", ".join(f"'{v}'" for v in VOCABULARY[column])
+    return f"coalesce(nullif(list_position([{values}], {value}), 0), {len(VOCABULARY[column]) + 1}) - 1"
+
+
+def top(column, name, cond, window):
+    counts = f"SELECT instant, customer, {column} AS c, count(*) AS n FROM past WHERE {cond} AND {column} IS NOT NULL AND {inside(window)} GROUP BY ALL"
+    first = f"SELECT instant, customer, c FROM ({counts}) QUALIFY row_number() OVER (PARTITION BY instant, customer ORDER BY n DESC, c) = 1"
+    return f"SELECT instant, customer, {place('c', name) if name == column else 'c'} AS v FROM ({first})"
+
+
+def one_value(which, column, cond, window):
+    value = f"arg_{which}({column}, place) FILTER ({column} IS NOT NULL)"
+    found = each(value, cond, window)
+    return f"SELECT instant, customer, CASE WHEN v IS NOT NULL THEN {place('v', column)} END AS v FROM ({found})"
+
+
+def answered(contacts, answers, window, within):
+    """Contacts of a window with the time of their first later answer, if it came in time and before the instant."""
+    limit = "" if within is None else f"AND a.t < c.t + {within} * {DAY}"
+    after = f"SELECT instant, customer, t FROM past WHERE {answers}"
+    return f"""SELECT c.instant, c.customer, c.t, c.hour, c.place, min(a.t) AS answer FROM (SELECT * FROM past WHERE {contacts} AND {inside(window)}) c
+        LEFT JOIN ({after}) a ON a.instant = c.instant AND a.customer = c.customer AND a.t > c.t {limit} GROUP BY ALL"""
+
+
+def response(contacts, answers, window, within):
+    rows = answered(contacts, answers, window, within)
+    rate = f"count(answer) / nullif(count(*) FILTER (answer IS NOT NULL OR t + {within} * {DAY} <= instant), 0)"
+    return [f"SELECT instant, customer, {v} AS v FROM ({rows}) GROUP BY ALL" for v in (rate, "avg(answer - t) / 3600000000")]
+
+
+def resolution(contacts, answers, window):
+    rows = answered(contacts, answers, window, None)
+    took = f"SELECT instant, customer, avg(answer - t) / {DAY} AS v FROM ({rows}) GROUP BY ALL"
+    return [took, or_zero(f"SELECT instant, customer, count(*) - count(answer) AS v FROM ({rows}) GROUP BY ALL")]
+
+
+def best_hour(contacts, answers, window, within):
+    rows = answered(contacts, answers, window, within)
+    counts = f"SELECT instant, customer, hour, count(*) AS n FROM ({rows}) WHERE answer IS NOT NULL GROUP BY ALL"
+    return f"SELECT instant, customer, hour AS v FROM ({counts}) QUALIFY row_number() OVER (PARTITION BY instant, customer ORDER BY n DESC, hour) = 1"
+
+
 # ---- What each spec says: (spec, one query a column). `OF` holds simple aggregates of a number.
 
 OF = {
@@ -180,6 +253,7 @@ def cases(columns):
         for column, values in {"channel": CHANNELS, "kind": KINDS, "store": STORES}.items():
             if column in columns:
                 yield f.share(column, keep).over("365d"), [share(column, v, cond, "365d") for v in values]
+    yield from more_cases(columns)
     yield f.since("kind"), [since(f"kind = '{v}'") for v in KINDS]
     yield f.since("channel", BUYS[0]), [since(f"{BUYS[1]} AND channel = '{v}'") for v in CHANNELS]
     yield (
@@ -212,6 +286,41 @@ def cases(columns):
         rate.over("90d", "all"),
         over(lambda w: ratio(total("amount", RETURNS[1], w), count(BUYS[1], w)), "90d", "all"),
     )
+
+
+def more_cases(columns):
+    """Streaks, cohorts, quantiles, slopes, favourites and answers."""
+    contacts, visits = where(kind="contact"), where(kind=["visit", "view", "purchase"])
+    to, by = "kind = 'contact'", "kind IN ('visit', 'view', 'purchase')"
+    for keep, cond in (ANY, BUYS, ODD):
+        for unit in ("day", "week", "month"):
+            yield f.streaks(keep, unit=unit), streaks(unit, cond)
+        yield f.joined(keep), joined(cond)
+        for unit, days in (("week", f.active_weeks(keep)), ("month", f.active_months(keep))):
+            yield days.over("30d", "all"), over(lambda w, u=unit, c=cond: distinct(u, c, w), "30d", "all")
+        yield f.slope(f.count(keep), "30d", bins=5), [slope(lambda w, u, c=cond: count(c, w, u), 30, 5)]
+        yield f.difference(f.count(keep), f.active_days(keep)), [minus(count(cond, "all"), distinct("day", cond, "all"))]
+        yield f.share_where(f.weekend(), keep).over("90d"), [ratio(count(f"{cond} AND weekday IN (5, 6)", "90d"), count(cond, "90d"))]
+        yield f.share("local_weekday", keep).over("365d"), [each(f"count(*) FILTER (weekday = {d}) / count(*)", cond, "365d") for d in range(7)]
+        yield f.entropy("local_hour", keep).over("365d"), [entropy("hour", cond, "365d")]
+        yield f.top("local_hour", keep), [top("hour", "local_hour", cond, "all")]
+        for column in {"channel", "category", "store"} & columns:
+            yield f.top(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: top(k, k, c, w), "90d", "all")
+            yield f.first_value(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: one_value("min", k, c, w), "90d", "all")
+            yield f.last_value(column, keep), [one_value("max", column, cond, "all")]
+        for column in {"amount", "rating", "mark"} & columns:
+            for q in (0.5, 0.9, 0):
+                yield f.quantile(column, q, keep).over("90d", "all"), over(lambda w, k=column, c=cond, q=q: each(f"quantile_cont({k}, {q})", c, w), "90d", "all")
+            yield f.drift(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: drift(k, c, w), "90d", "all")
+    yield f.median("amount").named("middle", "middle").over("30d"), [each("quantile_cont(amount, 0.5)", "true", "30d")]
+    for within in (1, 30):
+        yield f.response(contacts, visits, within=f"{within}d").named(f"r{within}", "").over("90d", "all"), [
+            q for w in ("90d", "all") for q in response(to, by, w, within)
+        ]
+        yield f.best_hour(contacts, visits, within=f"{within}d").named(f"b{within}", "").over("90d", "all"), [
+            best_hour(to, by, w, within) for w in ("90d", "all")
+        ]
+    yield f.resolution(contacts, visits).over("30d", "all"), [q for w in ("30d", "all") for q in resolution(to, by, w)]
 
 
 def standard_sql(names):
@@ -273,7 +382,8 @@ class Oracle:
         local = utc.dt.tz_convert(world.zone).dt.tz_localize(None)
         frame = raw.rename(columns={"customer_id": "customer"}).drop(columns=["timestamp", "known_at"], errors="ignore").assign(
             stamp=utc.dt.tz_convert("UTC").dt.tz_localize(None), day=(local.dt.floor("D") - pd.Timestamp("1970-01-01")).dt.days,
-            weekday=local.dt.day_of_week, hour=local.dt.hour, known=raw["known_at"].dt.tz_convert("UTC").dt.tz_localize(None) if "known_at" in raw else pd.NaT,
+            weekday=local.dt.day_of_week, hour=local.dt.hour, month=local.dt.year * 12 + local.dt.month - 1970 * 12 - 1,
+            week=((local.dt.floor("D") - pd.Timestamp("1969-12-29")).dt.days // 7), known=raw["known_at"].dt.tz_convert("UTC").dt.tz_localize(None) if "known_at" in raw else pd.NaT,
         )  # fmt: skip
         self.at = [a.tz_localize(world.zone, ambiguous=True).tz_convert("UTC").tz_localize(None) for a in world.at]
         self.con = duckdb.connect(config={"threads": 1})
@@ -288,6 +398,13 @@ class Oracle:
             CREATE TABLE log AS SELECT *, row_number() OVER (ORDER BY customer, t, {ties}) AS place FROM clean;
             CREATE TABLE past AS SELECT instant, log.* FROM log JOIN (SELECT epoch_us(stamp) AS instant FROM instants) ON t < instant AND known_t < instant;
             CREATE TABLE people AS SELECT DISTINCT instant, customer FROM past""")
+        here = pd.DatetimeIndex(world.at)
+        clock = pd.DataFrame({
+            "stamp": self.at, "now_day": (here.floor("D") - pd.Timestamp("1970-01-01")).days, "now_month": (here.year - 1970) * 12 + here.month - 1,
+            "now_week": (here.floor("D") - pd.Timestamp("1969-12-29")).days // 7,
+        })  # fmt: skip
+        self.con.register("clock_frame", pa.Table.from_pandas(clock, preserve_index=False))
+        self.con.execute("CREATE TABLE clock AS SELECT * EXCLUDE (stamp), epoch_us(stamp) AS instant FROM clock_frame")
 
     def people(self):
         return self.con.execute("SELECT customer, instant FROM people ORDER BY customer, instant").fetchall()
@@ -369,7 +486,30 @@ def test_every_standard_feature_is_what_sql_says(world, oracle):
 
 def test_every_shipped_kind_of_feature_has_a_query():
     told = {type(s) for s, _ in cases({"amount", "category", "channel", "kind", "order_id", "item_id"})}
-    assert told == set(catalog.SHIPPED) == set(declared(Spec))
+    elsewhere = {catalog.Attribute, catalog.AttributeValue, catalog.OfCustomer}
+    assert told | elsewhere == set(catalog.SHIPPED) == set(declared(Spec))
+
+
+def test_attributes_are_those_that_held_at_the_instant(world, oracle):
+    rng = np.random.default_rng(3)
+    who = pd.Series(world.log.customers[1:]).sample(frac=3, replace=True, random_state=1).reset_index(drop=True)
+    at = pd.Series(world.at)[rng.integers(0, len(world.at), len(who))].reset_index(drop=True)
+    frame = pd.DataFrame({
+        "customer_id": who, "valid_from": at + pd.to_timedelta(rng.integers(-3, 4, len(who)), "D"),
+        "income": np.where(rng.random(len(who)) < 0.8, rng.normal(size=len(who)), np.nan),
+        "plan": np.where(rng.random(len(who)) < 0.8, rng.choice(["gold", "basic", "none"], len(who)), None),
+    }).drop_duplicates(["customer_id", "valid_from"])  # fmt: skip
+    profiles = Profiles.read(frame, timezone=world.zone)
+    features = FeatureSet([f.attribute("income"), f.attribute_value("plan"), f.count()], {"profile.plan": ("basic", "gold")})
+    with pytest.warns(UserWarning, match="have no profile"):
+        table = features.build(world.log, at=world.at, profiles=profiles)
+    stamps = frame["valid_from"].dt.tz_localize(world.zone, ambiguous=True, nonexistent="shift_forward").dt.tz_convert("UTC").dt.tz_localize(None)
+    told = pa.Table.from_pandas(frame.assign(valid_from=stamps), preserve_index=False)
+    oracle.con.register("profiles", told)
+    latest = "SELECT instant, customer, p.* FROM people JOIN profiles p ON customer_id = customer AND epoch_us(valid_from) < instant QUALIFY row_number() OVER (PARTITION BY instant, customer ORDER BY valid_from DESC) = 1"
+    plan = "CASE plan WHEN 'basic' THEN 0 WHEN 'gold' THEN 1 WHEN 'none' THEN 2 END"
+    table.attrs["at"] = sorted(world.at)
+    agrees(table, oracle, [f"SELECT instant, customer, {v} AS v FROM ({latest})" for v in ("income", plan)] + [count("true", "all")])
 
 
 def declared(base):

@@ -38,7 +38,9 @@ def pick(x: npt.NDArray[np.generic], row: Int, there: Bool) -> Float:
     """Values at rows; missing where there is none."""
     if not len(x):
         return np.full(row.shape, np.nan)
-    return np.where(there, x[np.where(there, row, 0)], np.nan)
+    out = x.take(row, mode="clip").astype(np.float64)
+    out[~there] = np.nan
+    return out
 
 
 def quotient(a: Numbers, b: Numbers) -> Float:
@@ -55,7 +57,7 @@ def days(micro: Int | Float) -> Float:
 def prefix(mask: npt.NDArray[Any]) -> Int:
     """How many rows before each row, and before the end, are meant; or the sum of a whole number over them."""
     out = np.zeros(len(mask) + 1, np.int64)
-    np.cumsum(mask, out=out[1:])
+    np.cumsum(mask.view(np.int8) if mask.dtype == bool else mask, out=out[1:])
     return out
 
 
@@ -76,7 +78,7 @@ def row_spread(x: Float, start: Int, stop: Int) -> Float:
     return out
 
 
-def spread_out(value: Float, start: Int, stop: Int, length: int) -> Float:
+def spread_out(value: npt.NDArray[Any], start: Int, stop: Int, length: int) -> npt.NDArray[Any]:
     """The value of each slice, on its rows; 0 on rows between slices."""
     counts = np.zeros(2 * len(start) + 1, np.int64)
     counts[0], counts[1::2] = start[0] if len(start) else 0, stop - start

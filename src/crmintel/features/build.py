@@ -2,19 +2,21 @@
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import Any, final, overload
 
 import numpy as np
 import pandas as pd
 
 from crmintel.columns import AT, CUSTOMER
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.features import filters
+from crmintel.features.attribute import PROFILE
 from crmintel.features.catalog import SHIPPED
 from crmintel.features.days import CLOCK_VALUES
 from crmintel.features.engine import Answer, Plan
@@ -23,7 +25,8 @@ from crmintel.features.panel import Panel
 from crmintel.features.spec import Spec, from_dict, to_dict
 from crmintel.features.table import Table
 from crmintel.features.words import Feature
-from crmintel.interactions import InteractionLog
+from crmintel.interactions import InteractionLog, Part
+from crmintel.interactions.profiles import Profiles
 from crmintel.interactions.size import size
 
 FORMAT = 1
@@ -101,16 +104,29 @@ class FeatureSet:
         """A table of feature and sentence."""
         return pd.DataFrame([(f.name, f.words) for f in self.features], columns=["feature", "meaning"])
 
-    def freeze(self, log: InteractionLog, at: Any) -> "FeatureSet":
+    def freeze(self, log: InteractionLog, at: Any, *, profiles: Profiles | None = None) -> "FeatureSet":
         """The same features with vocabularies taken from what was known before the (first) instant.
 
         The twelve most frequent values of a column become features; equal counts go by name.
         """
         asked = frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary)
         clock = {c: CLOCK_VALUES[c] for c in asked if c in CLOCK_VALUES and c not in log.columns}
-        wanted = sorted(asked - set(clock))
-        counts: dict[str, Counter[str]] = {c: Counter() for c in wanted}
+        attributes = {c.removeprefix(PROFILE): c for c in asked if c.startswith(PROFILE)}
+        wanted = sorted(asked - set(clock) - set(attributes.values()))
+        counts: dict[str, Counter[str]] = {c: Counter() for c in [*wanted, *attributes.values()]}
         cut = int(instants(at, log.zone)[0])
+        if attributes:
+            if profiles is None:
+                raise DataContractError(
+                    "A feature is an attribute of customers. Give freeze() or build() their profiles."
+                )
+            past = profiles.part.between(None, cut)
+            for name, key in attributes.items():
+                if name not in past.codes:
+                    raise DataContractError(
+                        f"The profiles have no name {name!r}. They have {', '.join(past.codes) or 'none'}."
+                    )
+                counts[key].update(_counted(past, name))
         for part in log.parts(wanted) if wanted else ():
             past = part.between(None, cut)
             for column in wanted:
@@ -118,29 +134,30 @@ class FeatureSet:
                     raise DataContractError(
                         f"The log has no column {column!r} to take values from. It has {', '.join(log.columns)}."
                     )
-                codes = past.codes[column]
-                found = np.bincount(codes[codes >= 0], minlength=len(past.vocabulary[column]))
-                counts[column].update(
-                    {v: int(n) for v, n in zip(past.vocabulary[column].to_pylist(), found, strict=True) if n}
-                )
+                counts[column].update(_counted(past, column))
         fixed = {
             c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES])
             for c, n in counts.items()
         }
         return replace(self, vocabulary={**self.vocabulary, **clock, **fixed})
 
+    @overload
     def build(
-        self,
-        log: InteractionLog,
-        at: Any,
-        *,
-        customers: Iterable[Any] | None = None,
-        by: str | Sequence[str] = CUSTOMER,
-        threads: int = 2,
-        memory: str | int | None = None,
-        out: str | Path | None = None,
+        self, log: InteractionLog, at: Any, *, customers: Iterable[Any] | None = None, by: str | Sequence[str] = CUSTOMER,
+        profiles: Profiles | None = None, threads: int = 2, memory: str | int | None = None, out: None = None, progress: bool = False,
+    ) -> pd.DataFrame: ...  # fmt: skip
+
+    @overload
+    def build(
+        self, log: InteractionLog, at: Any, *, customers: Iterable[Any] | None = None, by: str | Sequence[str] = CUSTOMER,
+        profiles: Profiles | None = None, threads: int = 2, memory: str | int | None = None, out: str | Path, progress: bool = False,
+    ) -> Path: ...  # fmt: skip
+
+    def build(
+        self, log: InteractionLog, at: Any, *, customers: Iterable[Any] | None = None, by: str | Sequence[str] = CUSTOMER,
+        profiles: Profiles | None = None, threads: int = 2, memory: str | int | None = None, out: str | Path | None = None,
         progress: bool = False,
-    ) -> Any:
+    ) -> pd.DataFrame | Path:  # fmt: skip
         """The features of every customer known before each instant.
 
         Parameters
@@ -152,6 +169,8 @@ class FeatureSet:
         by : str or pair of str
             Whose features: ``"customer_id"``, ``"item_id"`` (or another column of names: then `customer_id` is a column like
             others, so that ``distinct("customer_id")`` counts buyers), or ``("customer_id", "item_id")``.
+        profiles : Profiles, optional
+            What is known of customers beside what they did, for features that are attributes.
         threads : int
             Threads over chunks of customers; the result does not depend on it.
         memory : str or int, optional
@@ -175,14 +194,15 @@ class FeatureSet:
             If a column is missing, an instant is doubled, a customer identifier has another kind than the log's, the table
             is larger than `memory`, or the folder holds something else.
         """
-        ready = self if self.frozen else self.freeze(log, at)
+        ready = self if self.frozen else self.freeze(log, at, profiles=profiles)
         when = instants(at, log.zone)
         keys = _keys(by, customers)
         wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique().sort_values()
         if wanted is not None:
             same_kind(wanted, log)
         plan, answers = ready._program
-        panel = Panel(ready.columns - {CUSTOMER}, when, answers, plan.backs, keys, wanted)
+        panel = Panel(ready.columns - {CUSTOMER}, when, answers, plan.backs, keys, wanted, profiles)
+        _compare(profiles, log)
         several = isinstance(at, Iterable) and not isinstance(at, str)
         table = Table(ready.names, ready.zeros, ready.fingerprint, panel, log)
         if out is not None:
@@ -199,7 +219,7 @@ class FeatureSet:
     @property
     def zeros(self) -> list[str]:
         """The features whose value for nothing is 0 rather than missing."""
-        return [f.name for s in self.specs for f in s.features(self.vocabulary) if s.zero_of_nothing]
+        return [name for s in self.specs for name in s.zeros(self.vocabulary)]
 
     def _need_frozen(self) -> None:
         if not self.frozen:
@@ -243,6 +263,13 @@ class FeatureSet:
         )
 
 
+def _counted(part: Part, column: str) -> dict[str, int]:
+    """How often each value of a column occurs."""
+    codes = part.codes[column]
+    found = np.bincount(codes[codes >= 0], minlength=len(part.vocabulary[column]))
+    return {str(v): int(n) for v, n in zip(part.vocabulary[column].to_pylist(), found, strict=True) if n}
+
+
 def _keys(by: str | Sequence[str], customers: Any) -> tuple[str, ...]:
     """Whose features are asked for."""
     keys = (by,) if isinstance(by, str) else tuple(by)
@@ -253,3 +280,16 @@ def _keys(by: str | Sequence[str], customers: Any) -> tuple[str, ...]:
     if customers is not None and keys != (CUSTOMER,):
         raise DataContractError(f"customers= lists whose rows are wanted by {CUSTOMER!r} only. Leave it or by= out.")
     return keys
+
+
+def _compare(profiles: Profiles | None, log: InteractionLog) -> None:
+    """Say how many customers have no profile: their attributes are missing, and their rows stay."""
+    if profiles is not None:
+        absent, idle = profiles.compared(log.customers)
+        if absent or idle:
+            warnings.warn(
+                f"{absent:,} of {len(log.customers):,} customers of the log have no profile: their attributes are missing. "
+                f"{idle:,} profiles belong to customers without interactions.",
+                DataContractWarning,
+                stacklevel=3,
+            )

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from crmintel.features.attribute import Attribute, AttributeValue
 from crmintel.features.compare import Difference, OfCustomer, Ratio, Slope, Trend, YearAgo, ratio
 from crmintel.features.numbers import (
     Count,
@@ -17,18 +18,19 @@ from crmintel.features.numbers import (
     Spread,
     Total,
 )
+from crmintel.features.response import BestHour, Resolution, Response
 from crmintel.features.rhythm import ActiveDays, Gaps, Joined, Recency, Since, Streaks, Tenure
 from crmintel.features.spec import Spec
 from crmintel.features.variety import Distinct, Entropy, FirstValue, LastValue, Share, Top, TopShare
 
 SHIPPED: Final[tuple[type[Spec], ...]] = (
-    ActiveDays, Count, Decayed, Difference, Distinct, Drift, Entropy, First, FirstDay, FirstValue, Gaps, Joined, Largest, Last,
-    LastValue, Mean, OfCustomer, Quantile, Ratio, Recency, Share, Since, Slope, Smallest, Spread, Streaks, Tenure, Top, TopShare,
-    Total, Trend, YearAgo,
+    ActiveDays, Attribute, AttributeValue, BestHour, Count, Decayed, Difference, Distinct, Drift, Entropy, First, FirstDay, FirstValue,
+    Gaps, Joined, Largest, Last, LastValue, Mean, OfCustomer, Quantile, Ratio, Recency, Resolution, Response, Share, Since, Slope,
+    Smallest, Spread, Streaks, Tenure, Top, TopShare, Total, Trend, YearAgo,
 )  # fmt: skip
 
 __all__ = [
-    "SHIPPED", "ActiveDays", "Count", "Decayed", "Difference", "Distinct", "Drift", "Entropy", "First", "FirstDay", "FirstValue",
-    "Gaps", "Joined", "Largest", "Last", "LastValue", "Mean", "OfCustomer", "Quantile", "Ratio", "Recency", "Share", "Since", "Slope",
+    "SHIPPED", "ActiveDays", "Attribute", "AttributeValue", "BestHour", "Count", "Decayed", "Difference", "Distinct", "Drift", "Entropy", "First", "FirstDay", "FirstValue",
+    "Gaps", "Joined", "Largest", "Last", "LastValue", "Mean", "OfCustomer", "Quantile", "Ratio", "Recency", "Resolution", "Response", "Share", "Since", "Slope",
     "Smallest", "Spread", "Streaks", "Tenure", "Top", "TopShare", "Total", "Trend", "YearAgo", "ratio",
 ]  # fmt: skip

@@ -187,7 +187,7 @@ class Slope(_Shifted):
         answers = [self.inner.told(plan, over, ago + k * length(over)) for k in range(self.bins)]
         centred = (self.bins - 1) / 2 - np.arange(self.bins)  # the latest window comes first
         weights = centred / (centred**2).sum()
-        return lambda chunk: sum(w * a(chunk) for w, a in zip(weights, answers, strict=True))  # type: ignore[return-value]
+        return lambda chunk: sum(w * a(chunk) for w, a in zip(weights, answers, strict=True))
 
 
 @final

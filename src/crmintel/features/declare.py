@@ -55,6 +55,25 @@ def spread(column: str, where: Where | None = None) -> c.Spread:
     return c.Spread(column=column, where=where)
 
 
+def median(column: str, where: Where | None = None) -> c.Quantile:
+    """Median of a number."""
+    return c.Quantile(column=column, where=where)
+
+
+def quantile(column: str, q: float, where: Where | None = None) -> c.Quantile:
+    """Quantile of a number, linear between neighbours.
+
+    >>> quantile("amount", 0.9).over("90d").features({})[0].name
+    'quantile0.9_amount_90d'
+    """
+    return c.Quantile(column=column, q=q, where=where)
+
+
+def drift(column: str, where: Where | None = None) -> c.Drift:
+    """Least-squares slope of a number over time, a day; such as whether ratings rise."""
+    return c.Drift(column=column, where=where)
+
+
 def first(column: str, where: Where | None = None) -> c.First:
     """Earliest value of a number."""
     return c.First(column=column, where=where)
@@ -80,6 +99,26 @@ def active_days(where: Where | None = None) -> c.ActiveDays:
     return c.ActiveDays(where=where)
 
 
+def active_weeks(where: Where | None = None) -> c.ActiveDays:
+    """Local weeks, from Monday on, with an interaction."""
+    return c.ActiveDays(where=where, unit="week")
+
+
+def active_months(where: Where | None = None) -> c.ActiveDays:
+    """Local calendar months with an interaction."""
+    return c.ActiveDays(where=where, unit="month")
+
+
+def streaks(where: Where | None = None, *, unit: str = "week") -> c.Streaks:
+    """Local days, weeks or months in a row with an interaction: the streak that still lasts, and the longest ever."""
+    return c.Streaks(where=where, unit=unit)
+
+
+def joined(where: Where | None = None) -> c.Joined:
+    """The cohort: local year and month of the first interaction."""
+    return c.Joined(where=where)
+
+
 def gaps(where: Where | None = None) -> c.Gaps:
     """The rhythm of days with an interaction, five features."""
     return c.Gaps(where=where)
@@ -88,6 +127,40 @@ def gaps(where: Where | None = None) -> c.Gaps:
 def trend(feature: Windowed, window: str) -> c.Trend:
     """A feature over a window minus the same over the window before."""
     return c.Trend(inner=feature, windows=(window,))
+
+
+def slope(feature: Windowed, window: str, *, bins: int = 6) -> c.Slope:
+    """Least-squares slope of a feature over several windows in a row, a window.
+
+    >>> slope(count(), "30d", bins=3).features({})[0].words
+    'slope of interactions over the last 3 times 30 days'
+    """
+    return c.Slope(inner=feature, windows=(window,), bins=bins)
+
+
+def difference(top: Windowed, bottom: Windowed) -> c.Difference:
+    """One feature less another over the same windows, such as points earned less points redeemed."""
+    return c.Difference(top=top, bottom=bottom)
+
+
+def share_of_customer(feature: Windowed) -> c.OfCustomer:
+    """A feature of a (customer, item) pair as a share of the customer's own: of the total of `amount`, the share of wallet."""
+    return c.OfCustomer(inner=feature, windows=feature.windows)
+
+
+def share_where(condition: Where, among: Where | None = None) -> c.Ratio:
+    """The share of interactions that meet a condition, such as ``share_where(weekend(), buys)``.
+
+    >>> from crmintel.features import weekend, where
+    >>> share_where(weekend(), where(kind="purchase")).over("90d").features({})[0].words
+    'share at the weekend among purchases in the last 90 days'
+    """
+    both = condition if among is None else among & condition
+    of = "interactions" if among is None else among.words
+    stem = "_".join(["share", condition.label, *([among.label] if among else [])])
+    return c.Ratio(top=count(both), bottom=count(among)).named(
+        stem, f"share {condition.condition or condition.words} among {of}"
+    )
 
 
 def year_ago(feature: Windowed, *windows: str) -> c.YearAgo:
@@ -112,6 +185,46 @@ def entropy(column: str, where: Where | None = None) -> c.Entropy:
 def top_share(column: str, where: Where | None = None) -> c.TopShare:
     """Share of the most frequent value of a column."""
     return c.TopShare(column=column, where=where)
+
+
+def top(column: str, where: Where | None = None) -> c.Top:
+    """The most frequent value of a column, as its place in the vocabulary: ``top("channel")`` is the preferred channel."""
+    return c.Top(column=column, where=where)
+
+
+def first_value(column: str, where: Where | None = None) -> c.FirstValue:
+    """The first value of a column, as its place in the vocabulary."""
+    return c.FirstValue(column=column, where=where)
+
+
+def last_value(column: str, where: Where | None = None) -> c.LastValue:
+    """The latest value of a column, as its place in the vocabulary."""
+    return c.LastValue(column=column, where=where)
+
+
+def response(contacts: Where, answers: Where, *, within: str = "7d") -> c.Response:
+    """Response to contacts or promotions: the share answered within a time, and the mean hours until the answer."""
+    return c.Response(where=contacts, answers=answers, within=within)
+
+
+def best_hour(contacts: Where, answers: Where, *, within: str = "7d") -> c.BestHour:
+    """The local hour whose contacts were answered most often."""
+    return c.BestHour(where=contacts, answers=answers, within=within)
+
+
+def resolution(complaints: Where, resolutions: Where) -> c.Resolution:
+    """Mean days from complaint to resolution, and complaints still open."""
+    return c.Resolution(where=complaints, answers=resolutions)
+
+
+def attribute(name: str) -> c.Attribute:
+    """A number from the customer's profile, as it was at the instant."""
+    return c.Attribute(attribute=name)
+
+
+def attribute_value(name: str) -> c.AttributeValue:
+    """A name from the customer's profile, as it was at the instant, as its place in the vocabulary."""
+    return c.AttributeValue(attribute=name)
 
 
 def decayed(column: str | None = None, where: Where | None = None, *, half_life: str = "30d") -> c.Decayed:

@@ -16,10 +16,13 @@ from crmintel.features.filters import Both, Either, Not, Where
 from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
 from crmintel.interactions.clock import Int
+from crmintel.interactions.profiles import Profiles
 
 T = TypeVar("T")
 SCALE: Final = 100.0
 """Money is counted in hundredths where that is exact: sums of whole numbers are the same in every order."""
+EVER: Final = int(np.iinfo(np.int64).min)
+NEVER: Final = int(np.iinfo(np.int64).max)
 _LARGEST = 2.0**40
 _FAR, _MANY = 2**24, 2**14
 
@@ -58,6 +61,10 @@ class Chunk(_Memory):
         The business clock.
     backs : iterable of int
         How far before the instants windows begin and end, where that is known: their bounds are found together.
+    owners : Owners, optional
+        Whom pairs belong to.
+    profiles : Profiles, optional
+        What is known of customers beside what they did.
 
     Notes
     -----
@@ -65,8 +72,12 @@ class Chunk(_Memory):
     sort key, which would overflow 63 bits at 20,000 customers times 30 years of microseconds.
     """
 
-    def __init__(self, part: Part, at: Int, zone: Zone, backs: Iterable[int] = (), owners: "Owners | None" = None) -> None:
+    def __init__(
+        self, part: Part, at: Int, zone: Zone, backs: Iterable[int] = (), owners: "Owners | None" = None,
+        profiles: Profiles | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._profiles = profiles
         self.part, self.at, self.zone, self.owners = part, at, zone, owners
         self._backs = tuple(backs)
 
@@ -108,6 +119,23 @@ class Chunk(_Memory):
     def local(self) -> Int:
         """Local microseconds of each row."""
         return self.zone.to_local(self.part.time)
+
+    @cached_property
+    def later(self) -> Int:
+        """For each row the customer's first row that is later in time; the end of the customer's rows where there is none."""
+        new = np.ones(len(self.part), bool)
+        np.not_equal(self.part.time[1:], self.part.time[:-1], out=new[1:])
+        new[self.part.starts[:-1]] = True
+        return np.append(np.flatnonzero(new), len(new))[prefix(new)[1:]]
+
+    @cached_property
+    def attributes(self) -> tuple[Part, Int, Bool]:
+        """The versions of what is known of each customer, the one that holds at each instant, and whether there is one."""
+        if self._profiles is None:
+            raise DataContractError("A feature is an attribute of customers. Give build() their profiles.")
+        part = self._profiles.of(self.part.customers)
+        stop = Chunk(part, self.at, self.zone).before(self.at)
+        return part, stop - 1, stop > part.starts[:-1]
 
     def mask(self, where: Where) -> Bool:
         """Which rows meet a filter; the parts of composed filters are looked at once."""
@@ -289,51 +317,55 @@ class Sub(_Memory):
         return self.once(("exact", column), lambda: Exact(self, self.number(column)[:-1]))
 
     def next_same(self, column: str) -> Int:
-        """Row of the same customer's next row with the same code; past the end where there is none."""
+        """Time of the same customer's next row with the same code; never, where there is none."""
 
         def make() -> Int:
-            order, new = self.by_value(column)
-            out = np.full(len(self), len(self), np.int64)
-            same = np.flatnonzero(~new[1:])
-            out[order[same]] = order[same + 1]
+            order, time, groups = self.by_value(column)
+            out = np.empty(len(self), np.int64)
+            following = np.append(time[1:], NEVER)
+            following[groups[1:] - 1] = NEVER
+            out[order] = following
             return out
 
         return self.once(("next", column), make)
 
-    def last_of_value(self, column: str, end: int, stop: Int) -> Int:
-        """How many rows before each row are the last of their value before `stop`, the rows at `end`; one pass for all windows."""
-        return self.once(("last", column, end), lambda: prefix(self.next_same(column) >= self.each(stop)))
+    def last_of_value(self, column: str, end: int) -> Int:
+        """How many rows before each row have no later row of their value before `end`; one pass for all windows."""
+        return self.once(("last", column, end), lambda: prefix(self.next_same(column) >= end))
 
-    def by_value(self, column: str) -> tuple[Int, Bool]:
-        """Rows ordered by (customer, code, time), and whether each opens a new (customer, code)."""
+    def by_value(self, column: str) -> tuple[Int, Int, Int]:
+        """Rows ordered by (customer, code, time), their times, and the places where a new (customer, code) begins."""
 
-        def make() -> tuple[Int, Bool]:
+        def make() -> tuple[Int, Int, Int]:
             code = self.code(column).astype(np.int64)
             key = self.each(np.arange(len(self.counts)) * (int(code.max(initial=0)) + 1)) + code
             order, key = sorted_rows(key)
             new = np.ones(len(order), bool)
             np.not_equal(key[1:], key[:-1], out=new[1:])
-            return order, new
+            return order, self.time[order], np.flatnonzero(new)
 
         return self.once(("by", column), make)
 
-    def by_number(self, column: str) -> Int:
-        """Rows ordered by (customer, number)."""
-        who = self.each(np.arange(len(self.counts)))
-        return self.once(("ordered", column), lambda: np.lexsort((self.number(column)[:-1], who)))
+    def by_number(self, column: str) -> tuple[Int, Int]:
+        """Rows ordered by (customer, number), and their times."""
 
-    def value_counts(self, column: str, begin: int, end: int, start: Int, stop: Int) -> tuple[Int, Int, Int, Int]:
-        """How often each (customer, value) occurs in a window, its first row, and where the values of a customer start and stop.
+        def make() -> tuple[Int, Int]:
+            order = np.lexsort((self.number(column)[:-1], self.each(np.arange(len(self.counts)))))
+            return order, self.time[order]
+
+        return self.once(("ordered", column), make)
+
+    def value_counts(self, column: str, begin: int, end: int) -> tuple[Int, Int, Int, Int]:
+        """How often each (customer, value) occurs in a window, a row of it, and where the values of a customer start and stop.
 
         Values outside the window leave no zeros behind: they would change the order of a sum, and so its last bits.
         """
 
         def make() -> tuple[Int, Int, Int, Int]:
-            order, new = self.by_value(column)
-            groups = np.flatnonzero(new)
+            order, time, groups = self.by_value(column)
             edges = np.searchsorted(groups, self.starts)  # a customer's rows keep their places in the order
-            inside = (order >= self.each(start)) & (order < self.each(stop))
-            counts = np.add.reduceat(inside, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
+            within = inside(time, begin, end)
+            counts = np.add.reduceat(within, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
             some = counts > 0
             there = prefix(some)[edges]
             return counts[some], order[groups[some]], there[:-1], there[1:]
@@ -377,6 +409,12 @@ class Exact:
         return prefix(self._off), prefix(self._off * self._off)
 
 
+def inside(time: Int, begin: int, end: int) -> Bool:
+    """Which times lie in ``[begin, end)``."""
+    early: Bool = time < end
+    return early if begin == EVER else early & (time >= begin)
+
+
 Window = tuple[int | None, int]
 """From how far to how far before the instant, in microseconds; from None for the whole past."""
 
@@ -390,7 +428,7 @@ def window(name: str, ago: int = 0) -> Window:
 class Span(_Memory):
     """The rows of each customer in some windows: ``start`` to ``stop`` (exclusive), both (n_windows × n_instants, n_customers).
 
-    `begins` and `ends` tell the windows' cuts, shape (n_windows × n_instants,); the whole past begins at the least integer.
+    `begins` and `ends` tell the windows' cuts, shape (n_windows × n_instants,); the whole past begins at `EVER`.
     """
 
     def __init__(
@@ -403,17 +441,30 @@ class Span(_Memory):
     def of(cls, sub: Sub, windows: tuple[Window, ...]) -> "Span":
         """The rows of windows, one below the other."""
         at = sub.chunk.at
-        begins = [at - far if far is not None else np.full(len(at), _EVER) for far, _ in windows]
-        starts, stops = [sub.bound(far) for far, _ in windows], [sub.bound(near) for _, near in windows]
         if len(windows) == 1:
-            return cls(sub, starts[0], stops[0], begins[0], at - windows[0][1], windows)
+            far, near = windows[0]
+            begins = at - far if far is not None else np.full(len(at), EVER)
+            return cls(sub, sub.bound(far), sub.bound(near), begins, at - near, windows)
+        begins = [at - far if far is not None else np.full(len(at), EVER) for far, _ in windows]
+        starts, stops = [sub.bound(far) for far, _ in windows], [sub.bound(near) for _, near in windows]
         ends = [at - near for _, near in windows]
-        return cls(sub, *(np.concatenate(x) for x in (starts, stops, begins, ends)), windows)
+        start, stop, begin, end = (np.concatenate(x) for x in (starts, stops, begins, ends))
+        return cls(sub, start, stop, begin, end, windows)
 
     @cached_property
     def n(self) -> Int:
         """How many rows."""
         return self.stop - self.start
+
+    def difference(self, x: Int) -> Int:
+        """What prefix sums grow by; each bound is looked up once, though many windows end at it."""
+        if not self.windows:
+            return x[self.stop] - x[self.start]
+        places = {back: i for i, back in enumerate(dict.fromkeys(b for pair in self.windows for b in pair))}
+        found = x[np.stack([self.sub.bound(back) for back in places])]
+        far, near = ([places[b] for b in backs] for backs in zip(*self.windows, strict=True))
+        grown: Int = found[near] - found[far]
+        return grown.reshape(self.start.shape)
 
     @cached_property
     def some(self) -> Bool:
@@ -427,9 +478,9 @@ class Span(_Memory):
     def total(self, column: str) -> Float:
         """The sum of a number; 0 for none."""
         exact = self.sub.exact(column)
-        out: Float = (exact.sums[self.stop] - exact.sums[self.start]) / SCALE
+        out: Float = self.difference(exact.sums) / SCALE
         if exact.odd is not None:
-            odd = exact.odd[self.stop] > exact.odd[self.start]
+            odd = self.difference(exact.odd) > 0
             out[odd] = segments(np.add, self.sub.number(column), self.start[odd], self.stop[odd], 0.0)
         return out
 
@@ -437,11 +488,11 @@ class Span(_Memory):
         """The sample standard deviation of a number; missing for fewer than two, exactly 0 for equal ones."""
         exact, n = self.sub.exact(column), self.n
         first, second = exact.offsets
-        total, squares = first[self.stop] - first[self.start], second[self.stop] - second[self.start]
+        total, squares = self.difference(first), self.difference(second)
         inexact = (n >= _MANY) | (squares.astype(np.float64) * n >= 2.0**62)
         for bad in (exact.odd, exact.far):
             if bad is not None:
-                inexact |= bad[self.stop] > bad[self.start]
+                inexact |= self.difference(bad) > 0
         parts = np.where(inexact, 0, n * squares - total * total)
         out = np.sqrt(quotient_of_pairs(parts, n)) / SCALE
         for i in np.flatnonzero(inexact.any(axis=1)):
@@ -452,16 +503,14 @@ class Span(_Memory):
 
     def begun(self, unit: str = "day") -> Bool:
         """Whether the window starts inside a day, week or month that an earlier row has opened."""
-        return self.some & ~np.append(self.sub.opens(unit), True)[self.start]
-
-
-_EVER: Final = np.iinfo(np.int64).min
+        out: Bool = self.some & ~np.append(self.sub.opens(unit), True)[self.start]
+        return out
 
 
 def quotient_of_pairs(parts: Int, n: Int) -> Float:
     """``parts / (n (n − 1))``; missing for fewer than two rows."""
-    out = np.full(n.shape, np.nan)
-    return np.divide(parts, n * (n - 1.0), out=out, where=n > 1)
+    out: Float = np.divide(parts, n * (n - 1.0), out=np.full(n.shape, np.nan), where=n > 1)
+    return out
 
 
 Answer = Callable[[Chunk], npt.NDArray[Any]]

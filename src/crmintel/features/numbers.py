@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, segments, spare, spread_out
-from crmintel.features.engine import Chunk, Span, Sub
+from crmintel.features.engine import Chunk, Span, Sub, inside
 from crmintel.features.spec import Aggregate, Vocabulary
 from crmintel.features.words import Feature, in_words, length, literal, spoken
-from crmintel.interactions.clock import Int
 
 
 @final
@@ -125,11 +124,11 @@ class Quantile(_Number):
     def window(self, span: Span) -> npt.NDArray[Any]:
         """The values of each customer in order, those outside the window left out."""
         sub, out = span.sub, np.empty(span.start.shape)
-        order = sub.by_number(self.column)
+        order, time = sub.by_number(self.column)
         x = sub.number(self.column)[order]
-        for i, (start, stop) in enumerate(zip(span.start, span.stop, strict=True)):
-            inside = (order >= sub.each(start)) & (order < sub.each(stop))
-            values, first, n = x[inside], prefix(inside)[sub.starts[:-1]], stop - start
+        for i, n in enumerate(span.n):
+            within = inside(time, int(span.begins[i]), int(span.ends[i]))
+            values, first = x[within], prefix(within)[sub.starts[:-1]]
             place = self.q * (n - 1)
             low = np.floor(place).astype(np.int64)
             a, b = (pick(values, first + np.minimum(low + k, n - 1), n > 0) for k in (0, 1))
@@ -153,7 +152,7 @@ class Drift(_Number):
         sub, out = span.sub, np.empty(span.start.shape)
         x, moments = sub.number(self.column), spare(sub.time)
         for i, (start, stop) in enumerate(zip(span.start, span.stop, strict=True)):
-            n, t = stop - start, days(moments - span.ends[i])
+            n, t = stop - start, days(moments - spread_out(moments[start], start, stop, len(moments)))
             dx, dt = (
                 v - spread_out(quotient(segments(np.add, v, start, stop, np.nan), n), start, stop, len(v))
                 for v in (x, t)
@@ -238,14 +237,32 @@ class Decayed(Aggregate):
         return chunk.sub(self.where, number=self.column)
 
     def window(self, span: Span) -> npt.NDArray[Any]:
-        """Weights of the rows before each instant, summed; rows at or after it are cut to weight 1, and belong to no slice."""
-        sub, out = span.sub, np.empty(span.start.shape)
-        for i, end in enumerate(span.ends.tolist()):
-            weight = sub.once(("decay", self.half_life, end), lambda end=end: self._weights(sub.time, end))  # type: ignore[misc]
-            x = weight if self.column is None else weight * sub.number(self.column)
-            out[i] = segments(np.add, x, span.start[i], span.stop[i], 0.0)
+        """Weights grow from each customer's first row, so that one pass serves all instants; the end of the slice scales them."""
+        sub, half = span.sub, length(self.half_life)
+        age, weight = sub.once(("decay", half), lambda: _weights(sub, half))
+        x = weight if self.column is None else weight * sub.number(self.column)
+        last = np.maximum(span.stop - 1, 0)
+        out = span.reduce(np.add, x, 0.0)
+        if len(sub):
+            out *= np.exp2(-age[last]) * np.exp2((sub.time[np.minimum(last, len(sub) - 1)] - span.ends[:, None]) / half)
+            out[~span.some] = 0.0
+        steep = span.some & (age[last] > _STEEP)
+        for i in np.flatnonzero(steep.any(axis=1)):
+            direct = spare(np.exp2(np.minimum(sub.time - span.ends[i], 0) / half))
+            direct = direct if self.column is None else direct * sub.number(self.column)
+            here = steep[i]
+            out[i, here] = segments(np.add, direct, span.start[i, here], span.stop[i, here], 0.0)
         return out
 
-    def _weights(self, time: Int, end: int) -> Float:
-        """The weight of each row, and a spare cell."""
-        return spare(np.exp2(np.minimum(time - end, 0) / length(self.half_life)))
+
+_STEEP = 900.0
+"""Half-lives after which a weight grows too large for a float, and every instant needs weights of its own."""
+
+
+def _weights(sub: Sub, half: int) -> tuple[Float, Float]:
+    """Half-lives since the customer's first row, and two to their power, for each row and a spare cell."""
+    some = sub.counts > 0
+    first = np.zeros(len(some), np.int64)
+    first[some] = sub.time[sub.starts[:-1][some]]
+    age = spare((sub.time - sub.each(first)) / half)
+    return age, np.exp2(np.minimum(age, _STEEP))

@@ -19,13 +19,15 @@ from crmintel.features.engine import Answer, Chunk, Owners
 from crmintel.features.regroup import keyed, paired
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int
+from crmintel.interactions.profiles import Profiles
 
 CHUNK_ROWS: Final = 150_000
 """Rows of a chunk: small enough for the cache, large enough that calls do not show."""
 CHUNK_CELLS: Final = 40_000
 """The most rows that a chunk may give."""
 
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @final
@@ -47,6 +49,8 @@ class Panel:
         The columns whose values each have rows: the customer, an item, or the customer and an item.
     only : Index, optional
         The customers wanted.
+    profiles : Profiles, optional
+        What is known of customers beside what they did.
     """
 
     columns: frozenset[str]
@@ -55,6 +59,7 @@ class Panel:
     backs: tuple[int, ...]
     by: tuple[str, ...] = (CUSTOMER,)
     only: pd.Index | None = None
+    profiles: Profiles | None = None
 
     @property
     def pairs(self) -> bool:
@@ -68,22 +73,33 @@ class Panel:
         for part in parts:
             yield part if self.only is None else _restricted(part, self.only)
 
-    def rows(self, part: Part, zone: Zone) -> "Rows":
-        """The rows of some customers."""
-        rows = self._rows(part, self.at, zone)
+    def size(self, part: Part) -> int:
+        """How many rows some customers will have; pairs are not counted."""
+        if not len(part):
+            return 0
+        known = part.time if part.known_at is None else np.maximum(part.time, part.known_at)
+        first = np.minimum.reduceat(known, part.starts[:-1])
+        return int(np.searchsorted(np.sort(first), self.at).sum())
+
+    def rows(self, part: Part, zone: Zone, into: Float | None = None) -> "Rows":
+        """The rows of some customers; their values `into` an array, if there is one."""
         if part.known_at is None:
-            return rows
+            return self._rows(part, self.at, zone, into)
+        rows = self._rows(part, self.at, zone)
         for i, at in enumerate(self.at.tolist()):
             late = (part.time < at) & (part.known_at >= at)
             if late.any():  # the customers concerned are told anew, by what was known of them
                 touched = np.add.reduceat(late, part.starts[:-1], dtype=np.int64) > 0
                 known = part.take(np.repeat(touched, np.diff(part.starts)) & (part.known_at < at))
                 rows = rows.mended(self._rows(known, self.at[i : i + 1], zone), i, touched)
-        return rows
+        if into is None:
+            return rows
+        into[:] = rows.values
+        return Rows(rows.keys, rows.which, into)
 
-    def _rows(self, part: Part, at: Int, zone: Zone) -> "Rows":
+    def _rows(self, part: Part, at: Int, zone: Zone, into: Float | None = None) -> "Rows":
         """The rows of everybody with a past at an instant, by key and instant."""
-        chunk = Chunk(part, at, zone, self.backs)
+        chunk = Chunk(part, at, zone, self.backs, profiles=self.profiles)
         keys: tuple[tuple[pa.Array, Int], ...]
         if self.pairs:
             pairs, owner, value = paired(part, self.by[1])
@@ -96,9 +112,9 @@ class Panel:
         past = chunk.bounds(0) > chunk.part.starts[:-1]
         who, which = np.nonzero(past.T)
         cell = which * past.shape[1] + who
-        values = np.empty((len(self.answers), len(cell)))
+        values = np.empty((len(self.answers), len(cell))) if into is None else into
         for out, answer in zip(values, self.answers, strict=True):
-            out[:] = answer(chunk).reshape(-1)[cell]
+            out[:] = answer(chunk).reshape(-1).take(cell)
         chunk.forget()
         if self.pairs:
             parent.forget()
@@ -131,20 +147,26 @@ class Rows:
 
 
 def run(
-    log: InteractionLog, panel: Panel, *, threads: int, progress: bool, skip: Callable[[int, Part], bool] | None = None,
+    log: InteractionLog, panel: Panel, *, threads: int, progress: bool,
+    skip: Callable[[int, Part], bool] = lambda number, part: False, room: Callable[[int], Float] | None = None,
 ) -> Iterator[tuple[int, Rows]]:  # fmt: skip
-    """The rows of each chunk and the number of the part it belongs to, in order; parts to `skip` are left out."""
+    """The rows of each chunk and the number of the part it belongs to, in order.
+
+    Parts to `skip` are left out. `room` gives an array for the values of a number of rows; it is asked in order.
+    """
     with _bar(max(len(log), 1) if progress else 0) as advance:
 
-        def tasks() -> Iterator[tuple[int, Part]]:
+        def tasks() -> Iterator[tuple[int, Part, Float | None]]:
             for number, part in enumerate(panel.parts(log)):
-                if skip is not None and skip(number, part):
+                if skip(number, part):
                     advance(len(part))
                     continue
-                yield from ((number, chunk) for chunk in chunks(part, len(panel.at)))
+                for chunk in chunks(part, len(panel.at)):
+                    yield number, chunk, None if room is None else room(panel.size(chunk))
 
-        def told(task: tuple[int, Part]) -> tuple[int, int, Rows]:
-            return task[0], len(task[1]), panel.rows(task[1], log.zone)
+        def told(task: tuple[int, Part, Float | None]) -> tuple[int, int, Rows]:
+            number, chunk, into = task
+            return number, len(chunk), panel.rows(chunk, log.zone, into)
 
         for number, n, rows in in_order(told, tasks(), threads):
             advance(n)

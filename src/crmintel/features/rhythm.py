@@ -41,7 +41,7 @@ class ActiveDays(Aggregate):
 
     def window(self, span: Span) -> npt.NDArray[Any]:
         opened = span.sub.opened(self.unit)
-        return opened[span.stop] - opened[span.start] + span.begun(self.unit)
+        return span.difference(opened) + span.begun(self.unit)
 
 
 @final

@@ -44,9 +44,8 @@ class Spec(ABC):
 
     def over(self, *windows: str) -> Self:
         """The same over other windows."""
-        for window in windows:
-            if window != ALL:
-                duration(window)
+        for name in set(windows) - {ALL}:
+            duration(name)
         if not windows or len(set(windows)) < len(windows):
             raise DataContractError("over() needs windows that differ, such as over('30d', 'all').")
         return replace(self, windows=windows)
@@ -79,6 +78,10 @@ class Spec(ABC):
     def zero_of_nothing(self) -> bool:
         """Whether its value is 0, not missing, for a customer without a past."""
         return False
+
+    def zeros(self, vocabulary: Vocabulary) -> list[str]:
+        """The columns that are 0, not missing, for a customer without a past."""
+        return [f.name for f in self.features(vocabulary)] if self.zero_of_nothing else []
 
     @property
     def of(self) -> str:

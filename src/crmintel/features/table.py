@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
+from crmintel.features.arithmetic import Float
 from crmintel.features.instants import stamps
 from crmintel.features.panel import Panel, Rows, run
 from crmintel.interactions import InteractionLog, Part
@@ -57,20 +58,23 @@ class Table:
         DataContractError
             If it would be larger than `limit` bytes.
         """
-        rows = self._size() if self.panel.by == (CUSTOMER,) else 0
+        alone = self.panel.by == (CUSTOMER,)
+        rows = sum(self.panel.size(p) for p in self.panel.parts(self.log, read=False)) if alone else 0
         if limit is not None and 8 * rows * len(self.names) > limit:
             raise DataContractError(
                 f"The table has {rows:,} rows and {len(self.names)} features, {8 * rows * len(self.names) / 1e9:.1f} GB: "
                 'more than memory allows. Write it to files with out="features/", or allow more.'
             )
-        values, found, n = np.empty((len(self.names), rows)), list[Rows](), 0
-        for _, block in run(self.log, self.panel, threads=threads, progress=progress):
-            if rows:  # into its place: the parts of a large table are never held beside the whole
-                values[:, n : n + len(block)] = block.values
-                block = Rows(block.keys, block.which, values[:, n : n + len(block)])
-            found.append(block)
-            n += len(block)
-        if found and not rows:
+        values, taken = np.empty((len(self.names), rows)), [0]
+
+        def room(n: int) -> Float:
+            """Blocks are written to their place at once: beside the whole there is never a second copy."""
+            taken.append(taken[-1] + n)
+            return values[:, taken[-2] : taken[-1]]
+
+        blocks = run(self.log, self.panel, threads=threads, progress=progress, room=room if alone else None)
+        found = [block for _, block in blocks]
+        if found and not alone:
             values = np.concatenate([b.values for b in found], axis=1)
         index, order = self._index(found)
         table = pd.DataFrame((values if order is None else values[:, order]).T, index, self.names, copy=False)
@@ -132,7 +136,9 @@ class Table:
                     f"The folder {folder.name!r} holds a table of other features, instants or customers. Choose another folder."
                 )
         elif any(folder.iterdir()):
-            raise DataContractError(f"The folder {folder.name!r} holds files of something else. Choose an empty folder.")
+            raise DataContractError(
+                f"The folder {folder.name!r} holds files of something else. Choose an empty folder."
+            )
         for left in folder.glob("*.tmp"):
             left.unlink()
         _write_json(manifest, {**self._story, "complete": False})
@@ -152,7 +158,9 @@ class Table:
 
     def _arrow(self, rows: Rows) -> pa.Table:
         """Rows with their keys as columns."""
-        data = {name: values.take(pa.array(codes)) for name, (values, codes) in zip(self.panel.by, rows.keys, strict=True)}
+        data = {
+            name: values.take(pa.array(codes)) for name, (values, codes) in zip(self.panel.by, rows.keys, strict=True)
+        }
         data[AT] = pa.array(self._stamps[rows.which])
         table = pa.table(data | dict(zip(self.names, map(pa.array, rows.values), strict=True)))
         self._mark(table)
@@ -181,29 +189,23 @@ class Table:
     def _silence(self, cells: Int) -> pd.DataFrame:
         """Rows of customers without a past, by the rule for nothing."""
         assert self.panel.only is not None
-        index = pd.MultiIndex.from_arrays([self.panel.only[cells[:, 0]], self._stamps[cells[:, 1]]], names=[CUSTOMER, AT])
+        index = pd.MultiIndex.from_arrays(
+            [self.panel.only[cells[:, 0]], self._stamps[cells[:, 1]]], names=[CUSTOMER, AT]
+        )
         table = pd.DataFrame(np.nan, index, self.names)
         table[self.zeros] = 0.0
         return table
 
     def _with_silent(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows for everybody asked for."""
-        full = pd.MultiIndex.from_product([self.panel.only, pd.DatetimeIndex(self._stamps)], names=[CUSTOMER, AT])  # type: ignore[list-item]
+        full: pd.MultiIndex = pd.MultiIndex.from_product(
+            [self.panel.only, pd.DatetimeIndex(self._stamps)], names=[CUSTOMER, AT]
+        )
         out = table.reindex(full)
         missing = ~full.isin(table.index)
         if missing.any():
             out.loc[missing, self.zeros] = 0.0
         return out
-
-    def _size(self) -> int:
-        """How many rows the customers of the log will have."""
-        rows = 0
-        for part in self.panel.parts(self.log, read=False):
-            if len(part):
-                known = part.time if part.known_at is None else np.maximum(part.time, part.known_at)
-                first = np.sort(np.minimum.reduceat(known, part.starts[:-1]))
-                rows += int(np.searchsorted(first, self.panel.at).sum())
-        return rows
 
     def _index(self, found: list[Rows]) -> tuple[pd.MultiIndex, Int | None]:
         """The sorted index of rows, and their order where they are not in it."""
@@ -215,8 +217,8 @@ class Table:
         codes = [*(code for _, code in keys), np.concatenate([r.which for r in found])]
         order = None if _rising(codes) else np.lexsort(codes[::-1])
         index = pd.MultiIndex(
-            [*(pd.Index(values.to_pandas()) for values, _ in keys), instants],
-            codes if order is None else [c[order] for c in codes],
+            [*(pd.Index(values.to_pandas()) for values, _ in keys), instants],  # type: ignore[list-item]
+            codes if order is None else [c[order] for c in codes],  # type: ignore[arg-type, misc]
             names=[*self.panel.by, AT],
             verify_integrity=False,
         )
@@ -253,7 +255,7 @@ def _check(part: Part) -> str:
     value = 0
     for array in (part.starts, part.time, part.known_at, *part.codes.values(), *part.numbers.values()):
         if array is not None:
-            value = zlib.crc32(np.ascontiguousarray(array), value)
+            value = zlib.crc32(np.ascontiguousarray(array).data, value)
     for values in (part.customers, *part.vocabulary.values()):
         value = zlib.crc32(pa.record_batch([values], ["x"]).serialize(), value)
     return f"{len(part)}-{value:08x}"

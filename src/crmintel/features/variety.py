@@ -1,5 +1,6 @@
 """How varied customers are: different values of a column, their mix, the favourite and the first."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -44,7 +45,7 @@ class Distinct(_Coded):
         """Rows whose next row of the same value lies at or after the end of the window."""
         out = np.empty(span.stop.shape)
         for i, end in enumerate(span.ends.tolist()):
-            last = span.sub.last_of_value(self.column, end, span.stop[i])
+            last = span.sub.last_of_value(self.column, end)
             out[i] = last[span.stop[i]] - last[span.start[i]]
         return out
 
@@ -98,16 +99,16 @@ class Which(Spec):
         return frozenset({self.column})
 
     @property
+    @abstractmethod
     def said(self) -> str:
         """Which value it is, in words."""
-        raise NotImplementedError
 
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
         """One column a window."""
         stem = self.title or "_".join(
             [_snake(type(self).__name__), self.column, *([self.where.label] if self.where else [])]
         )
-        what, values = self.phrase or self.said, (*vocabulary[self.column], "another")
+        what, values = self.phrase or self.said, (*vocabulary[self.column], OTHER)
         return [
             Feature(
                 f"{stem}_{w}",
@@ -119,23 +120,27 @@ class Which(Spec):
             for w in self.windows
         ]
 
+    @abstractmethod
     def code(self, span: Span) -> Float:
         """The code of the value for each slice of rows; missing for none."""
-        raise NotImplementedError
 
     def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
         told, values = _Code(self), vocabulary[self.column]
 
         def placed(answer: Answer) -> Answer:
-            def place(chunk: Chunk) -> npt.NDArray[Any]:
-                code = answer(chunk)
-                there = ~np.isnan(code)
-                found = chunk.places(self.column, values)[np.where(there, code, -1).astype(np.int64)]
-                return np.where(there, np.where(found < 0, len(values), found), np.nan)
-
-            return place
+            return lambda chunk: named(answer(chunk), chunk.places(self.column, values), len(values))
 
         return [placed(plan.ask(told, window(w))) for w in self.windows]
+
+
+OTHER = "another"
+
+
+def named(code: Float, places: Int, n: int) -> Float:
+    """Codes as places in a vocabulary of `n` values: `n` for a code outside it, missing for none."""
+    there = ~np.isnan(code)
+    found = places[np.where(there, code, -1).astype(np.int64)]
+    return np.where(there, np.where(found < 0, n, found), np.nan)
 
 
 @final
@@ -236,7 +241,7 @@ class _Shares:
 
 def share_of_values(span: Span, column: str) -> list[tuple[Int, Int, Int, Int]]:
     """For each window and instant: how often each (customer, value) occurs, its first row, and the values of each customer."""
-    cuts = zip(span.begins.tolist(), span.ends.tolist(), span.start, span.stop, strict=True)
+    cuts = zip(span.begins.tolist(), span.ends.tolist(), strict=True)
     return [span.sub.value_counts(column, *cut) for cut in cuts]
 
 
