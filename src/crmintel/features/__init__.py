@@ -46,7 +46,8 @@ from crmintel.features.declare import (
 )  # fmt: skip
 from crmintel.features.filters import Where
 from crmintel.features.instants import monthly
-from crmintel.features.labels import churned, next_items, orders, spend
+from crmintel.features.labels import bought, churned, next_items, orders, responded, spend, time_to_event
+from crmintel.features.screen import Screening, screen
 from crmintel.features.spec import Spec
 from crmintel.features.standard import standard
 from crmintel.features.where import between, night, weekend, where
@@ -55,6 +56,7 @@ from crmintel.features.words import Feature
 __all__ = [
     "Feature",
     "FeatureSet",
+    "Screening",
     "Spec",
     "Where",
     "active_days",
@@ -64,6 +66,7 @@ __all__ = [
     "attribute_value",
     "best_hour",
     "between",
+    "bought",
     "churned",
     "count",
     "decayed",
@@ -89,7 +92,9 @@ __all__ = [
     "ratio",
     "recency",
     "resolution",
+    "responded",
     "response",
+    "screen",
     "share",
     "share_of_customer",
     "share_where",
@@ -101,6 +106,7 @@ __all__ = [
     "standard",
     "streaks",
     "tenure",
+    "time_to_event",
     "top",
     "top_share",
     "total",

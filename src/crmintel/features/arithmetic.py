@@ -45,8 +45,10 @@ def pick(x: npt.NDArray[np.generic], row: Int, there: Bool) -> Float:
 
 def quotient(a: Numbers, b: Numbers) -> Float:
     """Quotients; missing where the divisor is 0 or missing."""
-    out = np.full(np.shape(b), np.nan)
-    return np.divide(a, b, out=out, where=np.not_equal(b, 0))
+    zero = np.equal(b, 0)
+    out: Float = np.divide(a, b, where=~zero, out=np.empty(zero.shape))
+    out[zero] = np.nan
+    return out
 
 
 def days(micro: Int | Float) -> Float:

@@ -12,8 +12,9 @@ from typing import Any, final, overload
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from crmintel.columns import AT, CUSTOMER
+from crmintel.columns import AT, CUSTOMER, KNOWN
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.features import filters
 from crmintel.features.attribute import PROFILE
@@ -25,7 +26,8 @@ from crmintel.features.panel import Panel
 from crmintel.features.spec import Spec, from_dict, to_dict
 from crmintel.features.table import Table
 from crmintel.features.words import Feature
-from crmintel.interactions import InteractionLog, Part
+from crmintel.interactions import InteractionLog, Part, Policies, Zone
+from crmintel.interactions.few import few, frame_of
 from crmintel.interactions.profiles import Profiles
 from crmintel.interactions.size import size
 
@@ -95,7 +97,7 @@ class FeatureSet:
         """What each feature speaks of: the sentence of its declaration, without a window."""
         return {f.name: s.theme for s in self.specs for f in s.features(self.vocabulary)}
 
-    @property
+    @cached_property
     def columns(self) -> frozenset[str]:
         """The columns of the log that it reads."""
         return frozenset(c for s in self.specs for c in s.columns)
@@ -210,6 +212,65 @@ class FeatureSet:
         frame = table.frame(None if memory is None else size(memory), threads=threads, progress=progress)
         return frame if several else frame.droplevel(AT)
 
+    def online(
+        self, events: Any, at: Any = None, *, timezone: str = "UTC", policies: Policies = Policies(),
+        profiles: Profiles | None = None,
+    ) -> pd.DataFrame:  # fmt: skip
+        """The features of the few customers in some events, now: what `build` says, without making a log first.
+
+        Parameters
+        ----------
+        events : DataFrame, mapping of columns, list of mappings, or InteractionLog
+            Everything that the customers did, under our column names. What is unusual in them goes through
+            `InteractionLog.read`, and is forgiven or refused there.
+        at : instant, optional
+            Now, if not given.
+        timezone : str
+            The business zone.
+        policies : Policies
+            What to do with rows that break a rule.
+        profiles : Profiles, optional
+            What is known of the customers beside what they did.
+
+        Returns
+        -------
+        DataFrame of float64
+            Indexed by customer; customers without a row before `at` are not in it.
+
+        Raises
+        ------
+        DataContractError
+            If the set is not frozen, or the events break a rule that no policy forgives.
+
+        Examples
+        --------
+        >>> from crmintel import features as f
+        >>> events = pd.DataFrame({"customer_id": [7, 7], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-03"])})
+        >>> FeatureSet([f.recency(), f.count()]).online(events, at="2024-01-04")
+                     recency_days  count_all
+        customer_id
+        7                     1.0        2.0
+        """
+        self._need_frozen()
+        if isinstance(events, InteractionLog):
+            return self.build(events, at=pd.Timestamp.now("UTC") if at is None else at, profiles=profiles, threads=1)
+        zone, frame = Zone(timezone), frame_of(events)
+        part = few(frame, zone, self.columns) if isinstance(frame, pd.DataFrame) else None
+        if part is None:
+            keep = sorted(self.columns - set(KNOWN))
+            log = InteractionLog.read(frame, timezone=timezone, policies=policies, keep=keep)
+            return self.online(log, at, profiles=profiles)
+        when = np.array([zone.instant(pd.Timestamp.now("UTC") if at is None else at)])
+        plan, answers = self._program
+        rows = Panel(frozenset(), when, answers, plan.backs, profiles=profiles).rows(part, zone)
+        customers, code = rows.keys[0]
+        index = pd.Index(customers.to_pandas()[code], name=CUSTOMER)
+        return pd.DataFrame(rows.values.T, index, self._columns, copy=False)
+
+    @cached_property
+    def _columns(self) -> pd.Index:
+        return pd.Index(self.names)
+
     @cached_property
     def _program(self) -> tuple[Plan, list[Answer]]:
         """What is worked out together, and what gives each column."""
@@ -285,7 +346,8 @@ def _keys(by: str | Sequence[str], customers: Any) -> tuple[str, ...]:
 def _compare(profiles: Profiles | None, log: InteractionLog) -> None:
     """Say how many customers have no profile: their attributes are missing, and their rows stay."""
     if profiles is not None:
-        absent, idle = profiles.compared(log.customers)
+        everybody = pa.array(log.customers, log.store.schema.field(CUSTOMER).type)
+        absent, idle = profiles.compared(everybody)
         if absent or idle:
             warnings.warn(
                 f"{absent:,} of {len(log.customers):,} customers of the log have no profile: their attributes are missing. "

@@ -7,12 +7,11 @@ from typing import Any, Final, Protocol, TypeVar, final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import Bool, Float, prefix, row_spread, segments, spare
 from crmintel.features.days import CLOCK, PERIODS
-from crmintel.features.filters import Both, Either, Not, Where
+from crmintel.features.filters import Both, Either, Not, Where, places
 from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
 from crmintel.interactions.clock import Int
@@ -27,6 +26,9 @@ _LARGEST = 2.0**40
 _FAR, _MANY = 2**24, 2**14
 
 
+_NOTHING = object()
+
+
 class _Memory:
     """Things that are worked out once, by key."""
 
@@ -35,9 +37,10 @@ class _Memory:
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """The thing of a key, made at the first call."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]  # type: ignore[no-any-return]
+        kept = self._kept.get(key, _NOTHING)
+        if kept is _NOTHING:
+            kept = self._kept[key] = make()
+        return kept  # type: ignore[no-any-return]
 
     def forget(self) -> None:
         """Let go of everything: what is kept refers back to its keeper, and would wait for the garbage collector."""
@@ -164,8 +167,10 @@ class Chunk(_Memory):
             if column in CLOCK and column not in self.part.codes:
                 return np.append(np.arange(len(values)), -1)
             held = self.part.vocabulary.get(column, pa.array([], pa.large_string()))
-            found = pc.index_in(held, pa.array(values, held.type)).fill_null(-1)
-            return np.append(found.to_numpy(zero_copy_only=False), -1).astype(np.int64)
+            of_code = np.full(len(held) + 1, -1)
+            of_code[places(held, values)] = np.arange(len(values))
+            of_code[-1] = -1
+            return of_code
 
         return self.once(("places", column, values), make)
 
@@ -227,6 +232,7 @@ class Sub(_Memory):
         self.chunk, self._mask = chunk, mask
         self._prefix = None if mask is None else prefix(mask)
         self.starts = chunk.part.starts if self._prefix is None else self._prefix[chunk.part.starts]
+        self._bounds: dict[int | None, Int] = {}
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -234,7 +240,7 @@ class Sub(_Memory):
     @cached_property
     def counts(self) -> Int:
         """Rows of each customer."""
-        return np.diff(self.starts)
+        return self.starts[1:] - self.starts[:-1]
 
     @cached_property
     def rows(self) -> Int | None:
@@ -251,11 +257,15 @@ class Sub(_Memory):
 
     def bound(self, back: int | None) -> Int:
         """The first row at or after ``at - back``, or each customer's first row; shape (n_instants, n_customers)."""
-        if back is None:
-            return np.broadcast_to(self.starts[:-1], self.chunk.shape)
-        if self._prefix is None:
-            return self.chunk.bounds(back)
-        return self.once(back, lambda: self.until(self.chunk.bounds(back)))
+        kept = self._bounds.get(back)
+        if kept is None:
+            if back is None:
+                kept = np.empty(self.chunk.shape, np.int64)
+                kept[:] = self.starts[:-1]
+            else:
+                kept = self.until(self.chunk.bounds(back))
+            self._bounds[back] = kept
+        return kept
 
     def over(self, *windows: "Window") -> "Span":
         """The rows of windows, one below the other."""
@@ -280,7 +290,7 @@ class Sub(_Memory):
 
     def places(self, column: str, values: tuple[str, ...]) -> Int:
         """The place of each row's code among some values."""
-        return self.chunk.places(column, values)[self.code(column)]
+        return self.once(("places", column, values), lambda: self.chunk.places(column, values)[self.code(column)])
 
     def opens(self, unit: str = "day") -> Bool:
         """Whether a row is its customer's first of its local day, week or month."""

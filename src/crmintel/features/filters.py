@@ -14,6 +14,7 @@ from crmintel.errors import DataContractError
 from crmintel.features.days import hour, weekday
 from crmintel.features.words import plural, spoken
 from crmintel.interactions import Part, Zone
+from crmintel.interactions.clock import Int
 
 Bool = npt.NDArray[np.bool_]
 ANYTHING = ("interactions", "interaction")
@@ -89,10 +90,13 @@ class Is(Where):
             raise DataContractError(
                 f"Column {self.column!r} holds {vocabulary.type}; the filter compares it with another kind. Give both one."
             )
-        wanted = np.append(
-            pc.is_in(vocabulary, pa.array(self.values, vocabulary.type)).to_numpy(zero_copy_only=False), False
-        )
-        return wanted[part.codes[self.column]]
+        codes, found = part.codes[self.column], places(vocabulary, self.values)
+        if len(found) == 1:
+            return codes == found[0] if found[0] >= 0 else np.zeros(len(codes), bool)
+        wanted = np.zeros(len(vocabulary) + 1, bool)
+        wanted[found] = True  # a value that does not occur marks the last place,
+        wanted[-1] = False  # which is that of missing values
+        return wanted[codes]
 
     @property
     def label(self) -> str:
@@ -171,12 +175,17 @@ class OnClock(Where):
 
     def mask(self, part: Part, zone: Zone) -> Bool:
         local = zone.to_local(part.time)
-        inside = np.isin(np.arange(7), self.weekdays)[weekday(local)]
-        if (self.first_hour, self.last_hour) == (0, 24):
-            return inside
-        h = hour(local)
-        after, before = h >= self.first_hour, h < self.last_hour
-        return np.asarray(inside & (after | before if self.first_hour > self.last_hour else after & before))
+        inside = None
+        if len(self.weekdays) < 7:
+            chosen = np.zeros(7, bool)
+            chosen[list(self.weekdays)] = True
+            inside = chosen[weekday(local)]
+        if (self.first_hour, self.last_hour) != (0, 24):
+            h = hour(local)
+            after, before = h >= self.first_hour, h < self.last_hour
+            hours = after | before if self.first_hour > self.last_hour else after & before
+            inside = hours if inside is None else inside & hours
+        return np.ones(len(part), bool) if inside is None else inside
 
     @property
     def label(self) -> str:
@@ -279,6 +288,18 @@ class Not(Where):
     @property
     def condition(self) -> str:
         return f"not {self.inner.condition}" if self.inner.nouns == ANYTHING else f"other than {self.inner.words}"
+
+
+_FEW = 256
+
+
+def places(vocabulary: pa.Array, values: tuple[Any, ...]) -> Int:
+    """The code of each value; −1 for a value that does not occur."""
+    if len(vocabulary) <= _FEW:  # a call of Arrow takes longer than a few values of Python
+        held = {v: i for i, v in enumerate(vocabulary.to_pylist())}
+        return np.array([held.get(v, -1) for v in values], np.int64)
+    found = pc.index_in(pa.array(values, vocabulary.type), vocabulary).fill_null(-1)
+    return found.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
 def _vocabulary(part: Part, column: str) -> pa.Array:

@@ -4,6 +4,7 @@ Where rows become known late (`known_at`), ``known_by`` leaves out those known l
 at which a model is trained; a window that closes after it is refused.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -13,8 +14,8 @@ import pyarrow as pa
 
 from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, KIND, ORDER, PURCHASE, RETURN
 from crmintel.errors import DataContractError, LeakageError
-from crmintel.features.arithmetic import Float
-from crmintel.features.catalog import ActiveDays, Count, Distinct, Total
+from crmintel.features.arithmetic import Float, days, pick
+from crmintel.features.catalog import ActiveDays, Distinct, Total
 from crmintel.features.engine import Chunk, Span
 from crmintel.features.filters import Bool, Is, Where
 from crmintel.features.instants import rows_of, same_kind
@@ -43,8 +44,8 @@ class _KnownBy(Where):
 
 
 def churned(
-    log: InteractionLog, at: Any, horizon: str, *, where: Where | None = None, known_by: Any = None
-) -> pd.Series:
+    log: InteractionLog, at: Any, horizon: str, *, where: Where | None = None, known_by: Any = None, allow_censored: bool = False,
+) -> pd.Series:  # fmt: skip
     """Whether a customer bought nothing in ``[at, at + horizon)``.
 
     Parameters
@@ -57,11 +58,13 @@ def churned(
         What counts as a sign of life; purchases by default.
     known_by : instant, optional
         Rows known later than this do not count; by default all rows of the log count.
+    allow_censored : bool
+        Take windows that close after the end of the log too: whoever bought did not churn, the others are missing.
 
     Returns
     -------
     Series of bool
-        Indexed by (customer, at).
+        Indexed by (customer, at); of pandas' ``boolean`` with `allow_censored`.
 
     Raises
     ------
@@ -74,20 +77,107 @@ def churned(
     >>> churned(InteractionLog.read(frame), "2024-02-01", "14d").tolist()
     [True, True]
     """
-    return _told(log, at, horizon, where or _BOUGHT, None, "churned", known_by) == 0
+    lived = _happened(log, at, horizon, where or _BOUGHT, "churned", known_by, allow_censored)
+    return ~lived
 
 
-def orders(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.Series:
+def bought(
+    log: InteractionLog, at: Any, horizon: str, what: Where, *, known_by: Any = None, allow_censored: bool = False
+) -> pd.Series:
+    """Whether a customer bought something that meets a filter in ``[at, at + horizon)``, such as ``where(category="tea")``.
+
+    Parameters, result and errors are those of `churned`.
+    """
+    return _happened(log, at, horizon, _BOUGHT & what, "bought", known_by, allow_censored)
+
+
+def responded(
+    log: InteractionLog, at: Any, horizon: str, answers: Where, *, contacts: Where | None = None, known_by: Any = None,
+    allow_censored: bool = False,
+) -> pd.Series:  # fmt: skip
+    """Whether a customer gave an answer in ``[at, at + horizon)``; with `contacts`, one later than a contact in that time.
+
+    Parameters, result and errors are those of `churned`.
+    """
+    if contacts is None:
+        return _happened(log, at, horizon, answers, "responded", known_by, allow_censored)
+    return _happened(log, at, horizon, answers, "responded", known_by, allow_censored, after=contacts)
+
+
+def time_to_event(
+    log: InteractionLog, at: Any, *, where: Where | None = None, horizon: str | None = None, known_by: Any = None
+) -> pd.DataFrame:
+    """Days from each instant to the first interaction at or after it, and whether it was seen.
+
+    Parameters
+    ----------
+    where : Where, optional
+        The event; purchases by default.
+    horizon : str, optional
+        Look no further than this.
+    known_by : instant, optional
+        Rows known later do not count, and nothing is seen after it.
+
+    Returns
+    -------
+    DataFrame
+        `days` and `observed`, indexed by (customer, at). Who did not act is censored at the end of the horizon, of the log or at
+        `known_by`, whatever comes first: `days` is the time until then, and `observed` is false.
+
+    Raises
+    ------
+    LeakageError
+        If an instant lies at or after the end of what is seen.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": [1, 2, 1], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-02-20"])})
+    >>> time_to_event(InteractionLog.read(frame), "2024-02-10").to_numpy().tolist()
+    [[10.0, True], [10.0, False]]
+    """
+    index, end = rows_of(log, at), log.bounds[1]
+    by = None if known_by is None else log.zone.instant(known_by)
+    end = end if by is None else min(end, by)
+    when = _instants_of(log, index)
+    if len(when) and int(when.max()) >= end:
+        raise LeakageError(
+            f"Nothing is seen from {log.zone.stamp(int(when.max())):%Y-%m-%d} on: the log ends {log.zone.stamp(end):%Y-%m-%d}. "
+            "Use an earlier at."
+        )
+    event = (where or _BOUGHT) if by is None else (where or _BOUGHT) & _KnownBy(by)
+    last = np.minimum(when + duration(horizon), end) if horizon else np.full(len(when), end)
+
+    def first(part: Part) -> Float:
+        sub = Chunk(part, when, log.zone).sub(event)
+        begins = sub.until(sub.chunk.before(when))
+        ends = sub.until(sub.chunk.before(last + (horizon is None)))  # the last row of the log is seen
+        found = pick(sub.time, begins, begins < ends)
+        return days(found - when[:, None])
+
+    waited = _of_rows(log, index, when, event.columns, first)
+    seen = ~np.isnan(waited)
+    allowed = days(last - when)[np.searchsorted(when, _micros_of(log, index))]
+    return pd.DataFrame({"days": np.where(seen, waited, allowed), "observed": seen}, index=index)
+
+
+def orders(
+    log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None, allow_censored: bool = False
+) -> pd.Series:
     """Orders in ``[at, at + horizon)``: different `order_id` of purchases; local days with a purchase in a log without it.
 
-    Rows known later than `known_by` do not count.
+    Rows known later than `known_by` do not count; with `allow_censored`, windows that the log does not cover are missing.
     """
     what = ORDER if ORDER in log.columns else DAYS
-    return _told(log, at, horizon, _BOUGHT, what, "orders", known_by).astype(np.int64)
+    found = _told(log, at, horizon, _BOUGHT, what, "orders", known_by, allow_censored)
+    return found.astype("Int64" if allow_censored else np.int64)
 
 
-def spend(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.Series:
+def spend(
+    log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None, allow_censored: bool = False
+) -> pd.Series:
     """Money spent in ``[at, at + horizon)``, net of returns; rows known later than `known_by` do not count.
+
+    With `allow_censored`, windows that the log does not cover are missing.
 
     Raises
     ------
@@ -98,7 +188,7 @@ def spend(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -
         raise DataContractError(
             f"The log has no column {AMOUNT!r}. Map it, or unit_price and quantity, to speak of money."
         )
-    return _told(log, at, horizon, _MONEY, AMOUNT, "spend", known_by)
+    return _told(log, at, horizon, _MONEY, AMOUNT, "spend", known_by, allow_censored)
 
 
 def next_items(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = None) -> pd.DataFrame:
@@ -107,7 +197,8 @@ def next_items(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = No
     Rows known later than `known_by` do not count.
     """
     index = rows_of(log, at)
-    when = _covered(log, index, horizon)
+    when = _instants_of(log, index)
+    _refuse_open(log, index, horizon)
     where = _seen(log, _BOUGHT, when, horizon, known_by)
     frames = []
     for part in log.parts([ITEM, KIND]):
@@ -132,30 +223,81 @@ def next_items(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = No
     return found[pd.MultiIndex.from_frame(found[[CUSTOMER, AT]]).isin(index)].reset_index(drop=True)
 
 
-def _told(
-    log: InteractionLog, at: Any, horizon: str, where: Where, column: str | None, name: str, known_by: Any
+def _happened(
+    log: InteractionLog, at: Any, horizon: str, where: Where, name: str, known_by: Any, censored: bool, *, after: Where | None = None,
+) -> pd.Series:  # fmt: skip
+    """Whether anything happened; what cannot be known yet is missing."""
+    counts = _counted(log, at, horizon, where, name, known_by, after)
+    if not censored:
+        _refuse_open(log, counts.index, horizon)
+        return counts > 0
+    open_ = _open(log, counts.index, horizon)
+    out = (counts > 0).astype("boolean")
+    return out.mask(open_ & (counts == 0).to_numpy())
+
+
+def _counted(
+    log: InteractionLog, at: Any, horizon: str, where: Where, name: str, known_by: Any, after: Where | None
 ) -> pd.Series:
-    """A number for each (customer, at): rows, days, orders, or the sum of a column."""
+    """Rows in the window of each (customer, at); only those later than another kind of row of the window, if asked."""
     index = rows_of(log, at)
-    when = _covered(log, index, horizon)
+    when = _instants_of(log, index)
     where = _seen(log, where, when, horizon, known_by)
-    tables = []
-    for part in log.parts([*where.columns, *([column] if column not in (None, DAYS) else [])]):
-        values = np.stack([_sum(part, log.zone, where, column, int(t), int(t) + duration(horizon)) for t in when])
-        ids = part.customers.to_pandas()
-        tables.append(pd.DataFrame(values.T, index=ids, columns=log.zone.to_local(when).astype("datetime64[us]")))
+    later = duration(horizon)
+
+    def count(part: Part) -> Float:
+        chunk = Chunk(part, when, log.zone)
+        sub = chunk.sub(where)
+        begins, ends = (sub.until(chunk.before(t)) for t in (when, when + later))
+        if after is not None:
+            contacted = chunk.sub(after)
+            first = contacted.until(chunk.before(when))
+            there = first < contacted.until(chunk.before(when + later))
+            row = np.arange(len(part)) if contacted.rows is None else contacted.rows
+            place = chunk.later[row[np.where(there, first, 0)]] if len(row) else np.zeros(first.shape, np.int64)
+            begins = np.where(there, sub.until(place), ends)
+        return np.maximum(ends - begins, 0).astype(np.float64)
+
+    columns = where.columns | (after.columns if after is not None else frozenset())
+    return pd.Series(_of_rows(log, index, when, columns, count, nothing=0.0), index=index, name=name)
+
+
+def _told(
+    log: InteractionLog, at: Any, horizon: str, where: Where, column: str, name: str, known_by: Any, censored: bool
+) -> pd.Series:
+    """A number for each (customer, at): days, orders, or the sum of a column."""
+    index = rows_of(log, at)
+    when = _instants_of(log, index)
+    if not censored:
+        _refuse_open(log, index, horizon)
+    where = _seen(log, where, when, horizon, known_by)
+    columns = where.columns | ({column} - {DAYS})
+
+    def total(part: Part) -> Float:
+        return np.stack([_sum(part, log.zone, where, column, int(t), int(t) + duration(horizon)) for t in when])
+
+    out = pd.Series(_of_rows(log, index, when, columns, total, nothing=0.0), index=index, name=name)
+    return out.mask(_open(log, index, horizon)) if censored else out
+
+
+def _of_rows(
+    log: InteractionLog, index: pd.MultiIndex, when: Int, columns: frozenset[str], told: Callable[[Part], Float], nothing: float = np.nan,
+) -> Float:  # fmt: skip
+    """The values, shape (n_instants, n_customers), of the rows of an index; `nothing` for unknown customers."""
+    tables = [pd.DataFrame(told(part).T, index=part.customers.to_pandas()) for part in log.parts(columns)]
     known = pd.concat(tables) if tables else pd.DataFrame()
+    if not len(known) or not len(index):
+        return np.full(len(index), nothing)
     row = known.index.get_indexer(index.get_level_values(CUSTOMER))
-    column_of = known.columns.get_indexer(index.get_level_values(AT))
-    out = np.where(row < 0, 0.0, known.to_numpy()[row, column_of]) if len(index) else np.zeros(0)
-    return pd.Series(out, index=index, name=name)
+    place = np.searchsorted(when, _micros_of(log, index))
+    return np.where(row < 0, nothing, known.to_numpy()[row, place])
 
 
-def _sum(part: Part, zone: Zone, where: Where, column: str | None, start: int, end: int) -> Float:
+def _sum(part: Part, zone: Zone, where: Where, column: str, start: int, end: int) -> Float:
     chunk = Chunk(part, np.array([end]), zone)
-    feature: Count | ActiveDays | Distinct | Total
-    if column is None or column == DAYS:
-        feature, sub = (Count() if column is None else ActiveDays()), chunk.sub(where)
+    feature: ActiveDays | Distinct | Total
+    if column == DAYS:
+        feature, sub = ActiveDays(), chunk.sub(where)
     elif column == ORDER:
         feature, sub = Distinct(column=column), chunk.sub(where, code=column)
     else:
@@ -179,16 +321,32 @@ def _seen(log: InteractionLog, where: Where, when: Int, horizon: str, known_by: 
     return where & _KnownBy(by)
 
 
-def _covered(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Int:
-    """The instants of an index as UTC microseconds, if the log reaches to the end of each window."""
+def _micros_of(log: InteractionLog, index: pd.MultiIndex) -> Int:
+    """The instant of each row of an index as UTC microseconds."""
+    level = index.levels[1]
+    micro = np.array([log.zone.instant(s) for s in level], np.int64)
+    found: Int = micro[index.codes[1]]
+    return found
+
+
+def _instants_of(log: InteractionLog, index: pd.MultiIndex) -> Int:
+    """The instants of an index as rising UTC microseconds."""
     same_kind(index.levels[0], log)
-    stamps = index.get_level_values(AT).unique().sort_values()
-    when = np.array([log.zone.instant(s) for s in stamps], np.int64)
-    length = duration(horizon)
-    if len(when) and int(when.max()) + length > log.bounds[1]:
-        close, latest = log.zone.stamp(int(when.max()) + length), log.zone.stamp(log.bounds[1] - length)
+    return np.unique(_micros_of(log, index)) if len(index) else np.zeros(0, np.int64)
+
+
+def _open(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> Bool:
+    """The rows whose window closes after the end of the log."""
+    late: Bool = _micros_of(log, index) + duration(horizon) > log.bounds[1]
+    return late
+
+
+def _refuse_open(log: InteractionLog, index: pd.MultiIndex, horizon: str) -> None:
+    if len(index) and _open(log, index, horizon).any():
+        length = duration(horizon)
+        close = log.zone.stamp(int(_micros_of(log, index).max()) + length)
+        latest = log.zone.stamp(log.bounds[1] - length)
         raise LeakageError(
             f"The log ends {log.end:%Y-%m-%d}, before the label window closes on {close:%Y-%m-%d}: "
             f"every customer would look churned.\nUse at <= {latest.floor('D'):%Y-%m-%d}, or a shorter horizon."
         )
-    return when

@@ -106,10 +106,7 @@ class Profiles:
 
     def of(self, customers: pa.Array) -> Part:
         """The versions of some customers, in their order; customers without one have no rows."""
-        if customers.type != self.part.customers.type:
-            raise DataContractError(
-                f"Customers are {self.part.customers.type} in the profiles and {customers.type} in the log. Give both one dtype."
-            )
+        self._same_kind(customers.type)
         place = pc.index_in(customers, self.part.customers).fill_null(-1).to_numpy(zero_copy_only=False)
         counts = np.where(place < 0, 0, np.append(np.diff(self.part.starts), 0)[place])
         starts: Int = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
@@ -119,9 +116,15 @@ class Profiles:
             {k: v[rows] for k, v in self.part.numbers.items()},
         )  # fmt: skip
 
-    def compared(self, customers: pd.Index) -> tuple[int, int]:
+    def _same_kind(self, kind: pa.DataType) -> None:
+        if kind != self.part.customers.type:
+            raise DataContractError(
+                f"Customers are {self.part.customers.type} in the profiles and {kind} in the log. Give both one dtype."
+            )
+
+    def compared(self, known: pa.Array) -> tuple[int, int]:
         """How many of some customers have no profile, and how many profiles belong to none of them."""
-        known = pa.array(customers, self.part.customers.type)
+        self._same_kind(known.type)
         absent = len(known) - int(pc.sum(pc.is_in(known, self.part.customers)).as_py() or 0)
         idle = len(self.part.customers) - (len(known) - absent)
         return absent, idle

@@ -13,7 +13,7 @@ from crmintel.interactions import InteractionLog, Policies
 SHIFT = pd.Timedelta(days=3)
 
 
-def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFrame, at: Any) -> None:
+def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFrame, at: Any, **options: Any) -> None:
     """Features told at an instant must not move, by not one bit, when anything changes that was not known before it.
 
     Rows at or after `at` are dropped, doubled, changed, put off and shuffled; copies of earlier rows are added at `at`,
@@ -27,6 +27,8 @@ def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFra
         A history with rows before and after `at`; a frame is read in UTC, with our column names.
     at : instant
         When the features are told.
+    **options
+        For `FeatureSet.build`, such as ``by="item_id"``.
 
     Raises
     ------
@@ -44,14 +46,14 @@ def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFra
     frame = log.to_arrow().to_pandas()
     frame[TIME] = frame[TIME].dt.tz_convert("UTC")
     moment = pd.Timestamp(log.zone.instant(at), unit="us", tz="UTC")
-    expected = features.build(log, at=at)
+    expected = features.build(log, at=at, **options)
     later = _known(frame) >= moment
     if later.all() or not later.any():
         raise AssertionError(
             "The check needs rows known before the instant and rows known later. Choose another instant."
         )
     for change, other in _histories(frame, later, moment):
-        told = features.build(_read(other, log.zone.name), at=at)
+        told = features.build(_read(other, log.zone.name), at=at, **options)
         if not told.index.equals(expected.index):
             raise AssertionError(f"The customers of the table changed when {change}.")
         if list(told.columns) != list(expected.columns):
