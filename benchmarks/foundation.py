@@ -3,19 +3,14 @@
 python -m benchmarks.foundation [--quick] [--write]
 """
 
-import argparse
-import json
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measure import DATA, Cost, Line, best_cpu, emit, run
+from benchmarks.measure import DATA, ROOT, Cost, Line, best_cpu, command, run
 
-ROOT = Path(__file__).parents[1]
-KEPT = ROOT / "docs" / "benchmarks" / "foundation.jsonl"
 BENCH = "foundation"
-MARKS = ("<!-- measured: foundation -->", "<!-- end -->")
 
 
 def importing(quick: bool) -> Iterator[Line]:
@@ -115,33 +110,5 @@ def lines(quick: bool) -> Iterator[Line]:
     yield from simulation(quick)
 
 
-def table(text: str) -> str:
-    """The kept lines as a Markdown table."""
-    rows = [json.loads(line) for line in text.splitlines()]
-    body = [
-        f"| {r['what']} | {r['value']} {'' if r['unit'] == '95 % interval' else r['unit']} | {r['bar']} |" for r in rows
-    ]
-    return "\n".join(["| what | measured | bar |", "| --- | --- | --- |", *body])
-
-
-def write(page: Path) -> None:
-    """Put the kept lines into a page, between its marks."""
-    text, (start, end) = page.read_text(encoding="utf-8"), MARKS
-    before, rest = text.split(start)
-    after = rest.split(end, 1)[1]
-    page.write_text(f"{before}{start}\n{table(KEPT.read_text(encoding='utf-8'))}\n{end}{after}", encoding="utf-8")
-
-
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="smaller data, under 50 seconds")
-    parser.add_argument("--write", action="store_true", help="keep the lines and put them into README.md")
-    options = parser.parse_args()
-    emit(lines(options.quick), KEPT if options.write else None)
-    if options.write:
-        write(ROOT / "README.md")
-
-
 if __name__ == "__main__":
-    main()
+    command(BENCH, __doc__, lines, ROOT / "README.md")

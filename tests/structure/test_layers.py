@@ -11,7 +11,7 @@ LAYERS = (  # from the top; a module imports only from lines below its own, or f
     {"cli"},
     {"job"},
     {"reports"},
-    {"tracking"},
+    {"tracking", "spark"},
     {"testing"},
     {"actions"},
     {"segmentation", "churn", "value", "recommend"},

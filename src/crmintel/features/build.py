@@ -4,11 +4,11 @@ import hashlib
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, final, overload
+from typing import Any, Literal, final, overload
 
 import numpy as np
 import pandas as pd
@@ -102,45 +102,73 @@ class FeatureSet:
         """The columns of the log that it reads."""
         return frozenset(c for s in self.specs for c in s.columns)
 
-    def describe(self) -> pd.DataFrame:
-        """A table of feature and sentence."""
-        return pd.DataFrame([(f.name, f.words) for f in self.features], columns=["feature", "meaning"])
+    def describe(self, language: Literal["en", "zh"] = "en") -> pd.DataFrame:
+        """A table of feature, theme and sentence, in English or Chinese.
+
+        Raises
+        ------
+        DataContractError
+            For another language.
+        """
+        if language not in ("en", "zh"):
+            raise DataContractError(f"Features are described in 'en' or 'zh', not in {language!r}.")
+        self._need_frozen()
+        told = [(f, s.theme) for s in self.specs for f in s.features(self.vocabulary)]
+        words = [f.words for f, _ in told]
+        if language == "zh":
+            from crmintel.features.chinese import sentences
+
+            words = [w for s in self.specs for w in sentences(s, self.vocabulary)]
+        rows = [(f.name, theme, w) for (f, theme), w in zip(told, words, strict=True)]
+        return pd.DataFrame(rows, columns=["feature", "theme", "meaning"])
 
     def freeze(self, log: InteractionLog, at: Any, *, profiles: Profiles | None = None) -> "FeatureSet":
         """The same features with vocabularies taken from what was known before the (first) instant.
 
         The twelve most frequent values of a column become features; equal counts go by name.
         """
+        return self.with_counts(self.counted(log, at, self.unfrozen(log.columns)), at, log.zone, profiles)
+
+    def unfrozen(self, columns: Iterable[str]) -> list[str]:
+        """The columns of a log whose values are to become features, and have no vocabulary yet."""
         asked = frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary)
-        clock = {c: CLOCK_VALUES[c] for c in asked if c in CLOCK_VALUES and c not in log.columns}
-        attributes = {c.removeprefix(PROFILE): c for c in asked if c.startswith(PROFILE)}
-        wanted = sorted(asked - set(clock) - set(attributes.values()))
-        counts: dict[str, Counter[str]] = {c: Counter() for c in [*wanted, *attributes.values()]}
+        return sorted(c for c in asked if not c.startswith(PROFILE) and (c not in CLOCK_VALUES or c in columns))
+
+    @staticmethod
+    def counted(log: InteractionLog, at: Any, columns: list[str]) -> dict[str, Counter[str]]:
+        """How often each value of some columns occurs before the (first) instant."""
+        counts: dict[str, Counter[str]] = {c: Counter() for c in columns}
         cut = int(instants(at, log.zone)[0])
-        if attributes:
-            if profiles is None:
-                raise DataContractError(
-                    "A feature is an attribute of customers. Give freeze() or build() their profiles."
-                )
-            past = profiles.part.between(None, cut)
-            for name, key in attributes.items():
-                if name not in past.codes:
-                    raise DataContractError(
-                        f"The profiles have no name {name!r}. They have {', '.join(past.codes) or 'none'}."
-                    )
-                counts[key].update(_counted(past, name))
-        for part in log.parts(wanted) if wanted else ():
+        for part in log.parts(columns) if columns else ():
             past = part.between(None, cut)
-            for column in wanted:
+            for column in columns:
                 if column not in past.codes:
                     raise DataContractError(
                         f"The log has no column {column!r} to take values from. It has {', '.join(log.columns)}."
                     )
-                counts[column].update(_counted(past, column))
+                counts[column].update(_values(past, column))
+        return counts
+
+    def with_counts(
+        self, counts: Mapping[str, Counter[str]], at: Any, zone: Zone, profiles: Profiles | None = None
+    ) -> "FeatureSet":
+        """The same features with vocabularies of the most frequent values; those of attributes come from the profiles."""
+        asked = frozenset(v for s in self.specs for v in s.vocabularies) - set(self.vocabulary)
+        every = dict(counts)
+        for key in sorted(c for c in asked if c.startswith(PROFILE)):
+            if profiles is None:
+                raise DataContractError("A feature is an attribute of customers. Give their profiles.")
+            name, past = key.removeprefix(PROFILE), profiles.part.between(None, int(instants(at, zone)[0]))
+            if name not in past.codes:
+                raise DataContractError(
+                    f"The profiles have no name {name!r}. They have {', '.join(past.codes) or 'none'}."
+                )
+            every[key] = Counter(_values(past, name))
         fixed = {
             c: tuple(v for v, _ in sorted(n.items(), key=lambda p: (-p[1], p[0]))[:MOST_VALUES])
-            for c, n in counts.items()
+            for c, n in every.items()
         }
+        clock = {c: CLOCK_VALUES[c] for c in asked - set(fixed) if c in CLOCK_VALUES}
         return replace(self, vocabulary={**self.vocabulary, **clock, **fixed})
 
     @overload
@@ -324,7 +352,7 @@ class FeatureSet:
         )
 
 
-def _counted(part: Part, column: str) -> dict[str, int]:
+def _values(part: Part, column: str) -> dict[str, int]:
     """How often each value of a column occurs."""
     codes = part.codes[column]
     found = np.bincount(codes[codes >= 0], minlength=len(part.vocabulary[column]))

@@ -1,0 +1,5 @@
+"""Features of a Spark DataFrame, by the same engine inside Spark's own partitions. Needs the extra ``crmintel[spark]``."""
+
+from crmintel.spark.features import build, freeze
+
+__all__ = ["build", "freeze"]
