@@ -90,9 +90,14 @@ def table(text: str) -> str:
     return "\n".join(["| what | measured | bar |", "| --- | --- | --- |", *body])
 
 
+def marks(bench: str) -> tuple[str, str]:
+    """Between what a page shows the lines of a benchmark."""
+    return f"<!-- measured: {bench} -->", "<!-- end -->"
+
+
 def write(bench: str, page: Path) -> None:
     """Put the kept lines into a page, between its marks; a page without marks stays as it is."""
-    start, end = f"<!-- measured: {bench} -->", "<!-- end -->"
+    start, end = marks(bench)
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     if start not in text:
         return

@@ -315,8 +315,8 @@ def test_standard_gives_about_sixty_columns(simulated, make):
 def test_describe_is_a_table_of_words(five):
     table = FeatureSet([f.count(BUYS).over("30d"), f.recency()]).describe()
     assert table.to_numpy().tolist() == [
-        ["count_purchase_30d", "purchases in the last 30 days"],
-        ["recency_days", "days since the last interaction"],
+        ["count_purchase_30d", "how often", "purchases in the last 30 days"],
+        ["recency_days", "rhythm", "days since the last interaction"],
     ]
     assert Feature("x", "y").plain
 

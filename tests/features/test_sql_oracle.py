@@ -183,7 +183,9 @@ def answered(contacts, answers, window, within):
 def response(contacts, answers, window, within):
     rows = answered(contacts, answers, window, within)
     rate = f"count(answer) / nullif(count(*) FILTER (answer IS NOT NULL OR t + {within} * {DAY} <= instant), 0)"
-    return [f"SELECT instant, customer, {v} AS v FROM ({rows}) GROUP BY ALL" for v in (rate, "avg(answer - t) / 3600000000")]
+    return [
+        f"SELECT instant, customer, {v} AS v FROM ({rows}) GROUP BY ALL" for v in (rate, "avg(answer - t) / 3600000000")
+    ]
 
 
 def resolution(contacts, answers, window):
@@ -299,27 +301,50 @@ def more_cases(columns):
         for unit, days in (("week", f.active_weeks(keep)), ("month", f.active_months(keep))):
             yield days.over("30d", "all"), over(lambda w, u=unit, c=cond: distinct(u, c, w), "30d", "all")
         yield f.slope(f.count(keep), "30d", bins=5), [slope(lambda w, u, c=cond: count(c, w, u), 30, 5)]
-        yield f.difference(f.count(keep), f.active_days(keep)), [minus(count(cond, "all"), distinct("day", cond, "all"))]
-        yield f.share_where(f.weekend(), keep).over("90d"), [ratio(count(f"{cond} AND weekday IN (5, 6)", "90d"), count(cond, "90d"))]
-        yield f.share("local_weekday", keep).over("365d"), [each(f"count(*) FILTER (weekday = {d}) / count(*)", cond, "365d") for d in range(7)]
+        yield (
+            f.difference(f.count(keep), f.active_days(keep)),
+            [minus(count(cond, "all"), distinct("day", cond, "all"))],
+        )
+        yield (
+            f.share_where(f.weekend(), keep).over("90d"),
+            [ratio(count(f"{cond} AND weekday IN (5, 6)", "90d"), count(cond, "90d"))],
+        )
+        yield (
+            f.share("local_weekday", keep).over("365d"),
+            [each(f"count(*) FILTER (weekday = {d}) / count(*)", cond, "365d") for d in range(7)],
+        )
         yield f.entropy("local_hour", keep).over("365d"), [entropy("hour", cond, "365d")]
         yield f.top("local_hour", keep), [top("hour", "local_hour", cond, "all")]
         for column in {"channel", "category", "store"} & columns:
-            yield f.top(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: top(k, k, c, w), "90d", "all")
-            yield f.first_value(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: one_value("min", k, c, w), "90d", "all")
+            yield (
+                f.top(column, keep).over("90d", "all"),
+                over(lambda w, k=column, c=cond: top(k, k, c, w), "90d", "all"),
+            )
+            yield (
+                f.first_value(column, keep).over("90d", "all"),
+                over(lambda w, k=column, c=cond: one_value("min", k, c, w), "90d", "all"),
+            )
             yield f.last_value(column, keep), [one_value("max", column, cond, "all")]
         for column in {"amount", "rating", "mark"} & columns:
             for q in (0.5, 0.9, 0):
-                yield f.quantile(column, q, keep).over("90d", "all"), over(lambda w, k=column, c=cond, q=q: each(f"quantile_cont({k}, {q})", c, w), "90d", "all")
-            yield f.drift(column, keep).over("90d", "all"), over(lambda w, k=column, c=cond: drift(k, c, w), "90d", "all")
+                yield (
+                    f.quantile(column, q, keep).over("90d", "all"),
+                    over(lambda w, k=column, c=cond, q=q: each(f"quantile_cont({k}, {q})", c, w), "90d", "all"),
+                )
+            yield (
+                f.drift(column, keep).over("90d", "all"),
+                over(lambda w, k=column, c=cond: drift(k, c, w), "90d", "all"),
+            )
     yield f.median("amount").named("middle", "middle").over("30d"), [each("quantile_cont(amount, 0.5)", "true", "30d")]
     for within in (1, 30):
-        yield f.response(contacts, visits, within=f"{within}d").named(f"r{within}", "").over("90d", "all"), [
-            q for w in ("90d", "all") for q in response(to, by, w, within)
-        ]
-        yield f.best_hour(contacts, visits, within=f"{within}d").named(f"b{within}", "").over("90d", "all"), [
-            best_hour(to, by, w, within) for w in ("90d", "all")
-        ]
+        yield (
+            f.response(contacts, visits, within=f"{within}d").named(f"r{within}", "").over("90d", "all"),
+            [q for w in ("90d", "all") for q in response(to, by, w, within)],
+        )
+        yield (
+            f.best_hour(contacts, visits, within=f"{within}d").named(f"b{within}", "").over("90d", "all"),
+            [best_hour(to, by, w, within) for w in ("90d", "all")],
+        )
     yield f.resolution(contacts, visits).over("30d", "all"), [q for w in ("30d", "all") for q in resolution(to, by, w)]
 
 
@@ -500,16 +525,27 @@ def test_attributes_are_those_that_held_at_the_instant(world, oracle):
         "plan": np.where(rng.random(len(who)) < 0.8, rng.choice(["gold", "basic", "none"], len(who)), None),
     }).drop_duplicates(["customer_id", "valid_from"])  # fmt: skip
     profiles = Profiles.read(frame, timezone=world.zone)
-    features = FeatureSet([f.attribute("income"), f.attribute_value("plan"), f.count()], {"profile.plan": ("basic", "gold")})
+    features = FeatureSet(
+        [f.attribute("income"), f.attribute_value("plan"), f.count()], {"profile.plan": ("basic", "gold")}
+    )
     with pytest.warns(UserWarning, match="have no profile"):
         table = features.build(world.log, at=world.at, profiles=profiles)
-    stamps = frame["valid_from"].dt.tz_localize(world.zone, ambiguous=True, nonexistent="shift_forward").dt.tz_convert("UTC").dt.tz_localize(None)
+    stamps = (
+        frame["valid_from"]
+        .dt.tz_localize(world.zone, ambiguous=True, nonexistent="shift_forward")
+        .dt.tz_convert("UTC")
+        .dt.tz_localize(None)
+    )
     told = pa.Table.from_pandas(frame.assign(valid_from=stamps), preserve_index=False)
     oracle.con.register("profiles", told)
     latest = "SELECT instant, customer, p.* FROM people JOIN profiles p ON customer_id = customer AND epoch_us(valid_from) < instant QUALIFY row_number() OVER (PARTITION BY instant, customer ORDER BY valid_from DESC) = 1"
     plan = "CASE plan WHEN 'basic' THEN 0 WHEN 'gold' THEN 1 WHEN 'none' THEN 2 END"
     table.attrs["at"] = sorted(world.at)
-    agrees(table, oracle, [f"SELECT instant, customer, {v} AS v FROM ({latest})" for v in ("income", plan)] + [count("true", "all")])
+    agrees(
+        table,
+        oracle,
+        [f"SELECT instant, customer, {v} AS v FROM ({latest})" for v in ("income", plan)] + [count("true", "all")],
+    )
 
 
 def declared(base):

@@ -158,7 +158,10 @@ def test_row_6_no_column_name_changes_what_is_read(names: list[str]) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 1), st.sampled_from([0, 1, 2**61]), st.sampled_from([-1.5, 0.0, np.nan]), st.integers(-1, 2)
+            st.integers(0, 1),
+            st.sampled_from([-(2**61), -1, 0, 1, 7, 2**61, 2**61 + 1]),
+            st.sampled_from([-1.5, 0.0, np.nan]),
+            st.integers(-1, 2),
         ),
         min_size=1,
         max_size=30,

@@ -82,7 +82,7 @@ def test_a_spilled_log_equals_the_log_in_memory_in_every_respect(policies: Polic
     frame = history()
     held, spilled = read(frame, policies=policies), read(batches(frame), memory="100KB", policies=policies)
     assert held.store.files == ()
-    assert len(spilled.store.files) == PARTITIONS
+    assert PARTITIONS / 2 < len(spilled.store.files) <= PARTITIONS
     equal(spilled, held)
     assert spilled.quality == held.quality
     pd.testing.assert_frame_equal(spilled.to_pandas(), held.to_pandas())
@@ -136,7 +136,7 @@ def test_whole_customers_stay_together_and_the_parts_are_asked_for_one_by_one() 
 def test_temporary_files_vanish_with_the_last_log_that_needs_them(folders: Path) -> None:
     log = read(batches(history()), memory="100KB")
     past = log.before("2023-06-15")
-    assert len(list(folders.glob("crmintel-*/*.parquet"))) == PARTITIONS
+    assert len(list(folders.glob("crmintel-*/*"))) == len(log.store.files)
     n = len(past)
     del log
     gc.collect()

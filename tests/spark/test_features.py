@@ -70,7 +70,12 @@ def test_customers_are_never_cut_in_two(spark, api, simulated, monkeypatch):
 def test_held_back_customers_come_with_the_next_batch(api):
     from crmintel.spark.features import _by_customer
 
-    frame = pd.DataFrame({"customer_id": np.repeat(np.arange(40), 7), "timestamp": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(280), "h")})
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.repeat(np.arange(40), 7),
+            "timestamp": pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(280), "h"),
+        }
+    )
     batches = pa.Table.from_pandas(frame, preserve_index=False).to_batches(max_chunksize=11)
     seen = []
 
@@ -92,15 +97,23 @@ def test_vocabularies_are_frozen_on_the_whole(spark, api, world):
     told = api.freeze(EVERY, rows, world.at, timezone=world.zone)
     assert told.fingerprint == EVERY.freeze(world.log, world.at).fingerprint
     assert api.freeze(told, rows, world.at) is told
-    with pytest.raises(DataContractError, match="spark.freeze"):
+    with pytest.raises(DataContractError, match=r"spark\.freeze"):
         api.build(EVERY, rows, world.at)
 
 
 def test_other_names_profiles_and_missing_columns(spark, api, simulated):
-    fs = FeatureSet([f.count(), f.attribute("age"), f.distinct("store")]) if "store" in simulated.frame else FeatureSet([f.count(), f.attribute("age")])
-    profiles = Profiles.read(pd.DataFrame({"customer_id": simulated.log.customers, "age": np.arange(float(len(simulated.log.customers)))}))
+    fs = (
+        FeatureSet([f.count(), f.attribute("age"), f.distinct("store")])
+        if "store" in simulated.frame
+        else FeatureSet([f.count(), f.attribute("age")])
+    )
+    profiles = Profiles.read(
+        pd.DataFrame({"customer_id": simulated.log.customers, "age": np.arange(float(len(simulated.log.customers)))})
+    )
     rows = spark.createDataFrame(table_of(simulated, aware=True)).withColumnRenamed("customer_id", "Customer.ID")
-    told = api.build(fs, rows, simulated.at[0], columns={"customer_id": "Customer.ID"}, timezone=simulated.zone, profiles=profiles)
+    told = api.build(
+        fs, rows, simulated.at[0], columns={"customer_id": "Customer.ID"}, timezone=simulated.zone, profiles=profiles
+    )
     expected = fs.build(simulated.log, at=[simulated.at[0]], profiles=profiles)
     same(back(told), expected)
     with pytest.raises(DataContractError, match="no columns 'nobody'"):

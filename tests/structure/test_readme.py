@@ -20,11 +20,13 @@ def test_the_twenty_lines_run() -> None:
     assert "rows read" in done.stdout
 
 
-def test_the_figures_are_those_that_the_benchmark_kept() -> None:
-    from benchmarks.foundation import KEPT, MARKS, table
+@pytest.mark.parametrize(("bench", "page"), [("foundation", "README.md"), ("features", "docs/features.md")])
+def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:
+    from benchmarks.measure import kept, marks, table
 
-    inside = README.split(MARKS[0])[1].split(MARKS[1])[0].strip()
-    assert inside == table(KEPT.read_text(encoding="utf-8"))
+    start, end = marks(bench)
+    inside = (ROOT / page).read_text(encoding="utf-8").split(start)[1].split(end)[0].strip()
+    assert inside == table(kept(bench).read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))

@@ -286,13 +286,18 @@ class FeatureSet:
         part = few(frame, zone, self.columns) if isinstance(frame, pd.DataFrame) else None
         if part is None:
             keep = sorted(self.columns - set(KNOWN))
-            log = InteractionLog.read(frame, timezone=timezone, policies=policies, keep=keep)
+            log = InteractionLog.read(frame, timezone=timezone, policies=policies, keep=keep, quiet=True)
             return self.online(log, at, profiles=profiles)
         when = np.array([zone.instant(pd.Timestamp.now("UTC") if at is None else at)])
         plan, answers = self._program
         rows = Panel(frozenset(), when, answers, plan.backs, profiles=profiles).rows(part, zone)
         customers, code = rows.keys[0]
-        index = pd.Index(customers.to_pandas()[code], name=CUSTOMER)
+        ids = customers.to_pylist()
+        index = (
+            pd.Index([ids[c] for c in code.tolist()], name=CUSTOMER)
+            if len(code)
+            else pd.Index(customers.to_pandas(), name=CUSTOMER)[:0]
+        )
         return pd.DataFrame(rows.values.T, index, self._columns, copy=False)
 
     @cached_property

@@ -1,7 +1,7 @@
 """How features are computed: bounds once, then one vectorised segment operation for all windows and instants of an aggregate."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Protocol, TypeVar, final
 
 import numpy as np
@@ -93,7 +93,8 @@ class Chunk(_Memory):
         """Row of each customer's first interaction at or after ``at - back``; shape (n_instants, n_customers)."""
         place = self._cuts.get(back)
         if place is not None:
-            return self._bounds[place]
+            planned: Int = self._bounds[place]
+            return planned
         return self.once(("bounds", back), lambda: self.before(self.at - back))
 
     @cached_property
@@ -405,7 +406,8 @@ class Exact:
         some = self._sub.counts > 0
         first = np.zeros(len(some), np.int64)
         first[some] = self.cents[self._sub.starts[:-1][some]]
-        return self.cents - self._sub.each(first)
+        off: Int = self.cents - self._sub.each(first)
+        return off
 
     @cached_property
     def far(self) -> Int | None:
@@ -438,28 +440,33 @@ def window(name: str, ago: int = 0) -> Window:
 class Span(_Memory):
     """The rows of each customer in some windows: ``start`` to ``stop`` (exclusive), both (n_windows × n_instants, n_customers).
 
-    `begins` and `ends` tell the windows' cuts, shape (n_windows × n_instants,); the whole past begins at `EVER`.
+    `windows` tells which they are; none, where somebody has put the slices together.
     """
 
-    def __init__(
-        self, sub: Sub, start: Int, stop: Int, begins: Int, ends: Int, windows: tuple[Window, ...] = ()
-    ) -> None:
+    def __init__(self, sub: Sub, start: Int, stop: Int, windows: tuple[Window, ...] = ()) -> None:
         super().__init__()
-        self.sub, self.start, self.stop, self.begins, self.ends, self.windows = sub, start, stop, begins, ends, windows
+        self.sub, self.start, self.stop, self.windows = sub, start, stop, windows
 
     @classmethod
     def of(cls, sub: Sub, windows: tuple[Window, ...]) -> "Span":
         """The rows of windows, one below the other."""
-        at = sub.chunk.at
         if len(windows) == 1:
             far, near = windows[0]
-            begins = at - far if far is not None else np.full(len(at), EVER)
-            return cls(sub, sub.bound(far), sub.bound(near), begins, at - near, windows)
-        begins = [at - far if far is not None else np.full(len(at), EVER) for far, _ in windows]
+            return cls(sub, sub.bound(far), sub.bound(near), windows)
         starts, stops = [sub.bound(far) for far, _ in windows], [sub.bound(near) for _, near in windows]
-        ends = [at - near for _, near in windows]
-        start, stop, begin, end = (np.concatenate(x) for x in (starts, stops, begins, ends))
-        return cls(sub, start, stop, begin, end, windows)
+        return cls(sub, np.concatenate(starts), np.concatenate(stops), windows)
+
+    @cached_property
+    def ends(self) -> Int:
+        """Where each window ends at each instant, in microseconds; shape (n_windows × n_instants,)."""
+        ends: Int = (self.sub.chunk.at - np.array([near for _, near in self.windows])[:, None]).ravel()
+        return ends
+
+    @cached_property
+    def begins(self) -> Int:
+        """Where each window begins at each instant; at `EVER` for the whole past."""
+        at = self.sub.chunk.at
+        return np.concatenate([at - far if far is not None else np.full(len(at), EVER) for far, _ in self.windows])
 
     @cached_property
     def n(self) -> Int:
@@ -468,11 +475,10 @@ class Span(_Memory):
 
     def difference(self, x: Int) -> Int:
         """What prefix sums grow by; each bound is looked up once, though many windows end at it."""
-        if not self.windows:
+        if len(self.windows) <= 1:
             return x[self.stop] - x[self.start]
-        places = {back: i for i, back in enumerate(dict.fromkeys(b for pair in self.windows for b in pair))}
-        found = x[np.stack([self.sub.bound(back) for back in places])]
-        far, near = ([places[b] for b in backs] for backs in zip(*self.windows, strict=True))
+        backs, far, near = _looked_up(self.windows)
+        found = x[np.concatenate([self.sub.bound(back) for back in backs])].reshape(len(backs), *self.sub.chunk.shape)
         grown: Int = found[near] - found[far]
         return grown.reshape(self.start.shape)
 
@@ -515,6 +521,13 @@ class Span(_Memory):
         """Whether the window starts inside a day, week or month that an earlier row has opened."""
         out: Bool = self.some & ~np.append(self.sub.opens(unit), True)[self.start]
         return out
+
+
+@lru_cache(maxsize=1_024)
+def _looked_up(windows: tuple[Window, ...]) -> tuple[list[int | None], list[int], list[int]]:
+    """The bounds of windows, each once, and the places of the far and of the near ones."""
+    places = {back: i for i, back in enumerate(dict.fromkeys(b for pair in windows for b in pair))}
+    return list(places), [places[far] for far, _ in windows], [places[near] for _, near in windows]
 
 
 def quotient_of_pairs(parts: Int, n: Int) -> Float:

@@ -299,7 +299,7 @@ def places(vocabulary: pa.Array, values: tuple[Any, ...]) -> Int:
         held = {v: i for i, v in enumerate(vocabulary.to_pylist())}
         return np.array([held.get(v, -1) for v in values], np.int64)
     found = pc.index_in(pa.array(values, vocabulary.type), vocabulary).fill_null(-1)
-    return found.to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _vocabulary(part: Part, column: str) -> pa.Array:

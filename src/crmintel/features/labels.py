@@ -227,20 +227,20 @@ def _happened(
     log: InteractionLog, at: Any, horizon: str, where: Where, name: str, known_by: Any, censored: bool, *, after: Where | None = None,
 ) -> pd.Series:  # fmt: skip
     """Whether anything happened; what cannot be known yet is missing."""
-    counts = _counted(log, at, horizon, where, name, known_by, after)
+    index = rows_of(log, at)
     if not censored:
-        _refuse_open(log, counts.index, horizon)
+        _refuse_open(log, index, horizon)
+    counts = _counted(log, index, horizon, where, name, known_by, after)
+    if not censored:
         return counts > 0
-    open_ = _open(log, counts.index, horizon)
-    out = (counts > 0).astype("boolean")
-    return out.mask(open_ & (counts == 0).to_numpy())
+    out: pd.Series = (counts > 0).astype("boolean")
+    return out.mask(_open(log, index, horizon) & (counts == 0).to_numpy())
 
 
 def _counted(
-    log: InteractionLog, at: Any, horizon: str, where: Where, name: str, known_by: Any, after: Where | None
+    log: InteractionLog, index: pd.MultiIndex, horizon: str, where: Where, name: str, known_by: Any, after: Where | None
 ) -> pd.Series:
     """Rows in the window of each (customer, at); only those later than another kind of row of the window, if asked."""
-    index = rows_of(log, at)
     when = _instants_of(log, index)
     where = _seen(log, where, when, horizon, known_by)
     later = duration(horizon)
@@ -256,7 +256,7 @@ def _counted(
             row = np.arange(len(part)) if contacted.rows is None else contacted.rows
             place = chunk.later[row[np.where(there, first, 0)]] if len(row) else np.zeros(first.shape, np.int64)
             begins = np.where(there, sub.until(place), ends)
-        return np.maximum(ends - begins, 0).astype(np.float64)
+        return np.asarray(np.maximum(ends - begins, 0), np.float64)
 
     columns = where.columns | (after.columns if after is not None else frozenset())
     return pd.Series(_of_rows(log, index, when, columns, count, nothing=0.0), index=index, name=name)
@@ -303,7 +303,7 @@ def _sum(part: Part, zone: Zone, where: Where, column: str, start: int, end: int
     else:
         feature, sub = Total(column=column), chunk.sub(where, number=column)
     begins, ends = np.array([start]), np.array([end])
-    span = Span(sub, sub.until(chunk.before(begins)), sub.until(chunk.before(ends)), begins, ends)
+    span = Span(sub, sub.until(chunk.before(begins)), sub.until(chunk.before(ends)), ((end - start, 0),))
     return np.asarray(feature.window(span)[0], np.float64)
 
 

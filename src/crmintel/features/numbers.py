@@ -206,7 +206,7 @@ class FirstDay(_Number):
         sub = span.sub
         opening = np.append(np.flatnonzero(sub.opens()), len(sub))
         end = np.append(opening[sub.opened()[1:]], len(sub))  # of the day of each row
-        day = Span(sub, span.start, np.minimum(end[span.start], span.stop), span.begins, span.ends)
+        day = Span(sub, span.start, np.minimum(end[span.start], span.stop))
         return np.where(span.some, day.total(self.column), np.nan)
 
 

@@ -227,7 +227,7 @@ class _Rhythm:
         some = gaps > 0
         mean = quotient(np.where(some, pick(day, span.stop - 1, some) - pick(day, start, some), np.nan), gaps)
         since = days(span.ends[:, None] - pick(every.sub.time, every.stop - 1, every.some))
-        inner = Span(sub, np.minimum(start + 1, span.stop), span.stop, span.begins, span.ends)
+        inner = Span(sub, np.minimum(start + 1, span.stop), span.stop)
         return np.stack([
             mean, _spread_of_gaps(gap, inner), inner.reduce(np.maximum, gap, np.nan), pick(gap, span.stop - 1, some), quotient(since, mean),
         ])  # fmt: skip

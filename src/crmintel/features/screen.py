@@ -8,7 +8,6 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from crmintel.columns import AT
 from crmintel.errors import DataContractError
@@ -114,7 +113,7 @@ def screen(X: pd.DataFrame, y: Any = None) -> Screening:
         if constant >= NEAR_CONSTANT:
             found.append((name, "near-constant", "share of one value", constant, ""))
             continue
-        ranks = rankdata(x, nan_policy="omit")
+        ranks = _ranks(x)
         print_ = blake2b(np.where(np.isnan(ranks), -1.0, ranks).tobytes()).digest()
         if print_ in seen:
             found.append((name, "duplicate", "share of equal ranks", 1.0, seen[print_]))
@@ -175,6 +174,11 @@ def _instants(index: pd.Index) -> list[npt.NDArray[np.intp]]:
     return [np.flatnonzero(codes == i) for i in range(int(codes.max(initial=-1)) + 1)]
 
 
+def _ranks(x: Float) -> Float:
+    """Ranks from 1 on, equal numbers sharing their mean; missing stays missing."""
+    return np.asarray(pd.Series(x).rank(), np.float64)
+
+
 def _commonest(x: Float) -> float:
     """The share of the most frequent value; all missing values are one."""
     _, counts = np.unique(x, return_counts=True, equal_nan=True)
@@ -193,10 +197,10 @@ def _leaks(x: Float, label: Float | None) -> Iterator[tuple[str, float]]:
         if len(np.unique(b)) == 2:
             top = b == b.max()
             n, m = int(top.sum()), int((~top).sum())
-            auc = (rankdata(a)[top].sum() - n * (n + 1) / 2) / (n * m)
+            auc = (_ranks(a)[top].sum() - n * (n + 1) / 2) / (n * m)
             if max(auc, 1 - auc) >= NEAR_LABEL:
                 yield f"area under the ROC curve{what}", float(auc)
         else:
-            rho = float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])
+            rho = float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
             if abs(rho) >= NEAR_LABEL:
                 yield f"Spearman correlation{what}", rho

@@ -198,13 +198,10 @@ class Table:
 
     def _with_silent(self, table: pd.DataFrame) -> pd.DataFrame:
         """Rows for everybody asked for."""
-        full: pd.MultiIndex = pd.MultiIndex.from_product(
-            [self.panel.only, pd.DatetimeIndex(self._stamps)], names=[CUSTOMER, AT]
-        )
+        sides: list[Any] = [self.panel.only, pd.DatetimeIndex(self._stamps)]
+        full = pd.MultiIndex.from_product(sides, names=[CUSTOMER, AT])
         out = table.reindex(full)
-        missing = ~full.isin(table.index)
-        if missing.any():
-            out.loc[missing, self.zeros] = 0.0
+        out.loc[~full.isin(table.index), self.zeros] = 0.0
         return out
 
     def _index(self, found: list[Rows]) -> tuple[pd.MultiIndex, Int | None]:

@@ -51,6 +51,19 @@ def _changes(name: str) -> tuple[Int, Int]:
     return np.array([(s - _EPOCH) // micro for s in since]), np.array([o // micro for o in offsets])
 
 
+def _shift(ticks: Int, since: Int, offsets: Int) -> Int | np.int64:
+    """The offset of each tick: the last of those that hold by then, or the first."""
+    if not ticks.size:
+        return ticks
+    first, last = np.clip(np.searchsorted(since, [ticks.min(), ticks.max()], side="right") - 1, 0, None)
+    if last - first > _FEW_CHANGES:
+        return offsets[np.clip(np.searchsorted(since, ticks, side="right") - 1, 0, None)]
+    out: Int | np.int64 = offsets[first]
+    for i in range(first + 1, last + 1):  # a few passes are quicker than a search for each row
+        out = out + (ticks >= since[i]) * (offsets[i] - offsets[i - 1])
+    return out
+
+
 @final
 @dataclass(frozen=True)
 class Zone:
@@ -70,25 +83,13 @@ class Zone:
 
     def to_local(self, utc: Int) -> Int:
         """Local wall-clock microseconds of UTC microseconds; the same shape."""
-        since, offsets = _changes(self.name)
-        if len(offsets) == 1 or not utc.size:
-            return utc + int(offsets[0])
-        first, last = np.clip(np.searchsorted(since, [utc.min(), utc.max()], side="right") - 1, 0, None)
-        if last - first > _FEW_CHANGES:
-            shift: Int = offsets[np.clip(np.searchsorted(since, utc, side="right") - 1, 0, None)]
-            return utc + shift
-        out: Int = utc + int(offsets[first])
-        for i in range(first + 1, last + 1):  # a few passes are quicker than a search for each row
-            out += (utc >= since[i]) * (offsets[i] - offsets[i - 1])
-        return out
+        return utc + _shift(utc, *_changes(self.name))
 
     def to_utc(self, local: Int) -> Int:
         """UTC of local wall-clock times: the first of a repeated hour; a skipped hour moves forward."""
         since, offsets = _changes(self.name)
         before = np.concatenate([offsets[:1], offsets[:-1]])
-        reached = since + np.maximum(before, offsets)  # when the later of both clocks shows the new offset
-        shift: Int = offsets[np.clip(np.searchsorted(reached, local, side="right") - 1, 0, None)]
-        return local - shift
+        return local - _shift(local, since + np.maximum(before, offsets), offsets)  # when the later clock shows it
 
     def instant(self, at: Any) -> int:
         """UTC microseconds of an instant; without a zone of its own it is told by this clock."""

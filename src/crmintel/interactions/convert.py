@@ -1,5 +1,6 @@
 """One column of a source, of whatever dtype, as the kind of column the contract asks for."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from crmintel.errors import DataContractError, DataTypeError
 from crmintel.interactions.clock import Int, Zone
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Tally
+from crmintel.interactions.words import WORDS, decoded, encoded, holding, joined, plain_type, present, without
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -36,24 +38,19 @@ class Column:
     ) -> None:
         self.name, self.tally, self.offset, self.text, self.decimal = name, tally, offset, text, decimal
         self.category = pa.types.is_dictionary(values.type)
-        self.values = self._plain(values)
+        self._given = _strings_of_uuids(name, values)
+        kind = plain_type(self._given.type)
+        self.type = pa.large_string() if _is_text(kind) else kind
 
-    def _plain(self, values: pa.ChunkedArray) -> pa.Array:
+    @cached_property
+    def values(self) -> pa.Array:
         """One array of a plain type: no chunks, no dictionary, no views, UUIDs as their text."""
-        if self.category:
-            values = pa.chunked_array(
-                [_decoded(c) for c in values.chunks], None if values.num_chunks else values.type.value_type
-            )
-        values = values.combine_chunks()
-        if isinstance(values, pa.ChunkedArray):  # combine_chunks of no or several chunks
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-        if isinstance(values.type, pa.BaseExtensionType):
-            if values.type.extension_name != "arrow.uuid":
-                raise DataTypeError(
-                    f"Column {self.name!r} is of an extension type ({values.type}). Give a plain dtype."
-                )
-            return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.large_string())
-        return values.cast(pa.large_string()) if values.type in (pa.string(), pa.string_view()) else values
+        return joined([decoded(c, self.type) for c in self._given.chunks], self.type)
+
+    @cached_property
+    def words(self) -> pa.DictionaryArray:
+        """Text as codes."""
+        return encoded(self._given)
 
     def note(self, rule: str, mask: Bool) -> Bool:
         """Count the rows of `mask` as breaking `rule`."""
@@ -62,20 +59,28 @@ class Column:
 
     def refuse(self, why: str, todo: str) -> DataTypeError:
         """A complaint about the dtype of this column."""
-        return DataTypeError(f"Column {self.name!r} {why} ({self.values.type}). {todo}")
+        return DataTypeError(f"Column {self.name!r} {why} ({self.type}). {todo}")
 
 
-def _decoded(coded: pa.DictionaryArray) -> pa.Array:
-    values = coded.dictionary
-    return pc.take(values.cast(pa.large_string()) if values.type == pa.string_view() else values, coded.indices)
+def _is_text(t: pa.DataType) -> bool:
+    return bool(pa.types.is_string(t) or pa.types.is_large_string(t) or pa.types.is_string_view(t))
+
+
+def _strings_of_uuids(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not isinstance(values.type, pa.BaseExtensionType):
+        return values
+    if values.type.extension_name != "arrow.uuid":
+        raise DataTypeError(f"Column {name!r} is of an extension type ({values.type}). Give a plain dtype.")
+    return pa.chunked_array([[None if v is None else str(v) for v in values.to_pylist()]], pa.large_string())
 
 
 def ids(column: Column) -> pa.Array:
-    """Identifiers as int64 or as text; blank text counts as missing."""
-    v, t = column.values, column.values.type
+    """Identifiers as int64 or as coded text; blank text counts as missing."""
+    t = column.type
     if pa.types.is_null(t):
-        return v
+        return column.values
     if pa.types.is_integer(t):
+        v = column.values
         if pa.types.is_uint64(t) and (pc.max(v).as_py() or 0) >= 2**63:
             raise column.refuse("holds identifiers beyond 63 bits", "Store them as text.")
         return v.cast(pa.int64())
@@ -83,11 +88,9 @@ def ids(column: Column) -> pa.Array:
         raise _float_ids(column)
     if not pa.types.is_large_string(t):
         raise column.refuse("cannot be an identifier", "Give integers, text or UUIDs.")
-    column.note(
-        f"identifiers longer than {LONGEST_ID:,} characters in {column.name!r}",
-        true(pc.greater(pc.utf8_length(v), LONGEST_ID)),
-    )
-    return _blank_as_missing(v)
+    long = pc.greater(pc.utf8_length(column.words.dictionary), LONGEST_ID)
+    column.note(f"identifiers longer than {LONGEST_ID:,} characters in {column.name!r}", holding(column.words, long))
+    return _blank_as_missing(column.words)
 
 
 def _float_ids(column: Column) -> DataTypeError:
@@ -100,10 +103,10 @@ def _float_ids(column: Column) -> DataTypeError:
     return column.refuse("holds identifiers as floats, probably because some are missing", "Cast it: astype('Int64').")
 
 
-def whole_floats(ids: pa.Array) -> bool | None:
+def whole_floats(ids: pa.DictionaryArray) -> bool | None:
     """Whether all identifiers of a text file look like 17850.0, as pandas writes them beside missing ones; None for none."""
-    present = ids.drop_null()
-    return bool(pc.all(pc.match_substring_regex(present, _WHOLE_FLOAT)).as_py()) if len(present) else None
+    said = present(ids)
+    return bool(pc.all(pc.match_substring_regex(said, _WHOLE_FLOAT)).as_py()) if len(said) else None
 
 
 def float_text(name: str) -> DataTypeError:
@@ -114,11 +117,13 @@ def float_text(name: str) -> DataTypeError:
     )
 
 
-def labels(column: Column) -> pa.Array:
-    """Names of kinds, channels and categories as text; missing stays missing."""
-    t = column.values.type
-    if pa.types.is_null(t) or pa.types.is_integer(t) or pa.types.is_boolean(t):
-        return column.values.cast(pa.large_string())
+def labels(column: Column) -> pa.DictionaryArray:
+    """Names of kinds, channels and categories as coded text; missing stays missing."""
+    t = column.type
+    if pa.types.is_null(t):
+        return column.values.cast(WORDS)
+    if pa.types.is_integer(t) or pa.types.is_boolean(t):
+        return encoded(pa.chunked_array([column.values]))
     if not pa.types.is_large_string(t):
         raise column.refuse("cannot hold names", "Give text.")
     return words(column)
@@ -126,24 +131,24 @@ def labels(column: Column) -> pa.Array:
 
 def kept(column: Column) -> Any:
     """A column of no known meaning: numbers stay numbers, all else is text."""
-    t = column.values.type
+    t = column.type
     if pa.types.is_null(t):
         return column.values
     return numbers(column) if _is_number(t) and not column.category else labels(column)
 
 
-def words(column: Column) -> pa.Array:
+def words(column: Column) -> pa.DictionaryArray:
     """Text, cut at a stated length; blank text counts as missing."""
-    v = column.values
-    longer = true(pc.greater(pc.utf8_length(v), LONGEST_TEXT))
+    coded = column.words
+    longer = holding(coded, pc.greater(pc.utf8_length(coded.dictionary), LONGEST_TEXT))
     if column.note(f"texts longer than {LONGEST_TEXT:,} characters in {column.name!r}", longer).any():
-        v = pc.utf8_slice_codeunits(v, 0, LONGEST_TEXT)
-    return _blank_as_missing(v)
+        cut = pc.utf8_slice_codeunits(coded.dictionary, 0, LONGEST_TEXT)
+        coded = encoded(pa.chunked_array([pa.DictionaryArray.from_arrays(coded.indices, cut)]))
+    return _blank_as_missing(coded)
 
 
-def _blank_as_missing(text: pa.Array) -> pa.Array:
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(text)), 0)
-    return pc.if_else(pc.fill_null(blank, True), pa.scalar(None, pa.large_string()), text)
+def _blank_as_missing(coded: pa.DictionaryArray) -> pa.DictionaryArray:
+    return without(coded, pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(coded.dictionary)), 0))
 
 
 def numbers(column: Column) -> Float:
@@ -161,13 +166,15 @@ def numbers(column: Column) -> Float:
         x = _floats(v)
     else:
         raise column.refuse("does not hold numbers", "Give integers, floats or decimals.")
-    column.note(f"infinite values in {column.name!r}", np.isinf(x))
-    column.note(f"values beyond 1e15 in {column.name!r}", np.isfinite(x) & (np.abs(x) > LARGEST_AMOUNT))
+    if np.fmax.reduce(np.abs(x), initial=0.0) > LARGEST_AMOUNT:
+        column.note(f"infinite values in {column.name!r}", np.isinf(x))
+        column.note(f"values beyond 1e15 in {column.name!r}", np.isfinite(x) & (np.abs(x) > LARGEST_AMOUNT))
     return x + 0.0
 
 
 def _floats(v: pa.Array) -> Float:
-    x: Float = v.cast(pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    floats = v.cast(pa.float64(), safe=False)
+    x: Float = (floats.fill_null(np.nan) if v.null_count else floats).to_numpy()  # filling copies
     return x
 
 
@@ -203,10 +210,14 @@ def times(column: Column, zone: Zone, policies: Policies) -> tuple[Int, bool | N
         ticks, aware = _counted(column, policies), True
     else:
         raise column.refuse("cannot be a time", "Give a datetime dtype.")
-    present = ticks != MISSING_TIME
-    if not present.any():
+    said = ticks != MISSING_TIME
+    if not said.any():
         return ticks, None
-    return ticks if aware else np.where(present, zone.to_utc(np.where(present, ticks, 0)), MISSING_TIME), aware
+    if aware:
+        return ticks, True
+    if said.all():
+        return zone.to_utc(ticks), False
+    return np.where(said, zone.to_utc(np.where(said, ticks, 0)), MISSING_TIME), False
 
 
 def _counted(column: Column, policies: Policies) -> Int:
@@ -230,14 +241,14 @@ def _ticks(v: pa.Array) -> Int:
     """Microseconds of Arrow times of any resolution; finer ones are floored, what overflows is far out of range anyway."""
     if pa.types.is_date(v.type):
         v = v.cast(pa.timestamp("ms"))
-    raw = v.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    raw = (v.cast(pa.int64()).fill_null(0) if v.null_count else v.cast(pa.int64())).to_numpy()
     if v.type.unit == "ns":
         ticks = raw // 1000
     else:
         factor = _TICKS[v.type.unit]
         limit = (2**62) // factor
         ticks = np.clip(raw, -limit, limit) * factor
-    return np.where(v.is_null().to_numpy(zero_copy_only=False), MISSING_TIME, ticks)
+    return np.where(v.is_null().to_numpy(zero_copy_only=False), MISSING_TIME, ticks) if v.null_count else ticks
 
 
 def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:

@@ -58,7 +58,9 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
     time = _times(columns.pop(TIME), zone)
     if time.min() <= MISSING_TIME:
         raise _Unusual
-    known = np.maximum(_times(columns.pop(KNOWN_AT), zone), time) if KNOWN_AT in columns else None  # missing: known at once
+    known = (
+        np.maximum(_times(columns.pop(KNOWN_AT), zone), time) if KNOWN_AT in columns else None
+    )  # missing: known at once
     who, customers = _coded(columns.pop(CUSTOMER).tolist())
     if who.min() < 0:
         raise _Unusual
@@ -88,7 +90,7 @@ def _times(column: pd.Series, zone: Zone) -> Int:
     values = column.array
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         ticks = values.tz_convert("UTC").asi8
-        unit, aware = values.dtype.unit, True
+        unit, aware = str(values.dtype.unit), True
     elif values.dtype.kind == "M":
         ticks, unit, aware = values.asi8, np.datetime_data(values.dtype)[0], False
     else:
@@ -108,7 +110,9 @@ def _coded(column: Sequence[Any]) -> tuple[Codes, pa.Array]:
     else:
         raise _Unusual
     code = {v: i for i, v in enumerate(rising)}
-    return np.array([code.get(v, -1) for v in column], np.int32), pa.array(rising, pa.int64() if kinds == {int} else pa.large_string())
+    return np.array([code.get(v, -1) for v in column], np.int32), pa.array(
+        rising, pa.int64() if kinds == {int} else pa.large_string()
+    )
 
 
 def _numbers(column: pd.Series) -> Float:

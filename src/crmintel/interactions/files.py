@@ -4,7 +4,8 @@ import csv
 import glob
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import islice, repeat, takewhile
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crmintel.errors import DataContractError
+from crmintel.interactions.ahead import ahead
 from crmintel.interactions.source import BATCH_ROWS, Source, check_names, require
 
 _CAUSES = {
@@ -70,15 +72,18 @@ def _open_parquet(files: list[str]) -> Source:
         raise DataContractError("A Parquet file cannot be opened: it is damaged. Write it anew.") from None
     names = check_names(schema.names)
 
-    def batches(columns: list[str]) -> Iterator[pa.Table]:
+    def batches(columns: list[str], words: Collection[str]) -> Iterator[pa.Table]:
+        coded = [c for c in words if schema.field(c).type in (pa.string(), pa.large_string())]
         wanted = pa.schema([schema.field(c) for c in columns])
         yield wanted.empty_table()  # so that a file without rows has types
         try:
             for path in files:
-                with pq.ParquetFile(path) as file:  # a dataset would read far ahead, and fill lost columns with nothing
+                # a dataset, or a buffer ahead, would keep much of the file in memory, and a dataset fills lost columns
+                with pq.ParquetFile(path, read_dictionary=coded, pre_buffer=False) as file:
                     require({c: c for c in columns}, tuple(file.schema_arrow.names))
-                    for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-                        yield pa.Table.from_batches([batch]).select(columns).cast(wanted)
+                    found = file.iter_batches(BATCH_ROWS, columns=columns)
+                    for batch in takewhile(bool, ahead(_next, repeat(found), 1)):
+                        yield _same_types(pa.Table.from_batches(batch).select(columns), wanted)
         except (pa.ArrowException, OSError, ValueError) as error:
             if isinstance(error, DataContractError):
                 raise
@@ -87,6 +92,19 @@ def _open_parquet(files: list[str]) -> Source:
             ) from None
 
     return Source(names, batches)
+
+
+def _next(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The next batch, or none at the end."""
+    return list(islice(batches, 1))
+
+
+def _same_types(table: pa.Table, wanted: pa.Schema) -> pa.Table:
+    """The columns as they are in the first file, or coded."""
+    coded = [
+        pa.types.is_dictionary(k) and k.value_type == f.type for k, f in zip(table.schema.types, wanted, strict=True)
+    ]
+    return table.cast(pa.schema([a if same else b for a, b, same in zip(table.schema, wanted, coded, strict=True)]))
 
 
 def _open_csv(files: list[str]) -> Source:
@@ -100,7 +118,7 @@ def _open_csv(files: list[str]) -> Source:
     check_names(names)
     columns = [f"c{i}" for i in range(len(names))]  # names of our own: no header can change the statement
 
-    def batches(wanted: list[str]) -> Iterator[pa.Table]:
+    def batches(wanted: list[str], _: Collection[str]) -> Iterator[pa.Table]:
         schema = pa.schema([(w, pa.large_string()) for w in wanted])
         yield schema.empty_table()  # so that a file without rows has types
         connection = connect()

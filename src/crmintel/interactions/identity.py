@@ -16,6 +16,7 @@ from crmintel.interactions.part import factorise
 from crmintel.interactions.quality import Tally
 from crmintel.interactions.read import open_source, require
 from crmintel.interactions.spelling import normalised
+from crmintel.interactions.words import WORDS, decoded, encoded, plain_type
 
 
 def normalise_ids(ids: pd.Series) -> pd.Series:
@@ -55,15 +56,19 @@ class Identities:
 
     def apply(self, table: pa.Table) -> pa.Table:
         """The rows with former identifiers replaced by the present ones."""
+        if not len(self._former):
+            return table
         codes, values = factorise(table[CUSTOMER])
-        if not len(self._former) or not len(values):
+        if not len(values):
             return table
         if values.type != self._former.type:
             raise DataContractError(
                 f"Customers are {values.type}, but the identities are {self._former.type}. Give both one dtype."
             )
         present = pc.coalesce(pc.take(self._present, pc.index_in(values, self._former)), values)
-        return table.set_column(table.column_names.index(CUSTOMER), CUSTOMER, pc.take(present, pa.array(codes)))
+        merged = pa.chunked_array([pc.take(present, pa.array(codes))])
+        merged = merged if pa.types.is_integer(merged.type) else encoded(merged)
+        return table.set_column(table.column_names.index(CUSTOMER), CUSTOMER, merged)
 
 
 def _two_columns(identities: Any) -> tuple[pd.Series, pd.Series]:
@@ -83,7 +88,7 @@ def _two_columns(identities: Any) -> tuple[pd.Series, pd.Series]:
 def _ids(series: pd.Series, name: str) -> pa.Array:
     source = open_source(series.to_frame(f"{name} identifiers"))
     (table,) = source.batches(list(source.names))
-    return convert.ids(convert.Column(source.names[0], table[0], Tally(), 0, text=False))
+    return decoded(convert.ids(convert.Column(source.names[0], table[0], Tally(), 0, text=False)))
 
 
 def _ends(former: list[Any], present: list[Any]) -> dict[Any, Any]:
@@ -143,21 +148,26 @@ class Items:
         if source.text and convert.whole_floats(item):
             raise convert.float_text(ITEM)
         category = convert.labels(convert.Column(CATEGORY, table[CATEGORY], tally, 0, source.text))
-        pairs = pa.table({ITEM: item, CATEGORY: category}).drop_null().group_by([ITEM, CATEGORY]).aggregate([])
+        pairs = (
+            pa.table({ITEM: decoded(item), CATEGORY: decoded(category)})
+            .drop_null()
+            .group_by([ITEM, CATEGORY])
+            .aggregate([])
+        )
         if doubled := len(pairs) - len(pc.unique(pairs[ITEM])):
             raise DataContractError(
                 f"{doubled:,} items stand in the item table with more than one category. Keep one row an item."
             )
         return cls(pairs[ITEM].combine_chunks(), pairs[CATEGORY].combine_chunks())
 
-    def categories(self, item: pa.Array) -> pa.Array:
+    def categories(self, item: pa.Array) -> pa.DictionaryArray:
         """The category of each item; unknown items have none."""
         if not len(self.item) or item.null_count == len(item):
-            return pa.nulls(len(item), pa.large_string())
-        if item.type != self.item.type:
+            return pa.nulls(len(item), WORDS)
+        if plain_type(item.type) != self.item.type:
             raise DataContractError(
-                f"Items are {item.type} in the interactions and {self.item.type} in the item table. Give both one dtype."
+                f"Items are {plain_type(item.type)} in the interactions and {self.item.type} in the item table. Give both one dtype."
             )
         coded = item.dictionary_encode()
-        of_each = pc.take(self.category, pc.index_in(coded.dictionary, self.item))
-        return pc.take(of_each, coded.indices)
+        of_each = pc.take(self.category, pc.index_in(coded.dictionary, self.item)).dictionary_encode()
+        return pa.DictionaryArray.from_arrays(pc.take(of_each.indices, coded.indices), of_each.dictionary)

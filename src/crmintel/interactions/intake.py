@@ -35,6 +35,7 @@ from crmintel.interactions.identity import Items
 from crmintel.interactions.part import ROW
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, Level, Tally
+from crmintel.interactions.words import holding, present, replaced
 
 _OLDEST, _NEWEST = (micros(pd.Timestamp(y, 1, 1)) for y in (1900, 2200))
 SENTINELS = tuple(int(np.datetime64(d, "us").astype(np.int64)) for d in ("1900-01-01", "1970-01-01", "9999-12-31"))
@@ -106,9 +107,11 @@ class Intake:
             self._note(
                 f"values of {name!r} outside {low:g} to {high:g}", stay & ((data[name] < low) | (data[name] > high))
             )
-        data[ROW] = np.arange(self.rows, self.rows + n, dtype=np.float64)
+        if ORDER in data:
+            data[ROW] = np.arange(self.rows, self.rows + n, dtype=np.float64)
         self.rows += n
-        return pa.table(data).filter(pa.array(stay))
+        table = pa.table(data)
+        return table if stay.all() else table.filter(pa.array(stay))
 
     def _convert(self, ours: str, column: Column) -> Any:
         if ours in (TIME, KNOWN_AT):
@@ -140,19 +143,21 @@ class Intake:
 
     def _kinds(self, data: dict[str, Any], owned: Bool) -> Bool:
         """Every row gets a kind; negative purchases are returns, whether or not a flag says so. Purchases and returns are true."""
-        kind = (
-            pc.fill_null(data[KIND], UNKNOWN)
-            if KIND in data
-            else pa.repeat(pa.scalar(PURCHASE, pa.large_string()), len(owned))
-        )
-        negative = np.zeros(len(owned), bool)
+        n = len(owned)
+        kind = data.get(KIND)
+        if kind is None:
+            kind = pa.DictionaryArray.from_arrays(
+                pa.repeat(pa.scalar(0, pa.int32()), n), pa.array([PURCHASE], pa.large_string())
+            )
+        kind = replaced(kind, _absent(kind), UNKNOWN)
+        negative = np.zeros(n, bool)
         for name in (AMOUNT, QUANTITY):
             if name in data:
                 negative |= data[name] < 0
-        negative &= convert.true(pc.equal(kind, PURCHASE))
+        negative &= holding(kind, pc.equal(kind.dictionary, PURCHASE))
         self._note(UNFLAGGED, negative & owned)
-        data[KIND] = pc.if_else(pa.array(negative), pa.scalar(RETURN, pa.large_string()), kind)
-        return owned & convert.true(pc.is_in(data[KIND], pa.array([PURCHASE, RETURN], pa.large_string())))
+        data[KIND] = kind = replaced(kind, negative, RETURN)
+        return owned & holding(kind, pc.is_in(kind.dictionary, pa.array([PURCHASE, RETURN], pa.large_string())))
 
     def _bought(self, data: dict[str, Any], bought: Bool) -> Bool:
         """Rows that stay although they may lack an amount or an item."""
@@ -174,17 +179,22 @@ class Intake:
     def _dates(self, data: dict[str, Any], stay: Bool) -> None:
         """Dates that cannot be meant are counted; they do not move the first and the last believable time."""
         time: Int = data[TIME]
-        sentinel = self._note(SENTINEL, stay & self._is_sentinel(time))
-        plain = stay & ~sentinel
-        self._note(RANGE_TIME, plain & ((time < _OLDEST) | (time >= _NEWEST)))
-        self._note(FUTURE, plain & (time > self.now) & (time < _NEWEST))
-        believed = time[plain & (time <= self.now) & (time >= _OLDEST)]
+        usual = stay.all() and len(time) and time.min() >= 2 * DAY and time.max() <= min(self.now, _NEWEST - 1)
+        believed = time if usual else self._believed(time, stay)
         if len(believed):
             low, high = int(believed.min()), int(believed.max())
             self.first = low if self.first is None else min(self.first, low)
             self.last = high if self.last is None else max(self.last, high)
         if KNOWN_AT in data:
             data[KNOWN_AT] = np.where(data[KNOWN_AT] == MISSING_TIME, time, np.maximum(data[KNOWN_AT], time))
+
+    def _believed(self, time: Int, stay: Bool) -> Int:
+        """The times that can be meant."""
+        sentinel = self._note(SENTINEL, stay & self._is_sentinel(time))
+        plain = stay & ~sentinel
+        self._note(RANGE_TIME, plain & ((time < _OLDEST) | (time >= _NEWEST)))
+        self._note(FUTURE, plain & (time > self.now) & (time < _NEWEST))
+        return time[plain & (time <= self.now) & (time >= _OLDEST)]
 
     def _is_sentinel(self, time: Int) -> Bool:
         """Times on a sentinel day, by the business clock or by UTC."""
@@ -200,9 +210,9 @@ class Intake:
             self._note(NO_CATEGORY, stay & _absent(data[CATEGORY]) & ~_absent(data[ITEM]))
         for name in (CATEGORY, CHANNEL):
             if name in data:
-                data[name] = pc.fill_null(data[name], UNKNOWN)
+                data[name] = replaced(data[name], _absent(data[name]), UNKNOWN)
         if CURRENCY in data:
-            self.currencies |= set(pc.unique(data.pop(CURRENCY).filter(pa.array(stay)).drop_null()).to_pylist())
+            self.currencies |= set(present(data.pop(CURRENCY).filter(pa.array(stay))).to_pylist())
 
     def refuse(self) -> None:
         """Raise for every rule that no policy forgives.
@@ -276,4 +286,6 @@ class Intake:
 
 def _absent(column: pa.Array) -> Bool:
     """Rows without a value."""
+    if not column.null_count:
+        return np.zeros(len(column), bool)
     return np.asarray(column.is_null().to_numpy(zero_copy_only=False))

@@ -26,7 +26,7 @@ from crmintel.columns import (
     TIME,
     UNIT_PRICE,
 )  # fmt: skip
-from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions.clock import Zone, micros
 from crmintel.interactions.fingerprint import fingerprint
 from crmintel.interactions.identity import Identities, Items
@@ -36,6 +36,7 @@ from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
 from crmintel.interactions.read import Source, nearest, open_source, require
 from crmintel.interactions.rules import Census, refuse_shared_orders
+from crmintel.interactions.size import size
 from crmintel.interactions.store import Store, gather
 
 _LOUDNESS = ("warning", "fixed", "note")
@@ -94,6 +95,7 @@ class InteractionLog:
         items: Any = None,
         identities: Any = None,
         memory: str | int = "2GB",
+        quiet: bool = False,
     ) -> "InteractionLog":
         """Read and check interactions.
 
@@ -116,6 +118,9 @@ class InteractionLog:
         memory : str or int
             Beyond about this size (``"2GB"`` or bytes) rows go to temporary files, by customer.
 
+        quiet : bool
+            Leave remarks to `quality`, and do not warn of them.
+
         Raises
         ------
         DataContractError
@@ -124,14 +129,15 @@ class InteractionLog:
             If a container or a column has a dtype that cannot be read.
         """
         zone, keep = Zone(timezone), tuple(keep)
-        limit = _bytes(memory)
+        limit = size(memory)
         known = Identities({} if identities is None else identities)
         table = None if items is None else Items.read(items)
         found = open_source(source)
         wanted = _wanted(found, columns or {}, keep)
         _check_choices(wanted, keep, policies, table)
         intake = Intake(wanted, keep, zone, policies, found.text, micros(pd.Timestamp.now("UTC")), table)
-        batches = found.batches(list(dict.fromkeys([*wanted.values(), *keep])))
+        words = {*(wanted[c] for c in TEXT if c in wanted), wanted[CUSTOMER], *keep} - {*policies.ranges}
+        batches = found.batches(list(dict.fromkeys([*wanted.values(), *keep])), words)
         raw = gather((known.apply(intake.check(batch)) for batch in batches), limit)
         try:
             intake.refuse()
@@ -146,7 +152,7 @@ class InteractionLog:
             [*intake.findings(), *census.findings(intake.rows), *notes], key=lambda f: _LOUDNESS.index(f.level)
         )
         quality = QualityReport(intake.rows, census.rows, (*findings, *_ignored(unread)))
-        if quality.warnings:
+        if quality.warnings and not quiet:
             said = "; ".join(f"{f.rows:,} {f.rule} ({f.action})" for f in quality.warnings)
             warnings.warn(f"Read {intake.rows:,} rows, with remarks: {said}.", DataContractWarning, stacklevel=2)
         names = store.schema.names
@@ -214,13 +220,11 @@ class InteractionLog:
 
     def to_arrow(self) -> pa.Table:
         """All rows as one table, times in UTC; it must fit in memory."""
-        tables = [p.to_arrow().select([*self.columns]) for p in self.parts()]
-        if not tables:
-            return self.store.empty().to_arrow().select([*self.columns])
-        table = pa.concat_tables(tables)
-        return (
-            table.take(pc.sort_indices(table[CUSTOMER])) if len(tables) > 1 else table
-        )  # a stable sort: times stay rising
+        instant = pa.timestamp("us", "UTC")
+        kinds = {n: instant if n in (TIME, KNOWN_AT) else self.store.schema.field(n).type for n in self.columns}
+        parts = (p.to_arrow().select([*self.columns]) for p in self.parts())
+        table = pa.concat_tables([pa.schema([*kinds.items()]).empty_table(), *parts])
+        return table.take(pc.sort_indices(table[CUSTOMER])) if self.store.files else table  # stable: times stay rising
 
     def to_pandas(self) -> pd.DataFrame:
         """All rows as a frame, times by the business clock without a zone; it must fit in memory."""
@@ -297,14 +301,3 @@ def _ignored(unread: list[str]) -> list[Finding]:
     """The columns of the source that were not asked for, listed once."""
     listed = ", ".join(unread[:12]) + (", …" if len(unread) > 12 else "")
     return [Finding(f"columns not read: {listed}", len(unread), 0.0, "ignored", "note")] if unread else []
-
-
-def _bytes(memory: str | int) -> int:
-    """A size such as ``"2GB"`` in bytes."""
-    if isinstance(memory, int) and not isinstance(memory, bool):
-        return memory
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
-    try:
-        return int(float(str(memory)[:-2]) * units[str(memory)[-2:].upper()])
-    except (KeyError, ValueError, TypeError):
-        raise DataTypeError(f"memory is {memory!r}. Write it as '2GB', '500MB' or a number of bytes.") from None

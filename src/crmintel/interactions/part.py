@@ -1,6 +1,6 @@
 """Columns of whole customers, sorted by customer, time and then every other column: one order, whatever came in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -11,13 +11,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crmintel.columns import CUSTOMER, ITEM, KNOWN_AT, TIME
+from crmintel.interactions.ahead import ahead
 from crmintel.interactions.clock import Int
+from crmintel.interactions.words import encoded_chunks, positions
 
 Codes = npt.NDArray[np.int32]
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 Window = tuple[int | None, int | None]
-ROW = "row\n"  # a name that no source can have: the position in the source, kept while rules are checked
+ROW = "row\n"  # a name that no source can have: the position in the source, kept while orders are checked
+PART_ROWS = 250_000
+_RUN_ROWS = 500_000
+THREADS = 2
+_DENSE = 4
 
 
 @final
@@ -145,95 +151,201 @@ def within(window: Window, time: Int, known_at: Int | None) -> Bool:
     return keep
 
 
-def sorted_part(table: pa.Table, *, in_order: bool = False) -> Part:
-    """A part from a table of checked columns, with times as int64 UTC microseconds.
+@final
+@dataclass(frozen=True)
+class Rows:
+    """Checked rows with the columns of a part, divided into blocks of whole customers, but not yet sorted within them.
 
-    Text and identifiers become codes of their sorted values. The order of rows is total: customer, time,
-    then the item and every other column, so equal data give equal parts whatever order they came in. Rows that were sorted
-    with more columns than are read now are `in_order` and stay as they are.
+    Parameters
+    ----------
+    customer : int32, shape (n_rows,)
+        Positions in `customers`.
+    starts : int64, shape (n_customers + 1,)
+        How many rows the customers before each have.
+    edges : shape (n_blocks + 1,)
+        The customers of block ``b`` are ``edges[b]:edges[b + 1]``.
+    runs : int64, shape (n_runs, n_blocks + 1)
+        Each run of rows holds the blocks one after the other: the rows of block ``b`` are ``runs[:, b]:runs[:, b + 1]``.
     """
-    time = table[TIME].to_numpy()
-    known_at = table[KNOWN_AT].to_numpy() if KNOWN_AT in table.column_names else None
-    code, customers = factorise(table[CUSTOMER])
-    codes: dict[str, Codes] = {}
-    vocabulary: dict[str, pa.Array] = {}
-    numbers: dict[str, Float] = {}
-    for name in sorted(set(table.column_names) - {CUSTOMER, TIME, KNOWN_AT}):
-        column = table[name]
-        if pa.types.is_floating(column.type):
-            numbers[name] = column.to_numpy()
-        else:
-            codes[name], vocabulary[name] = factorise(column)
-    if not in_order:
-        late = {} if known_at is None else {KNOWN_AT: known_at}
-        ranks: dict[str, npt.NDArray[Any]] = {**late, **codes, **numbers}
-        order = total_order(
-            code, time, [ranks[k] for k in sorted(ranks, key=lambda k: (k == ROW, k != ITEM, k not in codes))]
+
+    customers: pa.Array
+    starts: Int
+    edges: Int
+    runs: Int
+    customer: Codes
+    time: Int
+    codes: Mapping[str, Codes]
+    vocabulary: Mapping[str, pa.Array]
+    numbers: Mapping[str, Float]
+    known_at: Int | None
+
+    @classmethod
+    def of(cls, table: pa.Table, part_rows: int = PART_ROWS) -> "Rows":
+        """From a table of checked columns, with times as int64 UTC microseconds."""
+        plain = {n for n in table.column_names if n in (TIME, KNOWN_AT) or pa.types.is_floating(table[n].type)}
+        coded = sorted({*table.column_names} - plain)
+        found = dict(zip(coded, ahead(factorise, [table[n] for n in coded], THREADS), strict=True))
+        customer, customers = found[CUSTOMER]
+        pieces = [customer[a : a + _RUN_ROWS] for a in range(0, len(table), _RUN_ROWS)]
+        counts = sum((np.bincount(p, minlength=len(customers)) for p in pieces), np.zeros(len(customers), np.int64))
+        starts = np.append(0, np.cumsum(counts))
+        edges = np.append(np.union1d(0, np.flatnonzero(np.diff(starts[:-1] // part_rows)) + 1), len(customers))
+        block = np.repeat(np.arange(len(edges) - 1, dtype=np.uint16), np.diff(edges))
+        runs, orders = [], []
+        for first in range(0, len(table), _RUN_ROWS):
+            of_row = block[customer[first : first + _RUN_ROWS]]
+            orders.append(np.argsort(of_row, kind="stable"))  # 16 bits are sorted by counting
+            runs.append(first + np.append(0, np.cumsum(np.bincount(of_row, minlength=len(edges) - 1))))
+
+        def divided(name: str) -> npt.NDArray[Any]:
+            """A column with the rows of each run in the order of their blocks; codes are ours to overwrite."""
+            column = table[name] if name in plain else pa.chunked_array([found[name][0]])
+            out = np.empty(len(column), column.type.to_pandas_dtype()) if name in plain else found[name][0]
+            for run, order in zip(runs, orders, strict=True):
+                out[run[0] : run[-1]] = column.slice(run[0], len(order)).to_numpy()[order]
+            return out
+
+        columns = dict(zip(table.column_names, ahead(divided, table.column_names, THREADS), strict=True))
+        return cls(
+            customers,
+            starts,
+            edges,
+            np.array(runs, np.int64).reshape(-1, len(edges)),
+            columns[CUSTOMER],
+            columns[TIME],
+            {k: columns[k] for k in coded if k != CUSTOMER},
+            {k: found[k][1] for k in coded if k != CUSTOMER},
+            {k: columns[k] for k in sorted(plain - {TIME, KNOWN_AT})},
+            columns.get(KNOWN_AT),
         )
-        code, time = code[order], time[order]
-        known_at = None if known_at is None else known_at[order]
-        codes, numbers = {k: v[order] for k, v in codes.items()}, {k: v[order] for k, v in numbers.items()}
-    starts = np.searchsorted(code, np.arange(len(customers) + 1)).astype(np.int64)
-    return Part(customers, starts, time, codes, vocabulary, numbers, known_at)
+
+    def parts(self) -> Iterator[Part]:
+        """Parts of some hundred thousand rows, with rising customers and one vocabulary, sorted in threads.
+
+        The order of rows is total: customer, time, then the item and every other column, so equal data give equal parts
+        whatever order they came in.
+        """
+        yield from ahead(self._part, range(len(self.edges) - 1), THREADS)
+
+    def _part(self, block: int) -> Part:
+        first, last = self.edges[block], self.edges[block + 1]
+
+        def rows(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            return np.concatenate([column[:0], *(column[a:b] for a, b in self.runs[:, block : block + 2].tolist())])
+
+        code, time = rows(self.customer) - first, rows(self.time)
+        known_at = None if self.known_at is None else rows(self.known_at)
+        codes = {k: rows(v) for k, v in self.codes.items()}
+        numbers = {k: rows(v) for k, v in self.numbers.items() if k != ROW}
+        late = [] if known_at is None else [known_at]
+        whole = [codes[k] for k in sorted(codes, key=lambda k: k != ITEM)]
+        order = total_order(code, time, [*whole, *late, *numbers.values()])
+        return Part(
+            self.customers[first:last],
+            self.starts[first : last + 1] - self.starts[first],
+            time[order],
+            {k: v[order] for k, v in codes.items()},
+            self.vocabulary,
+            {k: v[order] for k, v in numbers.items()},
+            None if known_at is None else known_at[order],
+        )
+
+
+def sorted_part(table: pa.Table) -> Part:
+    """One part from a table of checked columns."""
+    (part,) = Rows.of(table, len(table) + 1).parts()
+    return part
 
 
 def factorise(column: pa.ChunkedArray | pa.Array) -> tuple[Codes, pa.Array]:
     """Codes of a column in the order of its sorted values (code points for text); −1 is missing."""
+    column = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
     if pa.types.is_integer(column.type):
-        present = column.is_valid().to_numpy(
-            **({} if isinstance(column, pa.ChunkedArray) else {"zero_copy_only": False})
-        )
+        return _factorised_integers(column)
+    chunks = encoded_chunks(column)
+    values = chunks[0].dictionary if chunks else pa.array([], pa.large_string())
+    codes, order = _ranked(len(column), lambda: map(positions, chunks), pc.sort_indices(values).to_numpy())
+    return codes, pc.take(values, pa.array(order))
+
+
+def _factorised_integers(column: pa.ChunkedArray) -> tuple[Codes, pa.Array]:
+    if column.null_count:
         codes = np.full(len(column), -1, np.int32)
-        codes[present], values = pd.factorize(column.drop_null().to_numpy(), sort=True)
-        return codes, pa.array(values.astype(np.int64))
-    if pa.types.is_null(column.type):
-        column = column.cast(pa.large_string())
-    encoded = column.dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.unify_dictionaries().combine_chunks()
-        encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) and encoded.num_chunks else encoded
-    if not len(encoded):
-        return np.zeros(0, np.int32), pa.array([], pa.large_string())
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
-    rank = np.empty(len(order) + 1, np.int32)
+        codes[column.is_valid().to_numpy()], values = factorise(column.drop_null())
+        return codes, values
+    if not len(column):
+        return np.zeros(0, np.int32), pa.array([], pa.int64())
+    low, high = pc.min_max(column).as_py().values()
+    if high - low > _DENSE * len(column):
+        places, uniques = pd.factorize(column.to_numpy())
+        codes, order = _ranked(len(column), lambda: [places], np.argsort(uniques))
+        return codes, pa.array(uniques[order])
+    # a place for each integer between is quicker than a search for each row
+    codes, order = _ranked(len(column), lambda: (c.to_numpy() - low for c in column.chunks), np.arange(high - low + 1))
+    return codes, pa.array(order + low)
+
+
+def _ranked(n: int, places: Callable[[], Iterable[npt.NDArray[np.integer]]], order: Int) -> tuple[Codes, Int]:
+    """Ranks of `n` places by the order of all places, and the order of those that occur; the place after all has no rank."""
+    seen = np.zeros(len(order) + 1, bool)
+    for chunk in places():
+        seen[chunk] = True
+    order = order[seen[order]]
+    rank = np.full(len(seen), -1, np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    rank[-1] = -1
-    codes = encoded.indices.fill_null(len(order)).to_numpy(zero_copy_only=False)
-    values = pc.take(encoded.dictionary, pa.array(order))
-    return rank[codes], values if pa.types.is_integer(values.type) else values.cast(pa.large_string())
+    codes, end = np.empty(n, np.int32), 0
+    for chunk in places():
+        codes[end : end + len(chunk)] = rank[chunk]
+        end += len(chunk)
+    return codes, order
 
 
 def total_order(code: npt.NDArray[np.integer], time: Int, columns: Sequence[npt.NDArray[np.generic]]) -> Int:
-    """Row numbers by (code, time, columns…): only the rows that tie so far are sorted by the next column."""
-    order = _pair_order(code, time)
-    ties, group = _still_tied(np.arange(len(order)), code[order], time[order])
-    for column in columns:
+    """Row numbers by (code, time, columns…): only the rows that tie so far are sorted by the next column.
+
+    Times are first told by as many of their bits as fit into one number beside the code and the row.
+    """
+    shift = max(0, _bits(code) + _bits(time) + len(code).bit_length() - 62)
+    coarse = time >> shift
+    order, equal = _pair_order(code, coarse)
+    ties, group = _still_tied(np.arange(len(order)), equal)
+    for column in [*([time] if shift else []), *columns]:
         if not len(ties):
             break
         rows = order[ties]
-        order[ties] = rows = rows[_pair_order(group, column[rows])]
-        ties, group = _still_tied(ties, group, column[rows])
+        by, equal = _pair_order(group, column[rows])
+        order[ties] = rows[by]
+        ties, group = _still_tied(ties, equal)
     return order
 
 
-def _pair_order(first: npt.NDArray[np.integer], second: npt.NDArray[np.generic]) -> Int:
-    """Positions by (first, second), as one key where both fit into it; equal pairs in any order."""
-    if len(first) and np.issubdtype(second.dtype, np.integer):
-        whole = second.astype(np.int64)
-        low, span = int(whole.min()), int(whole.max()) - int(whole.min()) + 1
-        if (int(first.max()) + 1) * span < 2**63:
-            return np.argsort(first.astype(np.int64) * span + (whole - low))
-    return np.lexsort((second, first))
+def _pair_order(first: npt.NDArray[np.integer], second: npt.NDArray[np.generic]) -> tuple[Int, Bool]:
+    """Positions by (first, second), and which pair then equals the one before it; equal pairs in any order.
+
+    Where all fit into one number together with the position, sorting such numbers is quicker than sorting positions.
+    """
+    n, low_bits = len(first), len(first).bit_length()
+    if n and np.issubdtype(second.dtype, np.integer) and _bits(first) + _bits(second) + low_bits <= 63:
+        high, low = (x.astype(np.int64) - int(x.min()) for x in (first, second))
+        key = np.sort((((high << _bits(second)) + low) << low_bits) + np.arange(n))
+        pair = key >> low_bits
+        return key & ((1 << low_bits) - 1), np.append(False, pair[1:] == pair[:-1])
+    order = np.lexsort((second, first))
+    a, b = first[order], second[order]
+    same = (b[1:] == b[:-1]) | ((b[1:] != b[1:]) & (b[:-1] != b[:-1]))  # missing equals missing
+    return order, np.append(np.zeros(min(n, 1), bool), (a[1:] == a[:-1]) & same)
 
 
-def _still_tied(places: Int, first: npt.NDArray[np.integer], second: npt.NDArray[np.generic]) -> tuple[Int, Int]:
-    """The places whose pair of values equals that of a neighbour, and the number of the pair; missing equals missing."""
-    equal = (first[1:] == first[:-1]) & (
-        (second[1:] == second[:-1]) | ((second[1:] != second[1:]) & (second[:-1] != second[:-1]))
-    )
-    edge = np.zeros(min(len(places), 1), bool)
-    tied = np.append(edge, equal) | np.append(equal, edge)
-    return places[tied], np.cumsum(np.append(edge, ~equal))[tied]
+def _still_tied(places: Int, equal: Bool) -> tuple[Int, Int]:
+    """The places whose value equals that of a neighbour, and the number of the value."""
+    tied = equal.copy()
+    tied[:-1] |= equal[1:]
+    return places[tied], np.cumsum(~equal[tied])
+
+
+def _bits(x: npt.NDArray[Any]) -> int:
+    """How many bits tell the integers apart."""
+    return (int(x.max()) - int(x.min())).bit_length() if len(x) else 0
 
 
 def _utc(micro: Int) -> pa.Array:

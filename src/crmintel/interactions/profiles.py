@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Final, final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -35,6 +34,7 @@ class Profiles:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> frame = pd.DataFrame({
     ...     "customer_id": [1, 1, 2], "plan": ["basic", "gold", "basic"],
     ...     "valid_from": pd.to_datetime(["2024-01-01", "2024-03-01", "2024-02-01"]),

@@ -1,7 +1,7 @@
 """Sources of interactions: whatever holds them, seen as named Arrow batches."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import duckdb
@@ -57,7 +57,7 @@ def _unreadable(source: Any) -> DataTypeError:
 def _open_frame(frame: pd.DataFrame) -> Source:
     names = check_names(frame.columns)
 
-    def batches(columns: list[str]) -> Iterator[pa.Table]:
+    def batches(columns: list[str], _: Collection[str]) -> Iterator[pa.Table]:
         yield pa.table({c: _arrow(frame[c], c) for c in columns})
 
     return Source(names, batches)
@@ -117,7 +117,7 @@ def _open_stream(source: Any, *, once: bool = False) -> Source:
         raise DataContractError("The reader is exhausted or damaged: no rows can be read. Open it anew.") from None
     names = check_names(reader.schema.names)
 
-    def batches(columns: list[str]) -> Iterator[pa.Table]:
+    def batches(columns: list[str], _: Collection[str]) -> Iterator[pa.Table]:
         rows = 0
         yield reader.schema.empty_table().select(columns)  # so that a source without rows has types
         for batch in reader:
@@ -135,11 +135,11 @@ def _open_iterator(source: Iterator[Any]) -> Source:
         raise DataContractError("The iterator gave no rows: it was probably consumed before. Make it anew.")
     head = open_source(first)
 
-    def batches(columns: list[str]) -> Iterator[pa.Table]:
-        yield from head.batches(columns)
+    def batches(columns: list[str], words: Collection[str]) -> Iterator[pa.Table]:
+        yield from head.batches(columns, words)
         for item in source:
             following = open_source(item)
             require({c: c for c in columns}, following.names)
-            yield from following.batches(columns)
+            yield from following.batches(columns, words)
 
     return Source(head.names, batches, head.text)

@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 from crmintel.columns import AMOUNT, CUSTOMER, ITEM, KIND, KNOWN_AT, ORDER, POINTS, PURCHASE, RETURN, TIME
 from crmintel.errors import DataContractError
 from crmintel.interactions.files import connect
-from crmintel.interactions.part import ROW, Bool, Part
+from crmintel.interactions.fingerprint import Hash, hash_values
+from crmintel.interactions.part import ROW, Bool, Part, Rows
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding
 from crmintel.interactions.spelling import likeness
-from crmintel.interactions.store import Store
+from crmintel.interactions.store import Pending
+from crmintel.interactions.words import plain_type
 
 PLACEHOLDERS = (
     "0", "-1", "unknown", "guest", "null", "none", "nan", "n/a", "na", "test", "anonymous", "default", "undefined",
@@ -38,12 +40,14 @@ class Census:
     early_returns: int = 0
     overdrawn: int = 0
     placeholders: int = 0
-    collisions: int = 0
     lines: int = 0
     orders: int = 0
     largest_customer: float = 0.0
     income: float = 0.0
     heavy: list[int] = field(default_factory=list)
+    alike: list[Hash] = field(
+        default_factory=list
+    )  # what customers have in common whom a careless join would take for one
 
     def take(self, part: Part) -> Part:
         """Count a part, and return it as the policies want it."""
@@ -56,12 +60,14 @@ class Census:
         counts = np.diff(part.starts)
         self.heavy += np.sort(counts)[-100:].tolist()  # at most a hundred customers can hold 1 % each
         self.placeholders += int(counts[_is_placeholder(part.customers)].sum())
-        self.collisions += _collisions(part.customers)
+        if not pa.types.is_integer(part.customers.type):
+            self.alike.append(hash_values(likeness(part.customers)))
         self.early_returns += _early_returns(part)
         if POINTS in part.numbers:
             self.overdrawn += _overdrawn(part)
         if AMOUNT in part.numbers and len(part):
-            spent = np.add.reduceat(np.nan_to_num(part.numbers[AMOUNT]), part.starts[:-1])
+            amount = part.numbers[AMOUNT]
+            spent = np.add.reduceat(np.where(np.isnan(amount), 0.0, amount), part.starts[:-1])
             self.largest_customer = max(self.largest_customer, float(spent.max()))
             self.income += float(spent[spent > 0].sum())
         if ORDER in part.codes:
@@ -87,6 +93,7 @@ class Census:
         heavy = [c for c in self.heavy if c > limit * self.rows]
         who = "1 customer who holds" if len(heavy) == 1 else f"{len(heavy)} customers who each hold"
         robots = f"rows of {who} over {100 * limit:.3g} % of all rows (a robot or a shared account?)"
+        collisions = sum(map(len, self.alike)) - len(pd.unique(np.concatenate(self.alike))) if self.alike else 0
         lonely = self.income > 0 and self.largest_customer > 0.5 * self.income and self.customers > 2
         again, done = "exact duplicate rows", 'kept; on_duplicate="drop" removes them'
         if self.policies.duplicate_key:
@@ -102,7 +109,7 @@ class Census:
             ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept"),
             (robots, sum(heavy), "kept"),
             (
-                "customers whose ids differ only in case, spaces, width or leading zeros", self.collisions,
+                "customers whose ids differ only in case, spaces, width or leading zeros", collisions,
                 "kept apart; see crmintel.interactions.normalise_ids",
             ),
             ("returns dated before the purchase of the same item", self.early_returns, "kept"),
@@ -113,7 +120,7 @@ class Census:
         ]  # fmt: skip
 
 
-def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
+def refuse_shared_orders(rows: Pending, policies: Policies) -> list[Finding]:
     """Orders that belong to more than one customer.
 
     Raises
@@ -121,9 +128,9 @@ def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
     DataContractError
         With the count and the first positions, unless the policy keeps them.
     """
-    if ORDER not in store.schema.names:
+    if ORDER not in rows.schema.names:
         return []
-    first = _shared_orders(store)
+    first = _shared_orders(rows)
     if first and policies.on_shared_order == "raise":
         raise DataContractError(
             f"{len(first):,} orders carry more than one customer (first rows: {', '.join(map(str, first[:3]))}). "
@@ -132,13 +139,17 @@ def refuse_shared_orders(store: Store, policies: Policies) -> list[Finding]:
     return [Finding("orders with more than one customer", len(first), 0.0, "kept", "warning")] if first else []
 
 
-def _shared_orders(store: Store) -> list[int]:
+def _shared_orders(pending: Pending) -> list[int]:
     """The first row of each order that carries more than one customer, rising."""
-    if store.folder is None:
-        return sorted(row for part in store.held for row in _shared_within(part))
-    with connect(memory_limit="300MB", temp_directory=str(store.folder.path / "orders")) as connection:
-        rows = connection.read_parquet([str(f) for f in store.files])
-        first: Any = rows.query(  # the stubs say that it may give nothing
+    if pending.rows is not None:
+        return sorted(_shared_within(pending.rows))
+    if not pending.files:
+        return []
+    columns = [ORDER, CUSTOMER, ROW]
+    schema = pa.schema([(n, plain_type(pending.schema.field(n).type)) for n in columns])
+    with connect(memory_limit="300MB", temp_directory=str(pending.files[0].with_name("orders"))) as connection:
+        lines = connection.from_arrow(pa.RecordBatchReader.from_batches(schema, pending.batches(columns)))
+        first: Any = lines.query(  # the stubs say that it may give nothing
             "lines",
             f'SELECT min("{ROW}") AS first FROM lines WHERE "{ORDER}" IS NOT NULL '
             f'GROUP BY "{ORDER}" HAVING min(hash("{CUSTOMER}")) <> max(hash("{CUSTOMER}")) ORDER BY first',
@@ -146,11 +157,11 @@ def _shared_orders(store: Store) -> list[int]:
         return [int(row) for row in first.fetchnumpy()["first"]]
 
 
-def _shared_within(part: Part) -> list[int]:
-    """The same for the one part that holds every customer."""
-    known = part.codes[ORDER] >= 0
-    order, customer, row = part.codes[ORDER][known], part.customer_codes[known], part.numbers[ROW][known]
-    n = len(part.vocabulary[ORDER])
+def _shared_within(rows: Rows) -> list[int]:
+    """The same for rows in memory."""
+    known = rows.codes[ORDER] >= 0
+    order, customer, row = rows.codes[ORDER][known], rows.customer[known], rows.numbers[ROW][known]
+    n = len(rows.vocabulary[ORDER])
     one = np.zeros(n, np.int64)
     one[order] = customer  # any one of its customers
     shared = np.zeros(n, bool)
@@ -168,26 +179,24 @@ def duplicated(part: Part, key: tuple[str, ...]) -> Bool:
         known = {CUSTOMER: part.customer_codes, TIME: part.time, KNOWN_AT: part.known_at, **part.codes, **part.numbers}
         again: Bool = pd.DataFrame({k: known[k] for k in (CUSTOMER, *key)}).duplicated().to_numpy()
         return again
-    same = np.concatenate([[False], np.diff(part.time) == 0])
+    same = np.diff(part.time, prepend=part.time[0] - 1) == 0
     same[part.starts[:-1]] = False
+    rows = np.flatnonzero(same)
     whole: list[npt.NDArray[Any]] = [*part.codes.values(), *([] if part.known_at is None else [part.known_at])]
-    for column in whole:
-        same[1:] &= column[1:] == column[:-1]
-    for name, number in part.numbers.items():
-        if name != ROW:
-            same[1:] &= (number[1:] == number[:-1]) | (np.isnan(number[1:]) & np.isnan(number[:-1]))
-    return same
+    for column in [*whole, *part.numbers.values()]:
+        here, before = column[rows], column[rows - 1]
+        rows = rows[(here == before) | ((here != here) & (before != before))]  # missing equals missing
+    out = np.zeros(len(part), bool)
+    out[rows] = True
+    return out
 
 
 def _is_placeholder(customers: pa.Array) -> Bool:
-    text = customers.cast(pa.large_string())
-    found = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(text)), pa.array(PLACEHOLDERS, pa.large_string()))
+    if pa.types.is_integer(customers.type):
+        found = pc.is_in(customers, pa.array([0, -1], pa.int64()))
+    else:
+        found = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(customers)), pa.array(PLACEHOLDERS, pa.large_string()))
     return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-
-
-def _collisions(customers: pa.Array) -> int:
-    """Customers that a careless join would take for another."""
-    return len(customers) - len(pc.unique(likeness(customers)))
 
 
 def _early_returns(part: Part) -> int:
@@ -197,10 +206,13 @@ def _early_returns(part: Part) -> int:
     item = part.codes.get(ITEM, np.zeros(len(part), np.int32))
     key = part.customer_codes * (int(item.max(initial=0)) + 2) + item
     bought, back = part.codes[KIND] == kinds.index(PURCHASE), part.codes[KIND] == kinds.index(RETURN)
+    returned = np.zeros(int(item.max(initial=0)) + 2, bool)
+    returned[item[back]] = True
+    bought &= returned[item]  # most purchases need no further look
     keys, first = np.unique(key[bought], return_index=True)
-    found = np.clip(np.searchsorted(keys, key[back]), 0, max(len(keys) - 1, 0))
     if not len(keys):
         return 0
+    found = np.clip(np.searchsorted(keys, key[back]), 0, len(keys) - 1)
     known = keys[found] == key[back]
     return int((known & (part.time[bought][first][found] > part.time[back])).sum())
 

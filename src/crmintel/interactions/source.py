@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -23,15 +23,19 @@ class Source:
     ----------
     names : tuple of str
         The columns of the source.
-    batches : callable
-        Takes the wanted column names, yields Arrow tables in source order.
+    read : callable
+        Takes the wanted column names, and those whose text may come as dictionaries; yields Arrow tables in source order.
     text : bool
         Whether everything is text (CSV): then numbers and ISO times are parsed, strictly.
     """
 
     names: tuple[str, ...]
-    batches: Callable[[list[str]], Iterator[pa.Table]]
+    read: Callable[[list[str], Collection[str]], Iterator[pa.Table]]
     text: bool = False
+
+    def batches(self, columns: list[str], words: Collection[str] = ()) -> Iterator[pa.Table]:
+        """The wanted columns in source order; `words` hold names or identifiers, so their text may come as dictionaries."""
+        return self.read(columns, words)
 
 
 def check_names(names: Iterable[Any]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Where checked rows live: in memory while they fit, else in temporary Parquet files of whole customers."""
+"""Where checked rows live: in memory while they fit, else in temporary Arrow files of whole customers."""
 
 import os
 import shutil
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from crmintel.columns import CUSTOMER, KNOWN_AT, TIME
 from crmintel.errors import DataTypeError
 from crmintel.interactions.clock import Int
 from crmintel.interactions.fingerprint import hash_values
-from crmintel.interactions.part import ROW, Part, Window, sorted_part, within
-from crmintel.interactions.spelling import likeness
+from crmintel.interactions.part import ROW, Codes, Part, Rows, Window
+from crmintel.interactions.words import WORDS, decoded, encoded, joined, plain_type
 
-PARTITIONS = 32
+PARTITIONS = 64
 
 
 @final
@@ -51,9 +51,9 @@ class Store:
     schema : Arrow schema
         The columns and their types.
     held : tuple of Part
-        Parts in memory.
+        Parts in memory, of rising customers.
     files : tuple of Path
-        Parts on disk, in a folder that lives as long as a store that needs it.
+        Parts on disk, one a file, in a folder that lives as long as a store that needs it.
     window : pair of int or None
         The rows of the files that count: start <= time < end, known before the end.
     """
@@ -65,78 +65,119 @@ class Store:
     window: Window = (None, None)
 
     def parts(self, columns: Iterable[str] | None = None) -> Iterator[Part]:
-        """The parts one after the other; those on disk read only the columns asked for, beside customer and time."""
+        """The parts one after the other; those on disk load only the columns asked for, beside customer and time."""
         yield from self.held
         wanted = None if columns is None else {*columns, CUSTOMER, TIME, KNOWN_AT}
         names = [n for n in self.schema.names if wanted is None or n in wanted]
         for file in self.files:
-            part = sorted_part(pq.read_table(file, columns=names), in_order=True).between(*self.window).compact()
+            whole = _load(file, names)
+            part = whole.between(*self.window)
             if len(part):
-                yield part
-
-    def empty(self) -> Part:
-        """A part of no rows, with the types of the columns."""
-        kinds = {f.name: pa.int64() if f.name in (TIME, KNOWN_AT) else f.type for f in self.schema}
-        return sorted_part(pa.table({name: pa.array([], kind) for name, kind in kinds.items()}))
-
-    def discard(self) -> None:
-        """Remove the files now: the rows were refused."""
-        if self.folder is not None:
-            self.folder.remove()
+                yield part if part is whole else part.compact()
 
     def times(self) -> Iterator[Int]:
         """The times of all rows, part by part, in no stated order."""
-        yield from (part.time for part in self.held)
-        names = [n for n in (TIME, KNOWN_AT) if n in self.schema.names]
-        for file in self.files:
-            table = pq.read_table(file, columns=names)
-            time, *known_at = (table[n].to_numpy() for n in names)
-            keep = within(self.window, time, known_at[0] if known_at else None)
-            yield time[keep]
+        return (part.time for part in self.parts([]))
 
     def cut(self, start: int | None, end: int | None) -> "Store":
         """The rows with start <= time < end that were known before the end; files are cut when they are read."""
-        held = (part.between(start, end).compact() for part in self.held)
+        held = (part.between(start, end) for part in self.held)
         first, last = self.window
         window = (_chosen(max, first, start), _chosen(min, last, end))
-        return replace(self, held=tuple(p for p in held if len(p)), window=window)
-
-    def surveyed(self, take: Callable[[Part], Part]) -> "Store":
-        """The store after every part went through `take`; files are rewritten in order, without row numbers."""
-        held = (take(part).without(ROW) for part in self.held)
-        files = []
-        for file in self.files:
-            part = take(sorted_part(pq.read_table(file))).without(ROW)
-            table = _coded(part)
-            pq.write_table(table, file, compression="lz4", write_statistics=False, row_group_size=max(len(table), 1))
-            files.append(file)
-        schema = self.schema.remove(self.schema.get_field_index(ROW))
-        return replace(self, schema=schema, held=tuple(p for p in held if len(p)), files=tuple(files))
+        return replace(self, held=tuple(p.compact() for p in held if len(p)), window=window)
 
 
 def _chosen(better: Callable[[int, int], int], a: int | None, b: int | None) -> int | None:
     return b if a is None else a if b is None else better(a, b)
 
 
-def _coded(part: Part) -> pa.Table:
-    """A part as it lies on disk: times as integers, text as dictionaries."""
-    data = {
-        CUSTOMER: pa.DictionaryArray.from_arrays(pa.array(part.customer_codes, pa.int32()), part.customers),
-        TIME: part.time,
-    }
-    data |= {
-        k: pa.DictionaryArray.from_arrays(pa.array(v, mask=v < 0), part.vocabulary[k]) for k, v in part.codes.items()
-    }
+def _save(part: Part, path: Path) -> Path:
+    """Write a part as it lies in memory: times as integers, text and identifiers as codes."""
+    data = {CUSTOMER: _dictionary(part.customer_codes.astype(np.int32), part.customers), TIME: pa.array(part.time)}
+    data |= {k: _dictionary(v, part.vocabulary[k]) for k, v in part.codes.items()}
     data |= {k: pa.array(v) for k, v in part.numbers.items()}
     if part.known_at is not None:
-        data[KNOWN_AT] = part.known_at
-    return pa.table(data)
+        data[KNOWN_AT] = pa.array(part.known_at)
+    batch = pa.record_batch(data)
+    with pa.ipc.new_file(str(path), batch.schema) as writer:
+        writer.write_batch(batch)
+    return path
 
 
-def gather(tables: Iterable[pa.Table], memory: int) -> Store:
-    """Keep checked tables: together in memory, or partitioned by customer on disk once they outgrow `memory` bytes.
+def _dictionary(codes: Codes, values: pa.Array) -> pa.DictionaryArray:
+    missing = codes < 0
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing if missing.any() else None), values)
 
-    A customer is never split, and the partition depends on the identifier alone.
+
+def _load(path: Path, names: list[str]) -> Part:
+    """Some columns of a part, as views of its file."""
+    with pa.memory_map(str(path)) as file:
+        batch = pa.ipc.open_file(file).get_batch(0)
+    coded = [n for n in names if n != CUSTOMER and pa.types.is_dictionary(batch[n].type)]
+    customer = batch[CUSTOMER]
+    return Part(
+        customers=customer.dictionary,
+        starts=np.searchsorted(customer.indices.to_numpy(), np.arange(len(customer.dictionary) + 1)).astype(np.int64),
+        time=batch[TIME].to_numpy(),
+        codes={n: batch[n].indices.fill_null(-1).to_numpy() for n in coded},
+        vocabulary={n: batch[n].dictionary for n in coded},
+        numbers={n: batch[n].to_numpy() for n in names if pa.types.is_floating(batch[n].type)},
+        known_at=batch[KNOWN_AT].to_numpy() if KNOWN_AT in names else None,
+    )
+
+
+@final
+@dataclass(frozen=True)
+class Pending:
+    """Checked rows that are not sorted yet: in memory, or on disk divided by customer.
+
+    Parameters
+    ----------
+    schema : Arrow schema
+        The columns and their types, text as codes.
+    rows : Rows or None
+        The rows, if they are in memory.
+    files : tuple of Path
+        The rows on disk, in no order.
+    """
+
+    schema: pa.Schema
+    rows: Rows | None = None
+    files: tuple[Path, ...] = ()
+    folder: Folder | None = None
+
+    def surveyed(self, take: Callable[[Part], Part]) -> Store:
+        """The rows sorted, after every part went through `take`; files are replaced by files of sorted parts."""
+        schema = pa.schema([(f.name, plain_type(f.type)) for f in self.schema if f.name != ROW])
+        if self.rows is not None:
+            return Store(schema, held=tuple(p for p in map(take, self.rows.parts()) if len(p)))
+        return Store(schema, files=tuple(self._rewritten(take)), folder=self.folder)
+
+    def _rewritten(self, take: Callable[[Part], Part]) -> Iterator[Path]:
+        for file in self.files:
+            with pa.ipc.open_stream(str(file)) as stream:
+                rows = Rows.of(stream.read_all())
+            file.unlink()
+            for i, part in enumerate(map(take, rows.parts())):
+                yield _save(part.compact(), file.with_name(f"{file.stem}-{i:03d}.arrow"))
+
+    def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of the rows on disk, as plain values."""
+        for file in self.files:
+            with pa.ipc.open_stream(str(file)) as stream:
+                for batch in stream:
+                    yield pa.record_batch({n: decoded(batch[n]) for n in columns})
+
+    def discard(self) -> None:
+        """Remove the files: the rows were refused."""
+        if self.folder is not None:
+            self.folder.remove()
+
+
+def gather(tables: Iterable[pa.Table], memory: int) -> Pending:
+    """Keep checked tables: in memory, or divided by customer on disk once they outgrow `memory` bytes.
+
+    A customer is never split, and the file depends on the identifier alone.
     """
     held: list[pa.Table] = []
     size = 0
@@ -155,10 +196,9 @@ def gather(tables: Iterable[pa.Table], memory: int) -> Store:
             spill.folder.remove()
         raise
     if spill is not None:
-        return spill.store()
+        return spill.pending()
     schema = _common([t.schema for t in held])
-    part = sorted_part(pa.concat_tables([t.cast(schema) for t in held]))
-    return Store(schema, (part,))
+    return Pending(schema, Rows.of(pa.concat_tables([t.cast(schema) for t in held])))
 
 
 def _common(schemas: list[pa.Schema]) -> pa.Schema:
@@ -173,54 +213,55 @@ def _common(schemas: list[pa.Schema]) -> pa.Schema:
     for name in schemas[0].names:
         kinds = list(dict.fromkeys(s.field(name).type for s in schemas if not pa.types.is_null(s.field(name).type)))
         if len(kinds) > 1:
-            raise DataTypeError(
-                f"Column {name!r} changes from {kinds[0]} to {kinds[1]} between batches. Give it one dtype."
-            )
-        fields.append(pa.field(name, kinds[0] if kinds else pa.large_string()))
+            was, now = map(plain_type, kinds[:2])
+            raise DataTypeError(f"Column {name!r} changes from {was} to {now} between batches. Give it one dtype.")
+        fields.append(pa.field(name, kinds[0] if kinds else WORDS))
     return pa.schema(fields)
 
 
 @final
 class _Spill:
-    """Parquet files of customers with the same hash."""
+    """Arrow streams of customers with the same hash: every column as it lies in memory, each text once a batch."""
 
     def __init__(self, schema: pa.Schema) -> None:
         self.folder = Folder()
         self._schema = schema
-        self._writers: dict[int, pq.ParquetWriter] = {}
+        self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
 
     def add(self, table: pa.Table) -> None:
         """Append each row to the file of its customer."""
         table = table.cast(_common([self._schema, table.schema]))
-        bucket = _buckets(table[CUSTOMER].combine_chunks())
-        order = np.argsort(bucket, kind="stable")
-        table = table.take(pa.array(order))
-        ends = np.searchsorted(bucket[order], np.arange(PARTITIONS + 1))
+        customers = joined(table[CUSTOMER].chunks, self._schema.field(CUSTOMER).type)
+        bucket = _buckets(customers)
+        ends = np.append(0, np.cumsum(np.bincount(bucket, minlength=PARTITIONS)))
+        table = table.take(pa.array(np.argsort(bucket, kind="stable")))  # 16 bits are sorted by counting
         for p in np.flatnonzero(np.diff(ends)).tolist():
             if p not in self._writers:
-                self._writers[p] = pq.ParquetWriter(
-                    self._path(p), self._schema, compression="lz4", write_statistics=False
-                )
-            self._writers[p].write_table(table.slice(ends[p], ends[p + 1] - ends[p]))
+                self._writers[p] = pa.ipc.new_stream(str(self._path(p)), self._schema)
+            self._writers[p].write_table(_slim(table.slice(ends[p], ends[p + 1] - ends[p])))
 
-    def store(self) -> Store:
+    def pending(self) -> Pending:
         """The files, complete."""
         for writer in self._writers.values():
             writer.close()
-        return Store(self._schema, files=tuple(self._path(p) for p in sorted(self._writers)), folder=self.folder)
+        return Pending(self._schema, files=tuple(self._path(p) for p in sorted(self._writers)), folder=self.folder)
 
     def _path(self, p: int) -> Path:
-        return self.folder.path / f"part-{p:03d}.parquet"
+        return self.folder.path / f"part-{p:03d}.arrows"
 
 
-def _buckets(customers: pa.Array | pa.ChunkedArray) -> Int:
-    """The partition of each row; customers that a careless join would take for one another share theirs."""
-    encoded = pa.chunked_array([customers] if isinstance(customers, pa.Array) else customers.chunks, customers.type)
-    encoded = encoded.dictionary_encode().unify_dictionaries().combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        if not encoded.num_chunks:
-            return np.zeros(0, np.int64)
-        encoded = encoded.chunk(0)
-    buckets: Int = (hash_values(likeness(encoded.dictionary)) % np.uint64(PARTITIONS)).astype(np.int64)
-    each: Int = buckets[encoded.indices.to_numpy(zero_copy_only=False)]
-    return each
+def _slim(table: pa.Table) -> pa.Table:
+    """The rows without texts that no row holds, where those would be the bulk of the file."""
+    for i, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type) and len(column.chunk(0).dictionary) > len(table):
+            plain = pa.chunked_array([decoded(c) for c in column.chunks])
+            table = table.set_column(i, table.field(i), encoded(plain))
+    return table
+
+
+def _buckets(customers: pa.Array) -> npt.NDArray[np.uint16]:
+    """The file of each row."""
+    coded = pa.types.is_dictionary(customers.type)
+    hashed = hash_values(customers.dictionary if coded else customers)
+    bucket = (hashed % np.uint64(PARTITIONS)).astype(np.uint16)
+    return np.take(bucket, customers.indices.to_numpy()) if coded else bucket

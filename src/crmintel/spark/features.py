@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -10,12 +9,11 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, types
 from pyspark.sql import functions as sql
-from pyspark.sql import types
 
 from crmintel.columns import AT, CUSTOMER, KNOWN
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
 from crmintel.features.instants import instants
 from crmintel.interactions import InteractionLog, Policies, Profiles, Zone
@@ -120,14 +118,16 @@ def freeze(
 def _chosen(frame: DataFrame, features: FeatureSet, columns: Mapping[str, str]) -> tuple[DataFrame, list[str]]:
     """The columns that matter under our names, and those to keep that the door does not know."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    named = {**{c: c for c in KNOWN if c in frame.columns}, **columns}
+    named: dict[str, str] = {**{c: c for c in KNOWN if c in frame.columns}, **columns}
     keep = sorted(features.columns - set(KNOWN))
     named |= {c: c for c in keep}
     if missing := [theirs for theirs in named.values() if theirs not in frame.columns]:
         raise DataContractError(
             f"The DataFrame has no columns {', '.join(map(repr, missing))}. It has {', '.join(frame.columns)}."
         )
-    return frame.select(*(frame["`" + theirs.replace("`", "``") + "`"].alias(ours) for ours, theirs in named.items())), keep
+    return frame.select(
+        *(frame["`" + theirs.replace("`", "``") + "`"].alias(ours) for ours, theirs in named.items())
+    ), keep
 
 
 def _by_customer(
@@ -161,9 +161,8 @@ def _split(table: pa.Table) -> tuple[pa.Table, pa.Table]:
 
 
 def _log(table: pa.Table, keep: list[str], timezone: str, policies: Policies) -> InteractionLog:
-    with warnings.catch_warnings():  # remarks belong to the whole log, not to a worker's share of it
-        warnings.simplefilter("ignore", DataContractWarning)
-        return InteractionLog.read(table, timezone=timezone, policies=policies, keep=keep)
+    # remarks belong to the whole log, not to a worker's share of it
+    return InteractionLog.read(table, timezone=timezone, policies=policies, keep=keep, quiet=True)
 
 
 def _arrow(table: pd.DataFrame, log: InteractionLog) -> pa.Table:
