@@ -312,9 +312,9 @@ class Sub(_Memory):
         """How many rows before each row, and before the end, have each of some values; shape (n_values, n_rows + 1)."""
 
         def make() -> npt.NDArray[np.int32]:
-            out = np.zeros((len(values), len(self) + 1), np.int32)
-            there = self.places(column, values) == np.arange(len(values))[:, None]
-            np.cumsum(there, axis=1, dtype=np.int32, out=out[:, 1:])
+            place, out = self.places(column, values), np.zeros((len(values), len(self) + 1), np.int32)
+            for v, row in enumerate(out):
+                np.cumsum((place == v).view(np.int8), out=row[1:])
             return out
 
         return self.once(("tally", column, values), make)

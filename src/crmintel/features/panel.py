@@ -20,10 +20,11 @@ from crmintel.features.regroup import keyed, paired
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int
 from crmintel.interactions.profiles import Profiles
+from crmintel.interactions.size import keep_freed_memory
 
-CHUNK_ROWS: Final = 150_000
-"""Rows of a chunk: small enough for the cache, large enough that calls do not show."""
-CHUNK_CELLS: Final = 40_000
+CHUNK_ROWS: Final = 300_000
+"""Rows of a chunk: few enough for the cache, so many that threads seldom wait for the interpreter."""
+CHUNK_CELLS: Final = 120_000
 """The most rows that a chunk may give."""
 
 A = TypeVar("A")
@@ -154,6 +155,7 @@ def run(
 
     Parts to `skip` are left out. `room` gives an array for the values of a number of rows; it is asked in order.
     """
+    keep_freed_memory()
     with _bar(max(len(log), 1) if progress else 0) as advance:
 
         def tasks() -> Iterator[tuple[int, Part, Float | None]]:

@@ -158,11 +158,10 @@ class _LastOf:
         last, some = tally[:, span.stop], tally[:, span.stop] > tally[:, span.start]
         if not len(sub):
             return np.full(last.shape, np.nan)
-        value = sub.places(self.by, self.values)
-        order = np.argsort(value.astype(np.int16), kind="stable")  # the rows of each value together
-        before = np.searchsorted(value[order], np.arange(len(self.values)))
-        place = last + before[:, None, None] - 1
-        return days(span.ends[:, None] - pick(sub.time[order], place, some))
+        place = sub.places(self.by, self.values)
+        rows = np.concatenate([np.flatnonzero(place == v) for v in range(len(self.values))])
+        before = np.cumsum(tally[:, -1]) - tally[:, -1]  # the rows of each value stand together
+        return days(span.ends[:, None] - pick(sub.time[rows], last + before[:, None, None] - 1, some))
 
 
 @final

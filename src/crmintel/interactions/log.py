@@ -36,7 +36,7 @@ from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
 from crmintel.interactions.read import Source, nearest, open_source, require
 from crmintel.interactions.rules import Census, refuse_shared_orders
-from crmintel.interactions.size import size
+from crmintel.interactions.size import keep_freed_memory, size
 from crmintel.interactions.store import Store, gather
 
 _LOUDNESS = ("warning", "fixed", "note")
@@ -128,6 +128,7 @@ class InteractionLog:
         DataTypeError
             If a container or a column has a dtype that cannot be read.
         """
+        keep_freed_memory()
         zone, keep = Zone(timezone), tuple(keep)
         limit = size(memory)
         known = Identities({} if identities is None else identities)
