@@ -24,6 +24,7 @@ lint: $(VENV)/installed
 
 bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.foundation
+	$(BIN)/python -m benchmarks.features
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

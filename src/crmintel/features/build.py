@@ -29,7 +29,7 @@ from crmintel.features.words import Feature
 from crmintel.interactions import InteractionLog, Part, Policies, Zone
 from crmintel.interactions.few import few, frame_of
 from crmintel.interactions.profiles import Profiles
-from crmintel.interactions.size import size
+from crmintel.interactions.memory import size
 
 FORMAT = 1
 MOST_VALUES = 12

@@ -36,7 +36,7 @@ from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
 from crmintel.interactions.read import Source, nearest, open_source, require
 from crmintel.interactions.rules import Census, refuse_shared_orders
-from crmintel.interactions.size import keep_freed_memory, size
+from crmintel.interactions.memory import one_allocator, size
 from crmintel.interactions.store import Store, gather
 
 _LOUDNESS = ("warning", "fixed", "note")
@@ -128,7 +128,6 @@ class InteractionLog:
         DataTypeError
             If a container or a column has a dtype that cannot be read.
         """
-        keep_freed_memory()
         zone, keep = Zone(timezone), tuple(keep)
         limit = size(memory)
         known = Identities({} if identities is None else identities)
@@ -139,16 +138,17 @@ class InteractionLog:
         intake = Intake(wanted, keep, zone, policies, found.text, micros(pd.Timestamp.now("UTC")), table)
         words = {*(wanted[c] for c in TEXT if c in wanted), wanted[CUSTOMER], *keep} - {*policies.ranges}
         batches = found.batches(list(dict.fromkeys([*wanted.values(), *keep])), words)
-        raw = gather((known.apply(intake.check(batch)) for batch in batches), limit)
-        try:
-            intake.refuse()
-            notes = refuse_shared_orders(raw, policies)
-            unread = [n for n in found.names if n not in {*wanted.values(), *keep}]
-            census = Census(policies, bool(unread))
-            store = raw.surveyed(census.take)
-        except BaseException:
-            raw.discard()
-            raise
+        with one_allocator():
+            raw = gather((known.apply(intake.check(batch)) for batch in batches), limit)
+            try:
+                intake.refuse()
+                notes = refuse_shared_orders(raw, policies)
+                unread = [n for n in found.names if n not in {*wanted.values(), *keep}]
+                census = Census(policies, bool(unread))
+                store = raw.surveyed(census.take)
+            except BaseException:
+                raw.discard()
+                raise
         findings = sorted(
             [*intake.findings(), *census.findings(intake.rows), *notes], key=lambda f: _LOUDNESS.index(f.level)
         )
