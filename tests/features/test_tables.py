@@ -71,6 +71,7 @@ def test_features_of_pairs_are_what_pandas_says(world):
         assert ours["share_of_lines_all"].tolist() == pytest.approx(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["item_id", ("customer_id", "item_id")])
 def test_other_keys_keep_every_promise(world, by, monkeypatch):
     fs = PAIRS if len(by) == 2 else FeatureSet([*EVERY.specs, f.distinct("customer_id")]).freeze(world.log, world.at[0])

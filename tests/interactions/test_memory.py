@@ -88,6 +88,7 @@ def test_a_spilled_log_equals_the_log_in_memory_in_every_respect(policies: Polic
     pd.testing.assert_frame_equal(spilled.to_pandas(), held.to_pandas())
 
 
+@pytest.mark.slow
 def test_cuts_of_a_spilled_log_and_cuts_of_cuts_equal_those_in_memory() -> None:
     frame = history(3_000)
     held, spilled = read(frame), read(batches(frame), memory="100KB")
@@ -133,6 +134,7 @@ def test_whole_customers_stay_together_and_the_parts_are_asked_for_one_by_one() 
     assert cut.store.files == log.store.files
 
 
+@pytest.mark.slow
 def test_temporary_files_vanish_with_the_last_log_that_needs_them(folders: Path) -> None:
     log = read(batches(history()), memory="100KB")
     past = log.before("2023-06-15")
@@ -166,6 +168,7 @@ def test_temporary_files_vanish_when_the_rows_are_refused(fault: str, folders: P
         assert str(caught.value) == str(other.value), "the same complaint as in memory"
 
 
+@pytest.mark.slow
 def test_temporary_files_vanish_at_the_end_of_the_program(folders: Path, tmp_path: Path) -> None:
     code = f"""
     import tempfile, warnings
@@ -203,6 +206,7 @@ def test_integer_customers_spill_too_and_an_empty_cut_keeps_its_types() -> None:
     assert str(read(frame).before("1999-01-01").to_arrow().schema.field("customer_id").type) == "int64"
 
 
+@pytest.mark.slow
 def test_a_cut_of_a_spilled_log_does_not_load_it() -> None:
     frame = pd.concat([history(20_000)] * 6)
     log = read(batches(frame, 20_000), memory="1MB")

@@ -110,6 +110,7 @@ def big(n: int, text: bool) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [False, True])
 def test_a_large_log_in_memory_is_several_parts_of_rising_customers(text: bool) -> None:
     frame = big(int(2.2 * PART_ROWS), text)

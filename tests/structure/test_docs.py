@@ -16,7 +16,9 @@ FEATURES = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
 @pytest.mark.slow
 def test_the_python_of_the_page_runs(tmp_path):
     code = "\n".join(re.findall(r"```python\n(.*?)```", FEATURES, re.S))
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "Screening" in done.stdout
     assert "购买" in done.stdout

@@ -28,8 +28,8 @@ from crmintel.features.table import Table
 from crmintel.features.words import Feature
 from crmintel.interactions import InteractionLog, Part, Policies, Zone
 from crmintel.interactions.few import few, frame_of
-from crmintel.interactions.profiles import Profiles
 from crmintel.interactions.memory import size
+from crmintel.interactions.profiles import Profiles
 
 FORMAT = 1
 MOST_VALUES = 12

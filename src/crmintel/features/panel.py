@@ -19,8 +19,8 @@ from crmintel.features.engine import Answer, Chunk, Owners
 from crmintel.features.regroup import keyed, paired
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.clock import Int
-from crmintel.interactions.profiles import Profiles
 from crmintel.interactions.memory import keep_freed_memory
+from crmintel.interactions.profiles import Profiles
 
 CHUNK_ROWS: Final = 300_000
 """Rows of a chunk: few enough for the cache, so many that threads seldom wait for the interpreter."""

@@ -31,12 +31,12 @@ from crmintel.interactions.clock import Zone, micros
 from crmintel.interactions.fingerprint import fingerprint
 from crmintel.interactions.identity import Identities, Items
 from crmintel.interactions.intake import Intake
+from crmintel.interactions.memory import one_allocator, size
 from crmintel.interactions.part import Part
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
 from crmintel.interactions.read import Source, nearest, open_source, require
 from crmintel.interactions.rules import Census, refuse_shared_orders
-from crmintel.interactions.memory import one_allocator, size
 from crmintel.interactions.store import Store, gather
 
 _LOUDNESS = ("warning", "fixed", "note")
