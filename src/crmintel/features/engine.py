@@ -24,6 +24,7 @@ EVER: Final = int(np.iinfo(np.int64).min)
 NEVER: Final = int(np.iinfo(np.int64).max)
 _LARGEST = 2.0**40
 _FAR, _MANY = 2**24, 2**14
+_SHORT = 5_000
 
 
 _NOTHING = object()
@@ -44,9 +45,6 @@ class _Memory:
 
     def forget(self) -> None:
         """Let go of everything: what is kept refers back to its keeper, and would wait for the garbage collector."""
-        for thing in self._kept.values():
-            if isinstance(thing, _Memory):
-                thing.forget()
         self._kept.clear()
 
 
@@ -83,6 +81,7 @@ class Chunk(_Memory):
         self._profiles = profiles
         self.part, self.at, self.zone, self.owners = part, at, zone, owners
         self._backs = tuple(backs)
+        self._subs: list[Sub] = []
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -177,7 +176,18 @@ class Chunk(_Memory):
 
     def sub(self, where: Where | None, number: str | None = None, code: str | None = None) -> "Sub":
         """The rows that meet a filter and have a value in a column."""
-        return self.once(("sub", where, number, code), lambda: Sub(self, self._there(where, number, code)))
+        return self.once(("sub", where, number, code), lambda: self._sub(self._there(where, number, code)))
+
+    def _sub(self, mask: Bool | None) -> "Sub":
+        self._subs.append(Sub(self, mask))
+        return self._subs[-1]
+
+    def forget(self) -> None:
+        """Let go of everything, and let the sub-logs do so."""
+        for sub in self._subs:
+            sub.forget()
+        self._subs.clear()
+        super().forget()
 
     def _there(self, where: Where | None, number: str | None, code: str | None) -> Bool | None:
         """The mask of a sub-log; None for every row."""
@@ -208,10 +218,10 @@ class Chunk(_Memory):
             sub = self.sub(where)
             opens = sub.opens(unit)
             if sub.rows is None:
-                return Sub(self, opens)
+                return self._sub(opens)
             mask = np.zeros(len(self.part), bool)
             mask[sub.rows[opens]] = True
-            return Sub(self, mask)
+            return self._sub(mask)
 
         return self.once(("visits", where, unit), make)
 
@@ -255,6 +265,11 @@ class Sub(_Memory):
     def until(self, row: Int) -> Int:
         """How many of these rows lie before rows of the chunk."""
         return row if self._prefix is None else self._prefix[row]
+
+    def forget(self) -> None:
+        """Let go of everything."""
+        self._bounds.clear()
+        super().forget()
 
     def bound(self, back: int | None) -> Int:
         """The first row at or after ``at - back``, or each customer's first row; shape (n_instants, n_customers)."""
@@ -304,6 +319,14 @@ class Sub(_Memory):
 
         return self.once(("opens", unit), make)
 
+    def grouped(self, column: str, values: tuple[str, ...]) -> Int:
+        """The rows with the first of some values, then those with the second, …, each in their order."""
+        place = self.places(column, values)
+        if len(self) < _SHORT:
+            order = np.argsort(place, kind="stable")
+            return order[np.searchsorted(place[order], 0) :]
+        return np.concatenate([np.flatnonzero(place == v) for v in range(len(values))])
+
     def opened(self, unit: str = "day") -> Int:
         """Local days, weeks or months opened before each row."""
         return self.once(("opened", unit), lambda: prefix(self.opens(unit)))
@@ -313,7 +336,10 @@ class Sub(_Memory):
 
         def make() -> npt.NDArray[np.int32]:
             place, out = self.places(column, values), np.zeros((len(values), len(self) + 1), np.int32)
-            for v, row in enumerate(out):
+            if len(self) < _SHORT:
+                np.cumsum(place == np.arange(len(values))[:, None], axis=1, out=out[:, 1:])
+                return out
+            for v, row in enumerate(out):  # one after the other stays in the cache
                 np.cumsum((place == v).view(np.int8), out=row[1:])
             return out
 
@@ -437,14 +463,13 @@ def window(name: str, ago: int = 0) -> Window:
 
 
 @final
-class Span(_Memory):
+class Span:
     """The rows of each customer in some windows: ``start`` to ``stop`` (exclusive), both (n_windows × n_instants, n_customers).
 
     `windows` tells which they are; none, where somebody has put the slices together.
     """
 
     def __init__(self, sub: Sub, start: Int, stop: Int, windows: tuple[Window, ...] = ()) -> None:
-        super().__init__()
         self.sub, self.start, self.stop, self.windows = sub, start, stop, windows
 
     @classmethod

@@ -158,8 +158,7 @@ class _LastOf:
         last, some = tally[:, span.stop], tally[:, span.stop] > tally[:, span.start]
         if not len(sub):
             return np.full(last.shape, np.nan)
-        place = sub.places(self.by, self.values)
-        rows = np.concatenate([np.flatnonzero(place == v) for v in range(len(self.values))])
+        rows = sub.grouped(self.by, self.values)
         before = np.cumsum(tally[:, -1]) - tally[:, -1]  # the rows of each value stand together
         return days(span.ends[:, None] - pick(sub.time[rows], last + before[:, None, None] - 1, some))
 
