@@ -193,3 +193,57 @@ def test_months_are_told_by_the_business_clock(make):
     )
     fs = FeatureSet([f.count()])
     assert [fs.build(log, at=a, customers=[1]).iloc[0, 0] for a in f.monthly("2024-06-01", "2024-07-01")] == [0, 1]
+
+
+def test_row_57_a_label_seen_only_in_part_is_refused_or_missing(shop):
+    at = ["2024-02-01", "2024-03-08"]  # the log ends on 2024-03-10
+    with pytest.raises(LeakageError, match="log ends"):
+        f.churned(shop, at, "10d")
+    told = f.churned(shop, at, "10d", allow_censored=True)
+    assert told.xs(pd.Timestamp(at[0]), level="at").tolist() == [False, True]
+    late = told.xs(pd.Timestamp(at[1]), level="at")
+    assert not late["ann"]  # she bought on the last day
+    assert late.drop("ann").isna().all()
+    for label in (f.spend, f.orders):
+        values = label(shop, at, "10d", allow_censored=True)
+        assert values.xs(pd.Timestamp(at[1]), level="at").isna().all()
+        assert values.xs(pd.Timestamp(at[0]), level="at").tolist() == label(shop, at[0], "10d").tolist()
+
+
+def test_bought_asks_for_something(shop):
+    at = ["2024-01-02", "2024-02-01"]
+    tea = f.bought(shop, at, "10d", f.where(item_id="tea"))
+    assert tea.name == "bought"
+    assert tea.to_dict() == {("ann", pd.Timestamp(at[0])): False, ("ann", pd.Timestamp(at[1])): True, ("bob", pd.Timestamp(at[1])): False}
+    assert not f.bought(shop, at[1], "1d", f.where(item_id="pot")).any()
+    assert f.bought(shop, at[1], "11d", f.where(item_id="pot"))["ann"].tolist() == [True]
+    with pytest.raises(LeakageError):
+        f.bought(shop, "2024-03-08", "10d", f.where(item_id="tea"))
+
+
+def test_responded_may_ask_for_a_contact_first(make):
+    log = make({
+        "customer_id": ["a", "a", "a", "b", "b", "c", "d", "d", "z"],
+        "timestamp": ["2024-01-01", "2024-02-02", "2024-02-03", "2024-01-01", "2024-02-03", "2024-01-01", "2024-01-01", "2024-02-03", "2024-06-01"],
+        "kind": ["visit", "contact", "visit", "visit", "visit", "visit", "visit", "contact", "visit"],
+    })  # fmt: skip
+    visits, contacts = f.where(kind="visit"), f.where(kind="contact")
+    assert f.responded(log, "2024-02-01", "10d", visits).tolist() == [True, True, False, False]
+    assert f.responded(log, "2024-02-01", "10d", visits, contacts=contacts).tolist() == [True, False, False, False]
+    assert f.responded(log, "2024-02-01", "2d", visits, contacts=contacts).tolist() == [False] * 4
+    tied = make({"customer_id": ["a"] * 3 + ["b"], "timestamp": ["2024-01-01", "2024-02-02", "2024-02-02", "2024-06-01"], "kind": ["visit", "contact", "visit", "visit"]})
+    assert f.responded(tied, "2024-02-01", "10d", visits, contacts=contacts).tolist() == [False]
+
+
+def test_time_to_event_is_censored_where_nothing_was_seen(shop):
+    told = f.time_to_event(shop, ["2024-01-02", "2024-02-02"])
+    assert told.loc[("ann", pd.Timestamp("2024-01-02"))].tolist() == [30.0, True]
+    assert told.loc[("ann", pd.Timestamp("2024-02-02"))].tolist() == [9.0, True]
+    assert told.loc[("bob", pd.Timestamp("2024-02-02"))].tolist() == [37.0, False]
+    short = f.time_to_event(shop, "2024-02-02", horizon="9d")
+    assert short.loc[("ann", pd.Timestamp("2024-02-02"))].tolist() == [9.0, False]
+    assert f.time_to_event(shop, "2024-02-10", known_by="2024-02-11").loc["ann"].to_numpy().tolist() == [[1.0, True]]
+    assert f.time_to_event(shop, "2024-03-09").loc["ann"].to_numpy().tolist() == [[1.0, True]]  # the last row of the log is seen
+    with pytest.raises(LeakageError, match="Nothing is seen from 2024-03-10"):
+        f.time_to_event(shop, "2024-03-10")
+    assert f.time_to_event(shop, told.index).equals(told)

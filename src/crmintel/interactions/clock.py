@@ -53,6 +53,8 @@ def _changes(name: str) -> tuple[Int, Int]:
 
 def _shift(ticks: Int, since: Int, offsets: Int) -> Int | np.int64:
     """The offset of each tick: the last of those that hold by then, or the first."""
+    if len(offsets) == 1:
+        return np.int64(offsets[0])
     if not ticks.size:
         return ticks
     first, last = np.clip(np.searchsorted(since, [ticks.min(), ticks.max()], side="right") - 1, 0, None)
