@@ -109,7 +109,7 @@ def test_nothing_is_zero_for_counts_and_totals_only(five):
     assert {type(s) for s in MANY.specs} | ELSEWHERE == set(catalog.SHIPPED)
     zero = {"count_all", "total_amount_all", "decayed_amount_30d", "decayed_count_30d", "distinct_item_id_all", "active_days_all",
             "trend_count_30d", "count_year_ago_30d", "active_weeks_all", "week_streak_current", "week_streak_longest", "slope6_count_30d",
-            "total_amount_purchase_less_total_amount_not(purchase)_all", "resolution_not(purchase)_open_all"}  # fmt: skip
+            "total_amount_purchase_less_total_amount_not(purchase)_all", "resolution_not(purchase)_purchase_open_all"}  # fmt: skip
     assert set(MANY.freeze(five, "2024-01-13").zeros) == zero
 
 

@@ -214,7 +214,11 @@ def test_bought_asks_for_something(shop):
     at = ["2024-01-02", "2024-02-01"]
     tea = f.bought(shop, at, "10d", f.where(item_id="tea"))
     assert tea.name == "bought"
-    assert tea.to_dict() == {("ann", pd.Timestamp(at[0])): False, ("ann", pd.Timestamp(at[1])): True, ("bob", pd.Timestamp(at[1])): False}
+    assert tea.to_dict() == {
+        ("ann", pd.Timestamp(at[0])): False,
+        ("ann", pd.Timestamp(at[1])): True,
+        ("bob", pd.Timestamp(at[1])): False,
+    }
     assert not f.bought(shop, at[1], "1d", f.where(item_id="pot")).any()
     assert f.bought(shop, at[1], "11d", f.where(item_id="pot"))["ann"].tolist() == [True]
     with pytest.raises(LeakageError):
@@ -231,7 +235,13 @@ def test_responded_may_ask_for_a_contact_first(make):
     assert f.responded(log, "2024-02-01", "10d", visits).tolist() == [True, True, False, False]
     assert f.responded(log, "2024-02-01", "10d", visits, contacts=contacts).tolist() == [True, False, False, False]
     assert f.responded(log, "2024-02-01", "2d", visits, contacts=contacts).tolist() == [False] * 4
-    tied = make({"customer_id": ["a"] * 3 + ["b"], "timestamp": ["2024-01-01", "2024-02-02", "2024-02-02", "2024-06-01"], "kind": ["visit", "contact", "visit", "visit"]})
+    tied = make(
+        {
+            "customer_id": ["a"] * 3 + ["b"],
+            "timestamp": ["2024-01-01", "2024-02-02", "2024-02-02", "2024-06-01"],
+            "kind": ["visit", "contact", "visit", "visit"],
+        }
+    )
     assert f.responded(tied, "2024-02-01", "10d", visits, contacts=contacts).tolist() == [False]
 
 
@@ -243,7 +253,9 @@ def test_time_to_event_is_censored_where_nothing_was_seen(shop):
     short = f.time_to_event(shop, "2024-02-02", horizon="9d")
     assert short.loc[("ann", pd.Timestamp("2024-02-02"))].tolist() == [9.0, False]
     assert f.time_to_event(shop, "2024-02-10", known_by="2024-02-11").loc["ann"].to_numpy().tolist() == [[1.0, True]]
-    assert f.time_to_event(shop, "2024-03-09").loc["ann"].to_numpy().tolist() == [[1.0, True]]  # the last row of the log is seen
+    assert f.time_to_event(shop, "2024-03-09").loc["ann"].to_numpy().tolist() == [
+        [1.0, True]
+    ]  # the last row of the log is seen
     with pytest.raises(LeakageError, match="Nothing is seen from 2024-03-10"):
         f.time_to_event(shop, "2024-03-10")
     assert f.time_to_event(shop, told.index).equals(told)

@@ -1,6 +1,7 @@
 """Tables in other shapes: of items and pairs, in files, of one customer now, and looked over before a model sees them."""
 
 import json
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from crmintel import InteractionLog
 from crmintel import features as f
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet, panel, standard
@@ -238,6 +240,168 @@ def test_what_is_unusual_goes_through_the_door():
     assert told.loc["a"].tolist() == [2, 1]
     with pytest.raises(DataContractError, match="freeze"):
         FeatureSet([f.share("kind")]).online(frame)
+
+
+@pytest.mark.parametrize("column", ["item_id", "channel", "category", "store", "customer_id"])
+@pytest.mark.parametrize("kind", ["int", "Int64", "category of int", "object of int", "text", "string with NA", "bool"])
+def test_online_is_the_batch_for_values_of_every_kind(column, kind):
+    values = {
+        "int": [1, 2, 1, 3], "Int64": pd.array([1, 2, None, 3], "Int64"), "category of int": pd.Categorical([3, 4, 3, 5]),
+        "object of int": np.array([1, 2, 1, 3], object), "text": ["b", "a", "b", "c"], "string with NA": pd.array(["b", None, "a", "b"], "string"),
+        "bool": [True, False, True, True],
+    }[kind]  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "customer_id": 1,
+            "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-02", "2024-01-05"]),
+            "kind": "visit",
+        }
+    )
+    frame[column] = values
+    specs = [f.count(), f.recency()]
+    if column == "store" and kind in ("int", "Int64", "object of int"):
+        specs += [f.total(column), f.last(column)]  # a kept number
+    elif column != "customer_id":
+        specs += [f.distinct(column), f.share(column), f.top(column), f.last_value(column), f.since(column)]
+    try:
+        log = InteractionLog.read(frame, keep=["store"] if column == "store" else [], quiet=True)
+    except DataContractError as error:
+        refused: DataContractError | None = error
+    else:
+        refused = None
+    if refused is not None:  # what the door refuses, online refuses with the same words
+        with pytest.raises(type(refused)) as told:
+            FeatureSet(specs, dict.fromkeys(("kind", column), ("1",))).online(frame, at="2024-02-01")
+        assert str(told.value) == str(refused)
+        return
+    fs = FeatureSet(specs).freeze(log, "2024-02-01")
+    expected = fs.build(log, at="2024-02-01")
+    assert fs.online(frame, at="2024-02-01").equals(expected)
+    if column != "customer_id":
+        shares = [n for n in fs.names if n.startswith("share_")]
+        assert not shares or expected.iloc[0][shares].sum() > 0.7
+
+
+def test_online_heeds_policies(make):
+    fs, at = FeatureSet([f.count(), f.mean("rating")]), "2024-02-01"
+    rows = pd.DataFrame({"customer_id": [1, 1], "timestamp": pd.to_datetime(["2024-01-01"] * 2), "rating": [9.0, 9.0]})
+    assert fs.online(rows, at=at, policies=Policies(on_duplicate="drop")).iloc[0].tolist() == [1, 9]
+    with pytest.raises(DataContractError, match="outside"):
+        fs.online(rows, at=at, policies=Policies(ranges={"rating": (1, 5)}))
+    with pytest.raises(DataContractError, match="one instant"):
+        fs.online(rows, at=["2024-01-01", "2024-02-01"])
+    for odd in ({"customer": [1]}, []):
+        with pytest.raises(DataContractError, match="Missing columns"):
+            fs.online(odd, at=at)
+
+
+def test_rows_of_one_moment_are_ordered_alike():
+    fs = FeatureSet([f.first("amount"), f.last("amount"), f.last_value("category")], {"category": ("x", "y")})
+    frame = pd.DataFrame({
+        "customer_id": 1, "timestamp": pd.Timestamp("2024-01-01"), "item_id": ["b", "a", "a"], "category": ["x", "y", "x"], "amount": [1.0, 2.0, 3.0],
+    })  # fmt: skip
+    told = fs.online(frame, at="2024-02-01")
+    assert told.iloc[0].tolist() == [3.0, 1.0, 0.0]
+    assert told.equals(fs.build(InteractionLog.read(frame, quiet=True), at="2024-02-01"))
+
+
+def test_an_answer_on_the_last_moment_and_a_contact_as_old_as_allowed(make):
+    visits, contacts = f.where(kind="visit"), f.where(kind="contact")
+    log = make(
+        {
+            "customer_id": [1, 2, 2, 3],
+            "timestamp": ["2024-01-01", "2024-01-01", "2024-01-08", "2024-01-01 00:00:00.000001"],
+            "kind": ["contact", "contact", "visit", "contact"],
+        }
+    )
+    table = FeatureSet([f.response(contacts, visits, within="7d")]).build(log, at="2024-01-08")
+    assert table["response_contact_visit_7d_rate_all"].tolist() == pytest.approx([0.0, 0.0, np.nan], nan_ok=True)
+
+
+def test_integer_items_have_shares_and_favourites():
+    n = 1_200
+    frame = pd.DataFrame(
+        {
+            "customer_id": 1,
+            "timestamp": pd.date_range("2024-01-01", periods=n, freq="min"),
+            "item_id": np.arange(n) % 600,
+        }
+    )
+    frame.loc[:99, "item_id"] = 5
+    log = InteractionLog.read(frame, quiet=True)
+    table = FeatureSet([f.top("item_id"), f.share("item_id")]).build(log, at="2024-02-01")
+    assert table["top_item_id_all"].tolist() == [0.0]
+    assert table["share_item_id=5_all"].iloc[0] == pytest.approx(102 / n, abs=2 / n)
+
+
+def test_attributes_go_with_customers_and_pairs_only(make):
+    log = make({"customer_id": [5, 6], "timestamp": ["2024-01-01"] * 2, "item_id": [6, 5]})
+    profiles = Profiles.read(pd.DataFrame({"customer_id": [5, 6, 7], "age": [50.0, 60.0, 70.0]}))
+    fs = FeatureSet([f.attribute("age"), f.count()])
+    with pytest.warns(UserWarning, match="profiles belong"):
+        pairs = fs.build(log, at="2024-02-01", by=("customer_id", "item_id"), profiles=profiles)
+    assert pairs["age"].tolist() == [50.0, 60.0]
+    with pytest.raises(DataContractError, match="Profiles are of customers"):
+        fs.build(log, at="2024-02-01", by="item_id", profiles=profiles)
+    with pytest.warns(UserWarning, match="profiles belong"):
+        silent = fs.build(log, at=["2024-01-01", "2024-02-01"], customers=[7, 5], profiles=profiles)
+    assert silent["age"].tolist() == [50.0, 50.0, 70.0, 70.0]
+    assert silent["count_all"].tolist() == [0, 1, 0, 0]
+
+
+def test_other_profiles_make_other_files(make, tmp_path):
+    log = make({"customer_id": [5, 6], "timestamp": ["2024-01-01"] * 2})
+    fs = FeatureSet([f.attribute("age")])
+    profiles = [Profiles.read(pd.DataFrame({"customer_id": [5, 6], "age": ages})) for ages in ([1.0, 2.0], [3.0, 4.0])]
+    fs.build(log, at="2024-02-01", profiles=profiles[0], out=tmp_path)
+    with pytest.raises(DataContractError, match="other features, instants or customers"):
+        fs.build(log, at="2024-02-01", profiles=profiles[1], out=tmp_path)
+    with pytest.raises(DataContractError, match="cannot be called at"):
+        FeatureSet([f.attribute("at")]).build(log, at="2024-02-01")
+
+
+def test_a_set_is_copied_pickled_and_hashed(simulated):
+    fs = standard(simulated.log)
+    fs.build(simulated.log, at=simulated.at[0])
+    again = pickle.loads(pickle.dumps(fs))
+    assert again == fs
+    assert hash(again) == hash(fs)
+    same(again.build(simulated.log, at=simulated.at), fs.build(simulated.log, at=simulated.at))
+    listed = FeatureSet([f.share("kind")], {"kind": ["visit"]})
+    assert listed == FeatureSet([f.share("kind")], {"kind": ("visit",)})
+
+
+@pytest.mark.parametrize("spec", [
+    lambda: f.count(f.where(item_id=np.int64(5))), lambda: f.count(f.between("amount", np.int64(1), np.float32(3))), lambda: f.quantile("amount", np.float64(0.5)),
+])  # fmt: skip
+def test_numbers_of_numpy_are_saved(spec):
+    fs = FeatureSet([spec()])
+    assert FeatureSet.from_json(fs.to_json()) == fs
+
+
+def test_what_makes_no_sense_is_refused_at_once(simulated):
+    gaps = f.gaps()
+    for make, message in (
+        (lambda: f.trend(gaps, "30d"), "not one number a window"), (lambda: f.ratio(gaps, f.count()), "not one number"),
+        (lambda: f.share_of_customer(f.since()), "not one number"), (lambda: f.decayed().over("7d"), "whole past"),
+        (lambda: f.decayed(half_life="x"), "cannot be read"), (lambda: f.response(BUYS, BUYS, within="zz"), "cannot be read"),
+        (lambda: f.trend(f.count(), "zz"), "cannot be read"), (lambda: f.where(kind=[]), "no value"), (lambda: f.where(kind=["a", None]), "one kind"),
+        (lambda: f.between("timestamp", "2024-01-01"), "needs numbers"), (lambda: f.hours(5, 5), "Hours go"), (lambda: f.count().over(pd.Timedelta(days=7)), "text such as"),
+        (lambda: FeatureSet(f.count()), "list of features"), (lambda: FeatureSet.from_json("hello"), "no feature set"), (lambda: FeatureSet.from_json("[]"), "no feature set"),
+        (lambda: FeatureSet([f.count()]).build(simulated.frame, at="2024-01-01"), "InteractionLog"), (lambda: FeatureSet([f.count()]).build(simulated.log, at="2024-01-01", threads=0), "one thread"),
+        (lambda: FeatureSet([f.count()]).build(simulated.log, at="2024-01-01", customers="ab"), "list of identifiers"),
+        (lambda: FeatureSet([f.count(f.where(amount="x@y.z"))]).build(simulated.log, at="2024-01-01"), "holds numbers"),
+    ):  # fmt: skip
+        with pytest.raises(DataContractError, match=message) as told:
+            make()
+        assert "x@y.z" not in str(told.value)
+
+
+def test_memory_bounds_tables_of_every_shape(simulated):
+    fs = FeatureSet([f.count()])
+    for options in ({"by": ("customer_id", "item_id")}, {"by": "item_id"}, {"customers": range(10**5)}):
+        with pytest.raises(DataContractError, match="more than memory"):
+            fs.build(simulated.log, at=simulated.at[1], memory=200, **options)
 
 
 def test_few_rows_are_sorted_as_at_the_door(world):

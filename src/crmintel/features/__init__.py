@@ -50,7 +50,7 @@ from crmintel.features.labels import bought, churned, next_items, orders, respon
 from crmintel.features.screen import Screening, screen
 from crmintel.features.spec import Spec
 from crmintel.features.standard import standard
-from crmintel.features.where import between, night, weekend, where
+from crmintel.features.where import between, hours, night, weekend, where
 from crmintel.features.words import Feature
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "first_day",
     "first_value",
     "gaps",
+    "hours",
     "joined",
     "largest",
     "last",

@@ -86,3 +86,7 @@ def _held(columns: Any, name: str, kind: str) -> npt.NDArray[Any]:
     if name not in columns:
         raise DataContractError(f"The profiles have no {kind} {name!r}. They have {', '.join(columns) or 'none'}.")
     return np.asarray(columns[name])
+
+
+ATTRIBUTES: Final = (Attribute, AttributeValue)
+"""The features that need no past."""

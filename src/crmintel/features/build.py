@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 
 from crmintel.columns import AT, CUSTOMER, KNOWN
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.features import filters
-from crmintel.features.attribute import PROFILE
+from crmintel.features.attribute import ATTRIBUTES, PROFILE
 from crmintel.features.catalog import SHIPPED
 from crmintel.features.days import CLOCK_VALUES
 from crmintel.features.engine import Answer, Plan
@@ -64,7 +64,12 @@ class FeatureSet:
     vocabulary: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.specs, Spec | str) or not isinstance(self.specs, Iterable):
+            raise DataContractError(
+                "A feature set is made of a list of features: FeatureSet([f.recency(), f.count()])."
+            )
         object.__setattr__(self, "specs", tuple(self.specs))
+        object.__setattr__(self, "vocabulary", {c: tuple(map(str, v)) for c, v in self.vocabulary.items()})
         if odd := [type(s).__name__ for s in self.specs if not isinstance(s, Spec)]:
             raise DataContractError(f"Not features: {', '.join(odd)}. Declare them with crmintel.features.")
         if not self.specs:
@@ -75,6 +80,13 @@ class FeatureSet:
                 raise DataContractError(
                     f"Doubled features: {', '.join(doubled)}. Declare each once, or rename one with named()."
                 )
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle needs: plans are made anew."""
+        return {"specs": self.specs, "vocabulary": self.vocabulary}
 
     @cached_property
     def frozen(self) -> bool:
@@ -224,9 +236,14 @@ class FeatureSet:
             If a column is missing, an instant is doubled, a customer identifier has another kind than the log's, the table
             is larger than `memory`, or the folder holds something else.
         """
+        if not isinstance(log, InteractionLog):
+            raise DataTypeError(f"Features are built of an InteractionLog, not of {type(log).__name__}. Read it first.")
+        if threads < 1:
+            raise DataContractError(f"There must be at least one thread, not {threads}.")
         ready = self if self.frozen else self.freeze(log, at, profiles=profiles)
         when = instants(at, log.zone)
         keys = _keys(by, customers)
+        ready._check_keys(keys)
         wanted = None if customers is None else pd.Index(list(customers), name=CUSTOMER).unique().sort_values()
         if wanted is not None:
             same_kind(wanted, log)
@@ -234,7 +251,12 @@ class FeatureSet:
         panel = Panel(ready.columns - {CUSTOMER}, when, answers, plan.backs, keys, wanted, profiles)
         _compare(profiles, log)
         several = isinstance(at, Iterable) and not isinstance(at, str)
-        table = Table(ready.names, ready.zeros, ready.fingerprint, panel, log)
+        known = {
+            name: answer
+            for name, answer, spec in zip(ready.names, answers, ready._owners, strict=True)
+            if isinstance(spec, ATTRIBUTES)
+        }
+        table = Table(ready.names, ready.zeros, ready.fingerprint, panel, log, known)
         if out is not None:
             return table.stream(Path(out), threads=threads, progress=progress)
         frame = table.frame(None if memory is None else size(memory), threads=threads, progress=progress)
@@ -280,10 +302,13 @@ class FeatureSet:
         7                     1.0        2.0
         """
         self._need_frozen()
+        if isinstance(at, Iterable) and not isinstance(at, str):
+            raise DataContractError("Online features are told at one instant. Use build() for several.")
         if isinstance(events, InteractionLog):
             return self.build(events, at=pd.Timestamp.now("UTC") if at is None else at, profiles=profiles, threads=1)
         zone, frame = Zone(timezone), frame_of(events)
-        part = few(frame, zone, self.columns) if isinstance(frame, pd.DataFrame) else None
+        plain = isinstance(frame, pd.DataFrame) and policies == Policies()
+        part = few(frame, zone, self.columns) if plain else None
         if part is None:
             keep = sorted(self.columns - set(KNOWN))
             log = InteractionLog.read(frame, timezone=timezone, policies=policies, keep=keep, quiet=True)
@@ -299,6 +324,22 @@ class FeatureSet:
             else pd.Index(customers.to_pandas(), name=CUSTOMER)[:0]
         )
         return pd.DataFrame(rows.values.T, index, self._columns, copy=False)
+
+    @property
+    def _owners(self) -> list[Spec]:
+        """The declaration of each column."""
+        return [s for s in self.specs for _ in s.features(self.vocabulary)]
+
+    def _check_keys(self, keys: tuple[str, ...]) -> None:
+        """Refuse names and attributes that do not go with the keys of a table."""
+        if taken := sorted({*keys, AT} & set(self.names)):
+            raise DataContractError(
+                f"Features cannot be called {', '.join(taken)}: rows carry these names. Use named()."
+            )
+        if keys[0] != CUSTOMER and any(isinstance(s, ATTRIBUTES) for s in self.specs):
+            raise DataContractError(
+                f"Profiles are of customers, and these rows are of {keys[0]!r}. Leave attributes out."
+            )
 
     @cached_property
     def _columns(self) -> pd.Index:
@@ -332,9 +373,14 @@ class FeatureSet:
     @classmethod
     def from_json(cls, text: str) -> "FeatureSet":
         """Read what `to_json` wrote."""
-        data = json.loads(text)
-        if data.get("format") != FORMAT:
-            raise DataContractError(f"The feature set has format {data.get('format')!r}; this version reads {FORMAT}.")
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError:
+            data = None
+        if not isinstance(data, dict) or not {"format", "specs", "vocabulary"} <= data.keys():
+            raise DataContractError("This is no feature set. Read what save() or to_json() wrote.")
+        if data["format"] != FORMAT:
+            raise DataContractError(f"The feature set has format {data['format']!r}; this version reads {FORMAT}.")
         return cls(from_dict(data["specs"], _CLASSES), {k: tuple(v) for k, v in data["vocabulary"].items()})
 
     def save(self, path: str | Path) -> None:
@@ -371,6 +417,8 @@ def _keys(by: str | Sequence[str], customers: Any) -> tuple[str, ...]:
         raise DataContractError(
             f"Features are told by one column or by ({CUSTOMER!r}, another column), not by {keys!r}."
         )
+    if isinstance(customers, str):
+        raise DataContractError("customers is one text. Give a list of identifiers.")
     if customers is not None and keys != (CUSTOMER,):
         raise DataContractError(f"customers= lists whose rows are wanted by {CUSTOMER!r} only. Leave it or by= out.")
     return keys

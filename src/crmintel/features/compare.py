@@ -24,6 +24,9 @@ class _Pair(Windowed):
     top: Windowed
     bottom: Windowed
 
+    def __post_init__(self) -> None:
+        _windowed(self.top, self.bottom)
+
     @property
     def columns(self) -> frozenset[str]:
         return self.top.columns | self.bottom.columns
@@ -79,6 +82,9 @@ class _Of(Windowed):
 
     inner: Windowed
 
+    def __post_init__(self) -> None:
+        _windowed(self.inner)
+
     @property
     def columns(self) -> frozenset[str]:
         return self.inner.columns
@@ -123,6 +129,9 @@ class _Shifted(_Of):
     """A feature looked at over other windows than those that end at the instant."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        for window in set(self.windows) - {ALL}:
+            length(window)
         if ALL in self.windows:
             raise DataContractError(
                 "The whole past has nothing before it to compare with. Give a window such as '30d'."
@@ -213,6 +222,14 @@ class YearAgo(_Shifted):
 
     def told(self, plan: Plan, over: str, ago: int = 0) -> Answer:
         return self.inner.told(plan, over, ago + YEAR)
+
+
+def _windowed(*features: Any) -> None:
+    """Complain of features that are several columns a window, or none."""
+    if odd := [type(f).__name__ for f in features if not isinstance(f, Windowed)]:
+        raise DataContractError(
+            f"{', '.join(odd)} cannot be compared: it is not one number a window. Use a count, a total, a mean and the like."
+        )
 
 
 def ratio(top: Windowed, bottom: Windowed) -> Ratio:

@@ -134,6 +134,9 @@ class Chunk(_Memory):
     @cached_property
     def attributes(self) -> tuple[Part, Int, Bool]:
         """The versions of what is known of each customer, the one that holds at each instant, and whether there is one."""
+        if self.owners is not None:
+            part, row, there = self.owners.chunk.attributes
+            return part, row[:, self.owners.owner], there[:, self.owners.owner]
         if self._profiles is None:
             raise DataContractError("A feature is an attribute of customers. Give build() their profiles.")
         part = self._profiles.of(self.part.customers)
@@ -167,6 +170,7 @@ class Chunk(_Memory):
             if column in CLOCK and column not in self.part.codes:
                 return np.append(np.arange(len(values)), -1)
             held = self.part.vocabulary.get(column, pa.array([], pa.large_string()))
+            held = held.cast(pa.large_string())  # a vocabulary is text, though identifiers may be numbers
             of_code = np.full(len(held) + 1, -1)
             of_code[places(held, values)] = np.arange(len(values))
             of_code[-1] = -1

@@ -82,6 +82,10 @@ class Is(Where):
 
     def mask(self, part: Part, zone: Zone) -> Bool:
         if self.column in part.numbers:
+            if not all(isinstance(v, int | float | np.number) for v in self.values):
+                raise DataContractError(
+                    f"Column {self.column!r} holds numbers; the filter compares it with another kind."
+                )
             return np.isin(part.numbers[self.column], np.array(self.values, float))
         vocabulary = _vocabulary(part, self.column)
         if not all(

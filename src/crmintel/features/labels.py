@@ -323,6 +323,8 @@ def _seen(log: InteractionLog, where: Where, when: Int, horizon: str, known_by: 
 
 def _micros_of(log: InteractionLog, index: pd.MultiIndex) -> Int:
     """The instant of each row of an index as UTC microseconds."""
+    if any((np.asarray(code) < 0).any() for code in index.codes):
+        raise DataContractError("The index has rows without a customer or an instant. Leave them out.")
     level = index.levels[1]
     micro = np.array([log.zone.instant(s) for s in level], np.int64)
     found: Int = micro[index.codes[1]]

@@ -10,7 +10,7 @@ from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, segments, spare, spread_out
 from crmintel.features.engine import Chunk, Span, Sub, inside
 from crmintel.features.spec import Aggregate, Vocabulary
-from crmintel.features.words import Feature, in_words, length, literal, spoken
+from crmintel.features.words import ALL, Feature, in_words, length, literal, spoken
 
 
 @final
@@ -219,6 +219,13 @@ class Decayed(Aggregate):
 
     column: str | None = None
     half_life: str = "30d"
+
+    def __post_init__(self) -> None:
+        length(self.half_life)
+        if self.windows != (ALL,):
+            raise DataContractError(
+                "A decayed feature looks at the whole past. Give it a half_life, and leave over() out."
+            )
 
     @property
     def default_stem(self) -> str:

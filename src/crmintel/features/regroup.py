@@ -45,6 +45,8 @@ def keyed(log: InteractionLog, column: str, columns: Iterable[str]) -> Iterator[
     """
     names = sorted(columns)
     vocabulary = _vocabularies(log, column, names)
+    if column not in vocabulary:  # no rows at all
+        return
     values = vocabulary[column]
     cuts = np.linspace(0, len(values), -(-len(log) // ROWS_HELD) + 1).astype(np.int64)
     for low, high in pairwise(cuts.tolist()):

@@ -28,9 +28,9 @@ class _Answered(Spec):
     def theme(self) -> str:
         return OTHERS
 
-    def stem(self, what: str) -> str:
+    def stem(self, what: str, *more: str) -> str:
         """The name without its window."""
-        return self.title or "_".join([what, *([self.where.label] if self.where else [])])
+        return self.title or "_".join([what, *([self.where.label] if self.where else []), self.answers.label, *more])
 
 
 @final
@@ -43,9 +43,15 @@ class Response(_Answered):
 
     within: str = "7d"
 
+    def __post_init__(self) -> None:
+        length(self.within)
+
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
         """Two columns a window."""
-        stem, span = self.stem("response"), f"{self.answers.words} within {in_words(self.within)} of {self.of}"
+        stem, span = (
+            self.stem("response", self.within),
+            f"{self.answers.words} within {in_words(self.within)} of {self.of}",
+        )
         out = []
         for w in self.windows:
             rate, hours = (
@@ -95,10 +101,18 @@ class BestHour(_Answered):
 
     within: str = "7d"
 
+    def __post_init__(self) -> None:
+        length(self.within)
+
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
         """One column a window."""
         return [
-            Feature(f"{self.stem('best_hour')}_{w}", words, f"{literal(words)}: {{value}}", f"no answer{when(w)}")
+            Feature(
+                f"{self.stem('best_hour', self.within)}_{w}",
+                words,
+                f"{literal(words)}: {{value}}",
+                f"no answer{when(w)}",
+            )
             for w in self.windows
             for words in [f"local hour at which {self.of} were answered most often{when(w)}"]
         ]

@@ -100,6 +100,8 @@ def screen(X: pd.DataFrame, y: Any = None) -> Screening:
     >>> screen(X).drop
     ['twice', 'one']
     """
+    if len(set(X.columns)) < X.shape[1] or not all(isinstance(c, str) for c in X):
+        raise DataContractError("The columns of the table need names that are text and differ. Rename them first.")
     if odd := [str(c) for c in X if not pd.api.types.is_numeric_dtype(X[c])]:
         raise DataContractError(f"Columns {', '.join(odd)} hold no numbers. Encode or leave them out first.")
     label = None if y is None else _label(X, y)
@@ -156,11 +158,10 @@ def _label(X: pd.DataFrame, y: Any) -> Float:
                 "The label has another index than the rows. Make both of the same customers and instants."
             )
         y = y.reindex(X.index)
-    out = (
-        np.asarray(pd.array(y), dtype=np.float64)
-        if not isinstance(y, pd.Series)
-        else y.to_numpy(np.float64, na_value=np.nan)
-    )
+    try:
+        out = pd.Series(y).to_numpy(np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataContractError("The label holds no numbers. Make it true and false, or a number.") from None
     if len(out) != len(X):
         raise DataContractError(f"The label has {len(out):,} values for {len(X):,} rows. Give one a row.")
     return out

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
 
 from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, PURCHASE, RATING, RETURN
@@ -44,6 +45,8 @@ class Spec(ABC):
 
     def over(self, *windows: str) -> Self:
         """The same over other windows."""
+        if odd := [type(w).__name__ for w in windows if not isinstance(w, str)]:
+            raise DataContractError(f"Windows are text such as '30d', not {', '.join(odd)}: they become part of names.")
         for name in set(windows) - {ALL}:
             duration(name)
         if not windows or len(set(windows)) < len(windows):
@@ -190,7 +193,7 @@ def to_dict(thing: Any) -> Any:
         return {"is": type(thing).__name__, **{f.name: to_dict(getattr(thing, f.name)) for f in fields(thing)}}
     if isinstance(thing, tuple):
         return [to_dict(t) for t in thing]
-    return thing
+    return thing.item() if isinstance(thing, np.generic) else thing
 
 
 def from_dict(data: Any, classes: Mapping[str, type]) -> Any:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import Float
+from crmintel.features.engine import Answer, Chunk
 from crmintel.features.instants import stamps
 from crmintel.features.panel import Panel, Rows, run
 from crmintel.interactions import InteractionLog, Part
@@ -42,6 +43,8 @@ class Table:
         Those that are 0, not missing, for customers without a past.
     print : str
         The fingerprint of the features.
+    known : mapping of feature to callable
+        Those that are known of customers without a past, too.
     """
 
     names: list[str]
@@ -49,6 +52,7 @@ class Table:
     print: str
     panel: Panel
     log: InteractionLog
+    known: dict[str, Answer]
 
     def frame(self, limit: int | None, *, threads: int, progress: bool) -> pd.DataFrame:
         """The whole table in memory, sorted.
@@ -60,25 +64,35 @@ class Table:
         """
         alone = self.panel.by == (CUSTOMER,)
         rows = sum(self.panel.size(p) for p in self.panel.parts(self.log, read=False)) if alone else 0
-        if limit is not None and 8 * rows * len(self.names) > limit:
-            raise DataContractError(
-                f"The table has {rows:,} rows and {len(self.names)} features, {8 * rows * len(self.names) / 1e9:.1f} GB: "
-                'more than memory allows. Write it to files with out="features/", or allow more.'
-            )
-        values, taken = np.empty((len(self.names), rows)), [0]
+        asked = 0 if self.panel.only is None else len(self.panel.only) * len(self.panel.at)
+        self._refuse(max(rows, asked), limit)
+        values, taken = np.empty((len(self.names), rows)), [0, 0]
 
         def room(n: int) -> Float:
             """Blocks are written to their place at once: beside the whole there is never a second copy."""
-            taken.append(taken[-1] + n)
-            return values[:, taken[-2] : taken[-1]]
+            taken[1] += n
+            return values[:, taken[1] - n : taken[1]]
 
         blocks = run(self.log, self.panel, threads=threads, progress=progress, room=room if alone else None)
-        found = [block for _, block in blocks]
+        found = []
+        for _, block in blocks:
+            found.append(block)
+            taken[0] += len(block)
+            self._refuse(taken[0], limit)
         if found and not alone:
             values = np.concatenate([b.values for b in found], axis=1)
         index, order = self._index(found)
         table = pd.DataFrame((values if order is None else values[:, order]).T, index, self.names, copy=False)
         return table if self.panel.only is None else self._with_silent(table)
+
+    def _refuse(self, rows: int, limit: int | None) -> None:
+        """Complain of a table that would be larger than memory may be."""
+        gigabytes = 8 * rows * len(self.names) / 1e9
+        if limit is not None and gigabytes * 1e9 > limit:
+            raise DataContractError(
+                f"The table has {rows:,} rows or more and {len(self.names)} features, {gigabytes:.1f} GB: more than memory "
+                'allows. Write it to files with out="features/", or allow more.'
+            )
 
     def stream(self, folder: Path, *, threads: int, progress: bool) -> Path:
         """Write the table into a folder, one file a part of the log; files that are whole already stay as they are.
@@ -123,10 +137,13 @@ class Table:
             "zone": self.log.zone.name,
             "by": list(self.panel.by),
             "customers": wanted,
+            "profiles": None if self.panel.profiles is None else _check(self.panel.profiles.part),
         }
 
     def _open(self, folder: Path) -> None:
         """Make the folder, or see that it was begun by the same call."""
+        if folder.exists() and not folder.is_dir():
+            raise DataContractError(f"{folder.name!r} is a file. Give a folder for the files of the table.")
         folder.mkdir(parents=True, exist_ok=True)
         manifest = folder / MANIFEST
         if manifest.exists():
@@ -194,6 +211,7 @@ class Table:
         )
         table = pd.DataFrame(np.nan, index, self.names)
         table[self.zeros] = 0.0
+        self._tell_known(table, cells)
         return table
 
     def _with_silent(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -201,8 +219,22 @@ class Table:
         sides: list[Any] = [self.panel.only, pd.DatetimeIndex(self._stamps)]
         full = pd.MultiIndex.from_product(sides, names=[CUSTOMER, AT])
         out = table.reindex(full)
-        out.loc[~full.isin(table.index), self.zeros] = 0.0
+        missing = ~full.isin(table.index)
+        out.loc[missing, self.zeros] = 0.0
+        self._tell_known(out, np.argwhere(missing.reshape(-1, len(self.panel.at))), missing)
         return out
+
+    def _tell_known(self, table: pd.DataFrame, cells: Int, rows: Any = slice(None)) -> None:
+        """Put what is known of silent customers, such as their attributes, into their rows: cells of (customer, instant)."""
+        if not self.known or not len(cells):
+            return
+        assert self.panel.only is not None
+        ids = pa.array(self.panel.only, self.log.store.schema.field(CUSTOMER).type)
+        nothing = np.zeros(0, np.int64)
+        nobody = Part(ids, np.zeros(len(ids) + 1, np.int64), nothing, {}, {}, {})
+        chunk = Chunk(nobody, self.panel.at, self.log.zone, profiles=self.panel.profiles)
+        for name, answer in self.known.items():
+            table.loc[rows, name] = answer(chunk)[cells[:, 1], cells[:, 0]]
 
     def _index(self, found: list[Rows]) -> tuple[pd.MultiIndex, Int | None]:
         """The sorted index of rows, and their order where they are not in it."""

@@ -31,7 +31,24 @@ def between(column: str, low: float = -np.inf, high: float = np.inf) -> Where:
     >>> between("amount", 20).words
     'interactions with amount of 20 or more'
     """
+    try:
+        low, high = float(low), float(high)
+    except (TypeError, ValueError):
+        raise DataContractError(
+            f"between({column!r}, …) needs numbers; times are told by windows and instants."
+        ) from None
     return Within(column, None if low == -np.inf else low, None if high == np.inf else high)
+
+
+def hours(first: int, last: int) -> Where:
+    """Interactions in the hours ``[first, last)`` of the local day, which may pass midnight.
+
+    >>> (where(kind="purchase") & hours(6, 12)).words
+    'purchases from 6 to 12 o\'clock'
+    """
+    if not (0 <= first < 24 and 0 < last <= 24 and first != last):
+        raise DataContractError(f"Hours go from 0 to 24, not from {first} to {last}.")
+    return OnClock(f"hours{first}to{last}", f"from {first} to {last} o'clock", first_hour=first, last_hour=last)
 
 
 def weekend() -> Where:
@@ -51,4 +68,12 @@ def night() -> Where:
 def _values(value: Any) -> tuple[Any, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         return (value,)
-    return tuple(sorted(value))
+    try:
+        values = tuple(sorted(value))
+    except TypeError:
+        raise DataContractError(
+            "A filter compares a column with values of several kinds, or with a missing one. Give one kind."
+        ) from None
+    if not values:
+        raise DataContractError("A filter compares a column with no value at all. Name at least one.")
+    return values

@@ -12,11 +12,13 @@ from crmintel.columns import (  # fmt: skip
     AMOUNT,
     CATEGORY,
     CHANNEL,
+    CURRENCY,
     CUSTOMER,
     ITEM,
     KIND,
     KNOWN_AT,
     NUMBERS,
+    ORDER,
     PURCHASE,
     QUANTITY,
     RETURN,
@@ -43,7 +45,13 @@ def few(frame: pd.DataFrame, zone: Zone, keep: Iterable[str] = ()) -> Part | Non
         return None
     try:
         return _few({str(c): frame[c] for c in frame.columns if c in _READ or c in keep}, zone)
-    except _Unusual:
+    except (
+        _Unusual,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+    ):  # the door forgives it, or says what is wrong
         return None
 
 
@@ -52,17 +60,19 @@ _TEXT = frozenset(TEXT)
 
 
 def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
-    n = len(next(iter(columns.values())))
-    if not {CUSTOMER, TIME} <= columns.keys() or "currency" in columns:
+    if not {CUSTOMER, TIME} <= columns.keys() or CURRENCY in columns:
         raise _Unusual
+    n = len(columns[TIME])
     time = _times(columns.pop(TIME), zone)
     if time.min() <= MISSING_TIME:
         raise _Unusual
     known = (
         np.maximum(_times(columns.pop(KNOWN_AT), zone), time) if KNOWN_AT in columns else None
     )  # missing: known at once
-    who, customers = _coded(columns.pop(CUSTOMER).tolist())
-    if who.min() < 0:
+    who, customers = _coded(columns.pop(CUSTOMER).tolist(), numeric=True)
+    if who.min() < 0 or (
+        ORDER in columns and len(customers) > 1
+    ):  # an order of several customers is refused at the door
         raise _Unusual
     numbers: dict[str, Float] = {}
     text: dict[str, Sequence[Any]] = {}
@@ -72,7 +82,7 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
         else:
             text[name] = column.tolist()
     _complete(text, numbers, n)
-    coded = {name: _coded(text[name]) for name in sorted(text)}
+    coded = {name: _coded(text[name], numeric=name in (ITEM, ORDER)) for name in sorted(text)}
     numbers = {name: numbers[name] for name in sorted(numbers)}
     ranks = [c for _, c in sorted((k != ITEM, k) for k in coded)]
     keys: list[npt.NDArray[Any]] = [time, *(coded[k][0] for k in ranks)]
@@ -101,11 +111,11 @@ def _times(column: pd.Series, zone: Zone) -> Int:
     return np.where(there, micro if aware else zone.to_utc(micro), MISSING_TIME)
 
 
-def _coded(column: Sequence[Any]) -> tuple[Codes, pa.Array]:
-    """Codes in the order of the values, whole numbers or text; −1 is missing."""
+def _coded(column: Sequence[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:
+    """Codes in the order of the values, text or, in identifiers, whole numbers; −1 is missing."""
     held = {v for v in set(column) if v is not None and v == v}
     kinds = {type(v) for v in held}
-    if kinds == {int} or (kinds <= {str} and all(v.strip() and len(v) <= LONGEST_ID for v in held)):
+    if (numeric and kinds == {int}) or (kinds <= {str} and all(v.strip() and len(v) <= LONGEST_ID for v in held)):
         rising = sorted(held)
     else:
         raise _Unusual
@@ -148,6 +158,6 @@ def _complete(text: dict[str, Sequence[Any]], numbers: dict[str, Float], n: int)
 
 def frame_of(events: Any) -> Any:
     """Events as a frame, where they are rows or columns of plain Python."""
-    if isinstance(events, Mapping) or (isinstance(events, list) and events and isinstance(events[0], Mapping)):
+    if isinstance(events, Mapping | list):
         return pd.DataFrame(events)
     return events

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -12,8 +13,8 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame, types
 from pyspark.sql import functions as sql
 
-from crmintel.columns import AT, CUSTOMER, KNOWN
-from crmintel.errors import DataContractError
+from crmintel.columns import AT, CUSTOMER, KNOWN, TIME
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.features import FeatureSet
 from crmintel.features.instants import instants
 from crmintel.interactions import InteractionLog, Policies, Profiles, Zone
@@ -80,7 +81,9 @@ def build(
     ])  # fmt: skip
 
     def told(log: InteractionLog) -> Iterator[pa.RecordBatch]:
-        table = FeatureSet.from_json(text).build(log, at=when, profiles=profiles, threads=1)
+        with warnings.catch_warnings():  # who has no profile is not for a worker to say
+            warnings.simplefilter("ignore", DataContractWarning)
+            table = FeatureSet.from_json(text).build(log, at=when, profiles=profiles, threads=1)
         yield from _arrow(table, log).to_batches()
 
     spread = chosen.repartition(partitions, CUSTOMER) if partitions else chosen.repartition(CUSTOMER)
@@ -121,6 +124,7 @@ def _chosen(frame: DataFrame, features: FeatureSet, columns: Mapping[str, str]) 
     named: dict[str, str] = {**{c: c for c in KNOWN if c in frame.columns}, **columns}
     keep = sorted(features.columns - set(KNOWN))
     named |= {c: c for c in keep}
+    named |= {c: c for c in (CUSTOMER, TIME) if c not in named}
     if missing := [theirs for theirs in named.values() if theirs not in frame.columns]:
         raise DataContractError(
             f"The DataFrame has no columns {', '.join(map(repr, missing))}. It has {', '.join(frame.columns)}."
