@@ -2,7 +2,7 @@
 
 python -m benchmarks.features [--quick] [--write]
 
-CPU seconds are user and system seconds of a whole process, imports included; all have the same limit of threads; repeats
+CPU seconds are user and system seconds of a whole process, imports included; in races all have one thread on one processor; repeats
 alternate and the best of each counts. Every table is compared with ours before a ratio is told.
 """
 
@@ -25,7 +25,7 @@ from benchmarks.opponents.compare import compare_files
 from benchmarks.opponents.declared import feature_set, shared_set
 
 BENCH = "features"
-THREADS = 2
+THREADS, ONE = 2, 1
 IDLE, WAITING = 3, 4
 """Places in the line of /proc/stat."""
 YEAR = [f"2024-{month:02d}-01" for month in range(2, 13)] + [data.END]
@@ -105,7 +105,7 @@ def missing(what: str, why: str, bar: str = "") -> Line:
 
 def races(race: Race, rows: int, repeats: int) -> Iterator[Line]:
     """Ours against every opponent, at one instant."""
-    of = f"{size(rows)}, 75 features, 1 instant"
+    of = f"{size(rows)}, 75 features, 1 instant, 1 thread"
     absent = run_all(race, rows, repeats)
     there = [name for name in OPPONENTS if name not in absent]
     same = {"scan": True}
@@ -131,12 +131,12 @@ def run_all(race: Race, rows: int, repeats: int) -> dict[str, str]:
     """Run ours and the opponents in turn; tells who could not run, and why."""
     absent: dict[str, str] = {}
     for i in range(repeats):
-        race.job("ours", "ours", rows, [data.END])
+        race.job("ours", "ours", rows, [data.END], threads=ONE)
         for name in OPPONENTS:
             if name in absent or (i > 1 and name in SLOW):
                 continue
             try:
-                race.job(name, name, rows, [data.END])
+                race.job(name, name, rows, [data.END], threads=ONE)
             except RuntimeError as error:
                 absent[name] = last_line(error)
     return absent
@@ -162,24 +162,29 @@ def differing(what: str, found: Any) -> Line:
 
 
 def scaling(race: Race, rows: int, repeats: int) -> Iterator[Line]:
-    """More instants, fewer threads."""
+    """More instants, more threads."""
+    told = {"1 instant": [data.END], "12 instants": YEAR}
     for _ in range(repeats):
-        race.job("ours, 1 instant", "ours", rows, [data.END])
-        race.job("ours, 12 instants", "ours", rows, YEAR)
-        race.job("ours, 1 thread", "ours", rows, [data.END], threads=1)
-    one, twelve, single = (race.best(n) for n in ("ours, 1 instant", "ours, 12 instants", "ours, 1 thread"))
+        for at, instants in told.items():
+            for threads in (ONE, THREADS):
+                race.job(f"{at}, {threads}", "ours", rows, instants, threads=threads)
     of = f"{size(rows)}, ours"
-    yield Line(BENCH, f"{of}: CPU of 12 instants", round(twelve.cpu, 2), "s")
-    yield Line(BENCH, f"{of}: wall of 12 instants", round(twelve.wall, 2), "s")
-    yield Line(BENCH, f"{of}: peak memory of 12 instants", round(twelve.peak_mb / 1024, 2), "GB")
-    for step in ("read", "build"):
-        for at in ("1 instant", "12 instants"):
-            seconds = race.least(f"ours, {at}", f"{step}_cpu")
-            yield Line(BENCH, f"{of}: CPU of the {step} alone, {at}", round(seconds, 2), "s")
-    yield ratio(f"{of}: CPU of 12 instants ÷ 1", twelve.cpu / one.cpu, 2.0)
-    yield ratio(f"{of}: wall of 2 threads ÷ 1, whole job", one.wall / single.wall, 0.6)
-    build = race.least("ours, 1 instant", "build_wall") / race.least("ours, 1 thread", "build_wall")
-    yield ratio(f"{of}: wall of 2 threads ÷ 1, build alone", build, 0.6)
+    for at in told:
+        for threads in (ONE, THREADS):
+            best, how = race.best(f"{at}, {threads}"), f"{at}, {threads} thread{'s' if threads > 1 else ''}"
+            yield Line(BENCH, f"{of}: CPU, {how}", round(best.cpu, 2), "s")
+            yield Line(BENCH, f"{of}: wall, {how}", round(best.wall, 2), "s")
+            yield Line(BENCH, f"{of}: peak memory, {how}", round(best.peak_mb / 1024, 2), "GB")
+            for step in ("read", "build"):
+                seconds = race.least(f"{at}, {threads}", f"{step}_cpu")
+                yield Line(BENCH, f"{of}: CPU of the {step} alone, {how}", round(seconds, 2), "s")
+    cpu = race.best("12 instants, 1").cpu / race.best("1 instant, 1").cpu
+    yield ratio(f"{of}: CPU of 12 instants ÷ 1, 1 thread", cpu, 2.0)
+    for at in told:
+        wall = race.best(f"{at}, {THREADS}").wall / race.best(f"{at}, {ONE}").wall
+        yield ratio(f"{of}: wall of 2 threads ÷ 1, whole job, {at}", wall, 0.6)
+        build = race.least(f"{at}, {THREADS}", "build_wall") / race.least(f"{at}, {ONE}", "build_wall")
+        yield ratio(f"{of}: wall of 2 threads ÷ 1, build alone, {at}", build, 0.6)
 
 
 def streamed(race: Race, few: int, many: int) -> Iterator[Line]:

@@ -42,6 +42,7 @@ def run(arguments: list[str], threads: int = 2, python: Path | str = sys.executa
     """Run this Python, or another, with some arguments in a process of its own."""
     code = (
         "import json, os, resource, subprocess, sys, time; t = time.perf_counter()\n"
+        "if os.environ['OMP_NUM_THREADS'] == '1': os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "p = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)\n"
         "r = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "print(json.dumps([time.perf_counter() - t, r.ru_utime + r.ru_stime, r.ru_maxrss / 1024, p.stdout, p.returncode, p.stderr[-2000:]]))"

@@ -396,20 +396,21 @@ class Sub(_Memory):
 
         return self.once(("ordered", column), make)
 
-    def value_counts(self, column: str, begin: int, end: int) -> tuple[Int, Int, Int, Int]:
-        """How often each (customer, value) occurs in a window, a row of it, and where the values of a customer start and stop.
+    def value_counts(self, column: str, begin: int, end: int) -> "Counts":
+        """How often each (customer, value) occurs in a window, its number, and where the values of a customer start and stop.
 
         Values outside the window leave no zeros behind: they would change the order of a sum, and so its last bits.
         """
 
-        def make() -> tuple[Int, Int, Int, Int]:
-            order, time, groups = self.by_value(column)
-            edges = np.searchsorted(groups, self.starts)  # a customer's rows keep their places in the order
-            within = inside(time, begin, end)
-            counts = np.add.reduceat(within, groups, dtype=np.int64) if len(groups) else np.zeros(0, np.int64)
-            some = counts > 0
-            there = prefix(some)[edges]
-            return counts[some], order[groups[some]], there[:-1], there[1:]
+        def make() -> "Counts":
+            _, time, groups = self.by_value(column)
+            edges = self.once(("edges", column), lambda: np.searchsorted(groups, self.starts))
+            within = inside(time, begin, end).view(np.int8)
+            none: npt.NDArray[Any] = np.zeros(0, np.int32)
+            counts = np.add.reduceat(within, groups, dtype=np.int32) if len(groups) else none
+            number = np.flatnonzero(counts)
+            there = prefix(counts > 0)[edges]  # a customer's rows keep their places in the order
+            return counts[number], number, there[:-1], there[1:]
 
         return self.once(("values", column, begin, end), make)
 
@@ -456,6 +457,9 @@ def inside(time: Int, begin: int, end: int) -> Bool:
     early: Bool = time < end
     return early if begin == EVER else early & (time >= begin)
 
+
+Counts = tuple[npt.NDArray[Any], Int, Int, Int]
+"""How often each (customer, value) occurs, its number, and where the values of each customer start and stop."""
 
 Window = tuple[int | None, int]
 """From how far to how far before the instant, in microseconds; from None for the whole past."""

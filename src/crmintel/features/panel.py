@@ -1,12 +1,10 @@
 """From a log to rows: chunks of whole customers through threads, each for all instants at once."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, TypeVar, final
+from typing import Final, final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from crmintel.features.arithmetic import Bool, Float
 from crmintel.features.engine import Answer, Chunk, Owners
 from crmintel.features.regroup import keyed, paired
 from crmintel.interactions import InteractionLog, Part, Zone
+from crmintel.interactions.ahead import ahead
 from crmintel.interactions.clock import Int
 from crmintel.interactions.memory import keep_freed_memory
 from crmintel.interactions.profiles import Profiles
@@ -26,9 +25,6 @@ CHUNK_ROWS: Final = 300_000
 """Rows of a chunk: few enough for the cache, so many that threads seldom wait for the interpreter."""
 CHUNK_CELLS: Final = 120_000
 """The most rows that a chunk may give."""
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 @final
@@ -173,24 +169,10 @@ def run(
             number, chunk, into = task
             return number, len(chunk), panel.rows(chunk, log.zone, into)
 
-        for number, n, rows in in_order(told, tasks(), threads):
+        told_rows = map(told, tasks()) if threads == 1 else ahead(told, tasks(), threads)
+        for number, n, rows in told_rows:
             advance(n)
             yield number, rows
-
-
-def in_order(work: Callable[[A], B], tasks: Iterable[A], threads: int) -> Iterator[B]:
-    """The results of tasks in their order, a few of them worked on ahead."""
-    if threads == 1:
-        yield from map(work, tasks)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[B]] = deque()
-        for task in tasks:
-            ahead.append(pool.submit(work, task))
-            if len(ahead) > 2 * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
 
 
 def chunks(part: Part, n_instants: int) -> Iterator[Part]:

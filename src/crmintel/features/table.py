@@ -179,7 +179,7 @@ class Table:
             name: values.take(pa.array(codes)) for name, (values, codes) in zip(self.panel.by, rows.keys, strict=True)
         }
         data[AT] = pa.array(self._stamps[rows.which])
-        table = pa.table(data | dict(zip(self.names, map(pa.array, rows.values), strict=True)))
+        table = _whole(data | dict(zip(self.names, map(pa.array, rows.values), strict=True)))
         self._mark(table)
         return table
 
@@ -187,7 +187,7 @@ class Table:
         kind = self.log.store.schema.field(CUSTOMER).type
         data = {CUSTOMER: pa.array(table.index.get_level_values(CUSTOMER), kind)}
         data[AT] = pa.array(table.index.get_level_values(AT).to_numpy())
-        return pa.table(data | {name: pa.array(table[name].to_numpy()) for name in self.names})
+        return _whole(data | {name: pa.array(table[name].to_numpy()) for name in self.names})
 
     @cached_property
     def _stamps(self) -> npt.NDArray[np.datetime64]:
@@ -252,6 +252,12 @@ class Table:
             verify_integrity=False,
         )
         return index.remove_unused_levels(), order
+
+
+def _whole(data: dict[str, pa.Array]) -> pa.Table:
+    """Columns without nulls, said so: a missing number is not a number, and files need not look for holes."""
+    fields = [pa.field(name, array.type, nullable=False) for name, array in data.items()]
+    return pa.table(list(data.values()), schema=pa.schema(fields))
 
 
 def _joined(keys: list[tuple[pa.Array, Int]]) -> tuple[pa.Array, Int]:

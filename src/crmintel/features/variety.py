@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
 from crmintel.features.arithmetic import Float, pick, quotient, segments
-from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, window
+from crmintel.features.engine import Answer, Chunk, Counts, Plan, Span, Sub, window
 from crmintel.features.filters import Where
 from crmintel.features.spec import Aggregate, Spec, Vocabulary
 from crmintel.features.words import Feature, literal, plural, spoken, when
@@ -67,7 +68,7 @@ class Entropy(_Coded):
 
     def window(self, span: Span) -> npt.NDArray[Any]:
         """ln N minus the mean of ln c over rows, c the count of the row's value."""
-        mixed = _of_counts(np.add, span, self.column, lambda c: c * np.log(c))
+        mixed = _of_counts(np.add, span, self.column, _times_log)
         return np.maximum(np.log(np.where(span.some, span.n, np.nan)) - quotient(mixed, span.n), 0.0)
 
 
@@ -239,8 +240,8 @@ class _Shares:
         return quotient(counts, np.broadcast_to(span.n, counts.shape))
 
 
-def share_of_values(span: Span, column: str) -> list[tuple[Int, Int, Int, Int]]:
-    """For each window and instant: how often each (customer, value) occurs, its first row, and the values of each customer."""
+def share_of_values(span: Span, column: str) -> list[Counts]:
+    """For each window and instant: how often each (customer, value) occurs, its number, and the values of each customer."""
     cuts = zip(span.begins.tolist(), span.ends.tolist(), strict=True)
     return [span.sub.value_counts(column, *cut) for cut in cuts]
 
@@ -248,12 +249,28 @@ def share_of_values(span: Span, column: str) -> list[tuple[Int, Int, Int, Int]]:
 def favourite(span: Span, column: str) -> Float:
     """The code that occurs most often in each slice of rows, the smallest of several; missing for none."""
     out = np.full(span.start.shape, np.nan)
-    for i, (counts, row, first, last) in enumerate(share_of_values(span, column)):
+    order, _, groups = span.sub.by_value(column)
+    for i, (counts, number, first, last) in enumerate(share_of_values(span, column)):
+        row = order[groups[number]]
         most = segments(np.maximum, np.append(counts, 0), first, last, 0)
         best = np.flatnonzero(counts == np.repeat(most, last - first))
         place = best[np.minimum(np.searchsorted(best, first), max(len(best) - 1, 0))] if len(best) else first
         out[i] = pick(span.sub.code(column), row[place] if len(row) else first, first < last)
     return out
+
+
+@cache
+def _table() -> Float:
+    """n ln n of small numbers: looking them up is quicker than a logarithm, and the same."""
+    n = np.arange(1, 4_096)
+    return np.concatenate([[0.0], n * np.log(n)])
+
+
+def _times_log(counts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """n ln n of counts of at least 1."""
+    table = _table()
+    few = int(counts.max(initial=0)) < len(table)
+    return np.asarray(table[counts] if few else counts * np.log(counts))
 
 
 def _of_counts(op: np.ufunc, span: Span, column: str, told: Any) -> Float:

@@ -7,14 +7,17 @@ import re
 from collections.abc import Collection, Iterator
 from itertools import islice, repeat, takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from crmintel.errors import DataContractError
 from crmintel.interactions.ahead import ahead
 from crmintel.interactions.source import BATCH_ROWS, Source, check_names, require
+
+if TYPE_CHECKING:
+    import duckdb  # loaded where it is needed: a Parquet file does not need it
 
 _CAUSES = {
     "Invalid unicode": ("bytes that are not UTF-8", "Save it as UTF-8."),
@@ -35,8 +38,10 @@ _DATE = re.compile(
 _HEADER_LINES, _LONGEST_LINE = 50, 1_000_000
 
 
-def connect(**limits: str) -> duckdb.DuckDBPyConnection:
+def connect(**limits: str) -> "duckdb.DuckDBPyConnection":
     """A database of our own, in memory, that draws no progress bar onto the caller's screen."""
+    import duckdb
+
     connection = duckdb.connect(config={"threads": 2, **limits})
     connection.execute("SET enable_progress_bar = false")
     return connection
@@ -119,6 +124,8 @@ def _open_csv(files: list[str]) -> Source:
     columns = [f"c{i}" for i in range(len(names))]  # names of our own: no header can change the statement
 
     def batches(wanted: list[str], _: Collection[str]) -> Iterator[pa.Table]:
+        import duckdb
+
         schema = pa.schema([(w, pa.large_string()) for w in wanted])
         yield schema.empty_table()  # so that a file without rows has types
         connection = connect()

@@ -1,10 +1,10 @@
 """Sources of interactions: whatever holds them, seen as named Arrow batches."""
 
 import os
+import sys
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -41,7 +41,7 @@ def open_source(source: Any) -> Source:
         return _open_frame(source)
     if hasattr(source, "collect") and hasattr(source, "collect_schema"):  # a lazy polars frame
         source = source.collect()
-    if isinstance(source, duckdb.DuckDBPyRelation):
+    if "duckdb" in sys.modules and isinstance(source, sys.modules["duckdb"].DuckDBPyRelation):
         return _open_stream(source.to_arrow_reader(BATCH_ROWS))
     if hasattr(source, "__arrow_c_stream__"):
         return _open_stream(source, once=isinstance(source, pa.RecordBatchReader))
