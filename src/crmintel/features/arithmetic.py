@@ -1,11 +1,15 @@
 """Arithmetic on slices of rows: every feature is one of these operations, vectorised over windows, instants and customers."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from crmintel.interactions.clock import DAY, Int
+
+EVER: Final = int(np.iinfo(np.int64).min)
+NEVER: Final = int(np.iinfo(np.int64).max)
+"""Before and after every time."""
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -88,3 +92,28 @@ def spread_out(value: npt.NDArray[Any], start: Int, stop: Int, length: int) -> n
     values = np.zeros(len(counts), value.dtype)
     values[1::2] = value
     return np.repeat(values, counts)
+
+
+def inside(time: Int, begin: int, end: int) -> Bool:
+    """Which times lie in ``[begin, end)``."""
+    early: Bool = time < end
+    return early if begin == EVER else early & (time >= begin)
+
+
+def quotient_of_pairs(parts: Int, n: Int) -> Float:
+    """``parts / (n (n − 1))``; missing for fewer than two rows."""
+    out: Float = np.divide(parts, n * (n - 1.0), out=np.full(n.shape, np.nan), where=n > 1)
+    return out
+
+
+def sorted_rows(key: Int) -> tuple[Int, Int]:
+    """The stable order of keys, and the keys in it.
+
+    One sort of (key, row) packed into 63 bits where they fit: NumPy sorts integers with vector instructions, but not by key.
+    """
+    bits = max(len(key) - 1, 0).bit_length()
+    if int(key.max(initial=0)) >> (62 - bits):
+        order = np.argsort(key, kind="stable")
+        return order, key[order]
+    packed = np.sort((key << bits) | np.arange(len(key)))
+    return packed & ((1 << bits) - 1), packed >> bits

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import pick
-from crmintel.features.engine import Answer, Chunk, Plan
+from crmintel.features.engine import Chunk
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import Spec, Vocabulary
 from crmintel.features.variety import OTHER, named
 from crmintel.features.words import ALL, Feature, literal, spoken

@@ -20,9 +20,9 @@ from crmintel.features import filters
 from crmintel.features.attribute import ATTRIBUTES, PROFILE
 from crmintel.features.catalog import SHIPPED
 from crmintel.features.days import CLOCK_VALUES
-from crmintel.features.engine import Answer, Plan
 from crmintel.features.instants import instants, same_kind
 from crmintel.features.panel import Panel
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import Spec, from_dict, to_dict
 from crmintel.features.table import Table
 from crmintel.features.words import Feature

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import quotient
-from crmintel.features.engine import Answer, Chunk, Plan
+from crmintel.features.engine import Chunk
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import Windowed
 from crmintel.features.words import ALL, in_words, length
 from crmintel.interactions.clock import DAY

@@ -2,15 +2,28 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any, Final, Protocol, TypeVar, final
+from typing import Any, TypeVar, final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Bool, Float, prefix, row_spread, segments, spare
+from crmintel.features.arithmetic import (
+    EVER,
+    NEVER,
+    Bool,
+    Float,
+    inside,
+    prefix,
+    quotient_of_pairs,
+    row_spread,
+    segments,
+    sorted_rows,
+    spare,
+)
 from crmintel.features.days import CLOCK, PERIODS
+from crmintel.features.exact import MANY, SCALE, Exact
 from crmintel.features.filters import Both, Either, Not, Where, places
 from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
@@ -18,12 +31,6 @@ from crmintel.interactions.clock import Int
 from crmintel.interactions.profiles import Profiles
 
 T = TypeVar("T")
-SCALE: Final = 100.0
-"""Money is counted in hundredths where that is exact: sums of whole numbers are the same in every order."""
-EVER: Final = int(np.iinfo(np.int64).min)
-NEVER: Final = int(np.iinfo(np.int64).max)
-_LARGEST = 2.0**40
-_FAR, _MANY = 2**24, 2**14
 _SHORT = 5_000
 
 
@@ -355,7 +362,7 @@ class Sub(_Memory):
 
     def exact(self, column: str) -> "Exact":
         """A number in hundredths."""
-        return self.once(("exact", column), lambda: Exact(self, self.number(column)[:-1]))
+        return self.once(("exact", column), lambda: Exact(self.number(column)[:-1], self.starts))
 
     def next_same(self, column: str) -> Int:
         """Time of the same customer's next row with the same code; never, where there is none."""
@@ -413,49 +420,6 @@ class Sub(_Memory):
             return counts[number], number, there[:-1], there[1:]
 
         return self.once(("values", column, begin, end), make)
-
-
-@final
-class Exact:
-    """A number in hundredths: sums and sums of squares of slices without any error, from prefix sums for all windows.
-
-    A number that is not a whole count of hundredths, or too large, is `odd`: slices that hold one are summed as floats.
-    Whether a slice is exact depends on its own rows alone, so neither the future nor the neighbours can change a bit.
-    """
-
-    def __init__(self, sub: Sub, x: Float) -> None:
-        cents = np.rint(x * SCALE)
-        odd = (cents / SCALE != x) | (np.abs(cents) > _LARGEST)
-        self.odd = prefix(odd) if odd.any() else None
-        self.cents = np.where(odd, 0, cents).astype(np.int64) if self.odd is not None else cents.astype(np.int64)
-        self.sums = prefix(self.cents)
-        self._sub = sub
-
-    @cached_property
-    def _off(self) -> Int:
-        """Distances to the customer's first number."""
-        some = self._sub.counts > 0
-        first = np.zeros(len(some), np.int64)
-        first[some] = self.cents[self._sub.starts[:-1][some]]
-        off: Int = self.cents - self._sub.each(first)
-        return off
-
-    @cached_property
-    def far(self) -> Int | None:
-        """Rows before each whose distance is too large for its square to be summed."""
-        far = np.abs(self._off) > _FAR
-        return prefix(far) if far.any() else None
-
-    @cached_property
-    def offsets(self) -> tuple[Int, Int]:
-        """Prefix sums of the distances and of their squares; distances too far wrap, and are not used."""
-        return prefix(self._off), prefix(self._off * self._off)
-
-
-def inside(time: Int, begin: int, end: int) -> Bool:
-    """Which times lie in ``[begin, end)``."""
-    early: Bool = time < end
-    return early if begin == EVER else early & (time >= begin)
 
 
 Counts = tuple[npt.NDArray[Any], Int, Int, Int]
@@ -538,7 +502,7 @@ class Span:
         exact, n = self.sub.exact(column), self.n
         first, second = exact.offsets
         total, squares = self.difference(first), self.difference(second)
-        inexact = (n >= _MANY) | (squares.astype(np.float64) * n >= 2.0**62)
+        inexact = (n >= MANY) | (squares.astype(np.float64) * n >= 2.0**62)
         for bad in (exact.odd, exact.far):
             if bad is not None:
                 inexact |= self.difference(bad) > 0
@@ -561,71 +525,6 @@ def _looked_up(windows: tuple[Window, ...]) -> tuple[list[int | None], list[int]
     """The bounds of windows, each once, and the places of the far and of the near ones."""
     places = {back: i for i, back in enumerate(dict.fromkeys(b for pair in windows for b in pair))}
     return list(places), [places[far] for far, _ in windows], [places[near] for _, near in windows]
-
-
-def quotient_of_pairs(parts: Int, n: Int) -> Float:
-    """``parts / (n (n − 1))``; missing for fewer than two rows."""
-    out: Float = np.divide(parts, n * (n - 1.0), out=np.full(n.shape, np.nan), where=n > 1)
-    return out
-
-
-Answer = Callable[[Chunk], npt.NDArray[Any]]
-"""Gives the values of one column, shape (n_instants, n_customers)."""
-
-
-class Told(Protocol):
-    """An aggregate of the rows in windows; two that are equal are worked out once."""
-
-    def rows(self, chunk: Chunk) -> Sub:
-        """The interactions it looks at."""
-
-    def window(self, span: Span) -> npt.NDArray[Any]:
-        """Its value for each slice of rows; leading axes are further columns of it."""
-
-
-@final
-class Plan:
-    """What a set of features asks of each chunk: each aggregate once, over all windows that anybody wants."""
-
-    def __init__(self) -> None:
-        self._groups: dict[Told, dict[Window, int]] = {}
-        self._backs: dict[int, None] = {0: None}
-
-    @property
-    def backs(self) -> tuple[int, ...]:
-        """How far before the instants windows begin and end."""
-        return tuple(self._backs)
-
-    def ask(self, told: Told, where: Window, column: int | None = None) -> Answer:
-        """The values of an aggregate over a window; of one of its columns, where it has several."""
-        windows = self._groups.setdefault(told, {})
-        place = windows.setdefault(where, len(windows))
-        self._backs.update(dict.fromkeys(back for back in where if back is not None))
-        key = id(windows)
-
-        def make(chunk: Chunk) -> npt.NDArray[Any]:
-            span = told.rows(chunk).over(*windows)
-            values = told.window(span)
-            return values.reshape(*values.shape[:-2], len(windows), *chunk.shape)
-
-        def answer(chunk: Chunk) -> npt.NDArray[Any]:
-            values = chunk.once(key, lambda: make(chunk))
-            return values[place] if column is None else values[column, place]  # type: ignore[no-any-return]
-
-        return answer
-
-
-def sorted_rows(key: Int) -> tuple[Int, Int]:
-    """The stable order of keys, and the keys in it.
-
-    One sort of (key, row) packed into 63 bits where they fit: NumPy sorts integers with vector instructions, but not by key.
-    """
-    bits = max(len(key) - 1, 0).bit_length()
-    if int(key.max(initial=0)) >> (62 - bits):
-        order = np.argsort(key, kind="stable")
-        return order, key[order]
-    packed = np.sort((key << bits) | np.arange(len(key)))
-    return packed & ((1 << bits) - 1), packed >> bits
 
 
 def _column(columns: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, segments, spare, spread_out
-from crmintel.features.engine import Chunk, Span, Sub, inside
+from crmintel.features.arithmetic import Float, days, inside, pick, prefix, quotient, segments, spare, spread_out
+from crmintel.features.engine import Chunk, Span, Sub
 from crmintel.features.spec import Aggregate, Vocabulary
 from crmintel.features.words import ALL, Feature, in_words, length, literal, spoken
 

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from crmintel.columns import CUSTOMER
 from crmintel.features.arithmetic import Bool, Float
-from crmintel.features.engine import Answer, Chunk, Owners
+from crmintel.features.engine import Chunk, Owners
+from crmintel.features.plan import Answer
 from crmintel.features.regroup import keyed, paired
 from crmintel.interactions import InteractionLog, Part, Zone
 from crmintel.interactions.ahead import ahead

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
-from crmintel.features.engine import sorted_rows
+from crmintel.features.arithmetic import sorted_rows
 from crmintel.interactions import InteractionLog, Part
 from crmintel.interactions.clock import Int
 from crmintel.interactions.part import Codes

@@ -6,9 +6,10 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
-from crmintel.features.arithmetic import days, prefix, quotient
-from crmintel.features.engine import NEVER, Answer, Chunk, Plan, Span, Sub, window
+from crmintel.features.arithmetic import NEVER, days, prefix, quotient
+from crmintel.features.engine import Chunk, Span, Sub, window
 from crmintel.features.filters import Where
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import OTHERS, Spec, Vocabulary
 from crmintel.features.words import Feature, in_words, length, literal, when
 from crmintel.interactions.clock import HOUR, Int

@@ -8,10 +8,11 @@ import numpy.typing as npt
 
 from crmintel.columns import KIND, PURCHASE, RETURN
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, spare
+from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, quotient_of_pairs, spare
 from crmintel.features.days import PERIODS
-from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, quotient_of_pairs, window
+from crmintel.features.engine import Chunk, Span, Sub, window
 from crmintel.features.filters import Is, Where
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import OTHERS, RETURNS, Aggregate, Spec, Vocabulary
 from crmintel.features.words import ALL, Feature, counted, literal, when
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from crmintel.columns import AMOUNT, CATEGORY, CHANNEL, ITEM, PURCHASE, RATING, RETURN
 from crmintel.errors import DataContractError
 from crmintel.features.days import CLOCK
-from crmintel.features.engine import Answer, Chunk, Plan, Span, Sub, window
+from crmintel.features.engine import Chunk, Span, Sub, window
 from crmintel.features.filters import Where
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.words import ALL, Feature, counted, literal, when
 from crmintel.interactions.clock import duration
 

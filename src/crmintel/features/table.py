@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.features.arithmetic import Float
-from crmintel.features.engine import Answer, Chunk
+from crmintel.features.engine import Chunk
 from crmintel.features.instants import stamps
 from crmintel.features.panel import Panel, Rows, run
+from crmintel.features.plan import Answer
 from crmintel.interactions import InteractionLog, Part
 from crmintel.interactions.clock import Int
 

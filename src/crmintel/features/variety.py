@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from crmintel.features.arithmetic import Float, pick, quotient, segments
-from crmintel.features.engine import Answer, Chunk, Counts, Plan, Span, Sub, window
+from crmintel.features.engine import Chunk, Counts, Span, Sub, window
 from crmintel.features.filters import Where
+from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import Aggregate, Spec, Vocabulary
 from crmintel.features.words import Feature, literal, plural, spoken, when
 from crmintel.interactions.clock import Int
