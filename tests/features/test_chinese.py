@@ -136,3 +136,10 @@ def test_no_two_kinds_columns_or_phrases_share_a_word():
 def test_sets_know_their_chinese_sentences():
     described = FeatureSet([f.count(BUYS).over("30d"), f.recency()]).describe(language="zh")
     assert described["meaning"].tolist() == ["最近30天的购买次数", "距最近一次互动的天数"]
+
+
+def test_hours_and_themes_are_told():
+    fs = FeatureSet([f.share_where(f.hours(6, 12), f.where(kind="purchase")), f.recency()])
+    table = fs.describe(language="zh")
+    assert table["meaning"].tolist()[0] == "至今6点至12点购买占全部购买的比例"
+    assert table["theme"].tolist() == ["频率", "节奏"]

@@ -128,9 +128,10 @@ class FeatureSet:
         told = [(f, s.theme) for s in self.specs for f in s.features(self.vocabulary)]
         words = [f.words for f, _ in told]
         if language == "zh":
-            from crmintel.features.chinese import sentences
+            from crmintel.features.chinese import THEMES, sentences
 
             words = [w for s in self.specs for w in sentences(s, self.vocabulary)]
+            told = [(f, THEMES.get(theme, theme)) for f, theme in told]
         rows = [(f.name, theme, w) for (f, theme), w in zip(told, words, strict=True)]
         return pd.DataFrame(rows, columns=["feature", "theme", "meaning"])
 

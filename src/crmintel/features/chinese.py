@@ -34,6 +34,10 @@ KINDS: Final[Mapping[str, str]] = {
     "add_to_cart": "加购", "contact": "联系", "call": "通话", "complaint": "投诉", "resolution": "解决", "email_open": "打开邮件",
     "email_click": "点击邮件", "rating": "评分", "review": "评价", "login": "登录", "subscribe": "订阅", "unsubscribe": "退订",
 }  # fmt: skip
+THEMES: Final[Mapping[str, str]] = {
+    "how often": "频率", "money": "金额", "variety": "多样性", "channels": "渠道", "ratings": "评分", "rhythm": "节奏", "tenure": "客龄",
+    "returns": "退货", "other contacts": "其他接触", "profile": "客户资料",
+}  # fmt: skip
 COLUMNS: Final[Mapping[str, str]] = {
     AMOUNT: "金额", QUANTITY: "数量", UNIT_PRICE: "单价", RATING: "评分", POINTS: "积分", CUSTOMER: "客户", ITEM: "商品", CATEGORY: "品类",
     CHANNEL: "渠道", ORDER: "订单", CURRENCY: "币种", KIND: "互动类型", "local_hour": "时段", "local_weekday": "星期", "local_month": "月份",
@@ -386,6 +390,8 @@ def _(where: Within) -> str:
 
 @_condition.register
 def _(where: OnClock) -> str:
+    if where.name == f"hours{where.first_hour}to{where.last_hour}":
+        return f"{where.first_hour}点至{where.last_hour}点"
     return PHRASES.get(where.phrase, where.phrase)
 
 

@@ -49,16 +49,10 @@ class Response(_Answered):
 
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
         """Two columns a window."""
-        stem, span = (
-            self.stem("response", self.within),
-            f"{self.answers.words} within {in_words(self.within)} of {self.of}",
-        )
-        out = []
+        stem, time, out = self.stem("response", self.within), in_words(self.within), []
         for w in self.windows:
-            rate, hours = (
-                f"share of {self.of} answered by {span.split(' of ')[0]}{when(w)}",
-                f"hours to {span}{when(w)}",
-            )
+            rate = f"share of {self.of} followed by {self.answers.words} within {time}{when(w)}"
+            hours = f"mean hours from {self.of} to {self.answers.words} within {time}{when(w)}"
             nothing = f"no {self.one} to answer{when(w)}"
             out += [
                 Feature(f"{stem}_rate_{w}", rate, f"{literal(rate)}: {{value}}", nothing),

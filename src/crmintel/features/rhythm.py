@@ -262,7 +262,7 @@ class Streaks(Spec):
     def features(self, vocabulary: Vocabulary) -> list[Feature]:
         """Two columns."""
         stem = "_".join([self.title or f"{self.unit}_streak", *([self.where.label] if self.where else [])])
-        told = (("current", "up to now"), ("longest", "at most"))
+        told = (("current", "still lasting"), ("longest", "the longest streak"))
         words = [f"{self.unit}s in a row with {self.of}, {end}" for _, end in told]
         return [Feature(f"{stem}_{part}", w, counted(w)) for (part, _), w in zip(told, words, strict=True)]
 
