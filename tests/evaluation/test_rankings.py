@@ -50,6 +50,7 @@ def test_an_empty_list_scores_0():
     assert ndcg(TRUTH, LISTS.iloc[:0], k=3) == 0
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 10_000), st.integers(1, 8))
 def test_ndcg_agrees_with_scikit_learn_and_a_plain_loop(seed, k):

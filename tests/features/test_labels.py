@@ -122,6 +122,7 @@ def test_labels_agree_with_counting_by_pandas(simulated):
         )
 
 
+@pytest.mark.slow
 def test_a_log_on_disk_has_the_same_labels(simulated):
     spilled = simulated.again(simulated.frame, memory=1)
     for label in (f.churned, f.orders, f.spend):

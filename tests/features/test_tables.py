@@ -125,6 +125,7 @@ def test_files_hold_silent_customers_too(simulated, tmp_path):
     same(read_back(tmp_path), fs.build(simulated.log, at=simulated.at, customers=wanted))
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on(simulated, tmp_path, monkeypatch):
     log, fs = simulated.again(simulated.frame, memory=1), standard(simulated.log)
     worked = []

@@ -75,6 +75,7 @@ def equal(spilled: InteractionLog, held: InteractionLog) -> None:
     assert spilled.to_arrow().equals(held.to_arrow())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "policies", [Policies(on_shared_order="keep"), Policies(on_shared_order="keep", on_duplicate="drop")]
 )
@@ -100,6 +101,7 @@ def test_cuts_of_a_spilled_log_and_cuts_of_cuts_equal_those_in_memory() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [[], ["item_id"], ["store", "amount"], None])
 def test_the_order_of_rows_does_not_depend_on_the_columns_asked_for(columns: Any) -> None:
     frame = history()

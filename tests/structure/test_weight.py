@@ -22,6 +22,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_by("import crmintel") & set(HEAVY) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["interactions", "features", "evaluation", "datasets"])
 def test_the_lower_layers_load_no_model_and_no_picture(name: str) -> None:
     assert loaded_by(f"import crmintel.{name}") & {"mlflow", "lightgbm", "matplotlib"} == set()

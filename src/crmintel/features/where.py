@@ -43,8 +43,8 @@ def between(column: str, low: float = -np.inf, high: float = np.inf) -> Where:
 def hours(first: int, last: int) -> Where:
     """Interactions in the hours ``[first, last)`` of the local day, which may pass midnight.
 
-    >>> (where(kind="purchase") & hours(6, 12)).words
-    'purchases from 6 to 12 o\'clock'
+    >>> print((where(kind="purchase") & hours(6, 12)).words)
+    purchases from 6 to 12 o'clock
     """
     if not (0 <= first < 24 and 0 < last <= 24 and first != last):
         raise DataContractError(f"Hours go from 0 to 24, not from {first} to {last}.")
