@@ -39,8 +39,6 @@ OPPONENTS = {
     "polars_lazy": "Polars, lazy",
     "scan": "scan bound",
 }
-SLOW = ("sql_filter", "pandas_vectorised")
-"""Run once: they take the better part of a minute."""
 
 
 @dataclass
@@ -130,10 +128,10 @@ def races(race: Race, rows: int, repeats: int) -> Iterator[Line]:
 def run_all(race: Race, rows: int, repeats: int) -> dict[str, str]:
     """Run ours and the opponents in turn; tells who could not run, and why."""
     absent: dict[str, str] = {}
-    for i in range(repeats):
+    for _ in range(repeats):
         race.job("ours", "ours", rows, [data.END], threads=ONE)
         for name in OPPONENTS:
-            if name in absent or (i and name in SLOW):
+            if name in absent:
                 continue
             try:
                 race.job(name, name, rows, [data.END], threads=ONE)

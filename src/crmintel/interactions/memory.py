@@ -28,7 +28,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep freed memory of working size instead of giving it back and asking for it anew.
 
     The GNU allocator learns from the largest block that was freed (at most 32 MB), and this one is never touched. Without
-    it a third of the time of many short-lived arrays of a megabyte went into page faults.
+    it much of the time of many short-lived arrays of a megabyte goes into page faults.
     """
     np.empty(33_000_000, np.uint8)
 
