@@ -38,7 +38,7 @@ def segments(op: np.ufunc, x: npt.NDArray[np.generic], start: Int, stop: Int, em
     return out
 
 
-def pick(x: npt.NDArray[np.generic], row: Int, there: Bool) -> Float:
+def pick(x: npt.NDArray[np.generic], row: npt.NDArray[np.integer[Any]], there: Bool) -> Float:
     """Values at rows; missing where there is none."""
     if not len(x):
         return np.full(row.shape, np.nan)
@@ -63,7 +63,15 @@ def days(micro: Int | Float) -> Float:
 def prefix(mask: npt.NDArray[Any]) -> Int:
     """How many rows before each row, and before the end, are meant; or the sum of a whole number over them."""
     out = np.zeros(len(mask) + 1, np.int64)
-    np.cumsum(mask.view(np.int8) if mask.dtype == bool else mask, out=out[1:])
+    (mask.view(np.int8) if mask.dtype == bool else mask).cumsum(out=out[1:])
+    return out
+
+
+def prefixes(x: Int) -> Int:
+    """The sums of whole numbers and of their squares over the rows before each, and before the end; shape (2, n_rows + 1)."""
+    out = np.zeros((2, len(x) + 1), np.int64)
+    x.cumsum(out=out[0, 1:])
+    (x * x).cumsum(out=out[1, 1:])
     return out
 
 

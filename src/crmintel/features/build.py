@@ -36,6 +36,7 @@ MOST_VALUES = 12
 _FILTERS = (filters.Is, filters.Within, filters.OnClock, filters.Both, filters.Either, filters.Not)
 _NAMED: tuple[type, ...] = (*SHIPPED, *_FILTERS)
 _CLASSES = {c.__name__: c for c in _NAMED}
+_STANDARD = Policies()
 
 
 @final
@@ -264,7 +265,7 @@ class FeatureSet:
         return frame if several else frame.droplevel(AT)
 
     def online(
-        self, events: Any, at: Any = None, *, timezone: str = "UTC", policies: Policies = Policies(),
+        self, events: Any, at: Any = None, *, timezone: str = "UTC", policies: Policies = _STANDARD,
         profiles: Profiles | None = None,
     ) -> pd.DataFrame:  # fmt: skip
         """The features of the few customers in some events, now: what `build` says, without making a log first.
@@ -308,7 +309,7 @@ class FeatureSet:
         if isinstance(events, InteractionLog):
             return self.build(events, at=pd.Timestamp.now("UTC") if at is None else at, profiles=profiles, threads=1)
         zone, frame = Zone(timezone), frame_of(events)
-        plain = isinstance(frame, pd.DataFrame) and policies == Policies()
+        plain = isinstance(frame, pd.DataFrame) and policies == _STANDARD
         part = few(frame, zone, self.columns) if plain else None
         if part is None:
             keep = sorted(self.columns - set(KNOWN))
@@ -318,12 +319,8 @@ class FeatureSet:
         plan, answers = self._program
         rows = Panel(frozenset(), when, answers, plan.backs, profiles=profiles).rows(part, zone)
         customers, code = rows.keys[0]
-        ids = customers.to_pylist()
-        index = (
-            pd.Index([ids[c] for c in code.tolist()], name=CUSTOMER)
-            if len(code)
-            else pd.Index(customers.to_pandas(), name=CUSTOMER)[:0]
-        )
+        everybody = customers.to_numpy() if pa.types.is_integer(customers.type) else customers.to_pandas()
+        index = pd.Index(everybody[code], name=CUSTOMER)
         return pd.DataFrame(rows.values.T, index, self._columns, copy=False)
 
     @property

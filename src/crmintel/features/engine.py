@@ -24,7 +24,7 @@ from crmintel.features.arithmetic import (
 )
 from crmintel.features.days import CLOCK, PERIODS
 from crmintel.features.exact import MANY, SCALE, Exact
-from crmintel.features.filters import Both, Either, Not, Where, places
+from crmintel.features.filters import Both, Either, Not, OnClock, Where, places
 from crmintel.features.words import ALL, length
 from crmintel.interactions import Part, Zone
 from crmintel.interactions.clock import Int
@@ -158,7 +158,13 @@ class Chunk(_Memory):
             return self.mask(where.left) | self.mask(where.right)
         if isinstance(where, Not):
             return ~self.mask(where.inner)
-        return self.once(("mask", where), lambda: where.mask(self.part, self.zone))
+        return self.once(("mask", where), lambda: self._mask(where))
+
+    def _mask(self, where: Where) -> Bool:
+        """Which rows meet a condition that is made of no others."""
+        if isinstance(where, OnClock):
+            return where.told(len(self.part), lambda: self.clock("local_weekday"), lambda: self.clock("local_hour"))
+        return where.mask(self.part, self.zone)
 
     def number(self, column: str) -> Float:
         """A number of each row."""
@@ -166,9 +172,15 @@ class Chunk(_Memory):
 
     def code(self, column: str) -> npt.NDArray[Any]:
         """A code of each row; hours, weekdays and months of the local clock are codes, too."""
-        if column in CLOCK and column not in self.part.codes:
-            return self.once(("clock", column), lambda: CLOCK[column](self.local))
-        return _column(self.part.codes, column)
+        return (
+            self.clock(column)
+            if column in CLOCK and column not in self.part.codes
+            else _column(self.part.codes, column)
+        )
+
+    def clock(self, column: str) -> Int:
+        """The hour, weekday or month of each row."""
+        return self.once(("clock", column), lambda: CLOCK[column](self.local))
 
     def places(self, column: str, values: tuple[str, ...]) -> Int:
         """For each code of a column: its place among some values; −1 for others and, at the end, for missing."""
@@ -177,7 +189,8 @@ class Chunk(_Memory):
             if column in CLOCK and column not in self.part.codes:
                 return np.append(np.arange(len(values)), -1)
             held = self.part.vocabulary.get(column, pa.array([], pa.large_string()))
-            held = held.cast(pa.large_string())  # a vocabulary is text, though identifiers may be numbers
+            if held.type != pa.large_string():
+                held = held.cast(pa.large_string())  # a vocabulary is text, though identifiers may be numbers
             of_code = np.full(len(held) + 1, -1)
             of_code[places(held, values)] = np.arange(len(values))
             of_code[-1] = -1
@@ -187,11 +200,12 @@ class Chunk(_Memory):
 
     def sub(self, where: Where | None, number: str | None = None, code: str | None = None) -> "Sub":
         """The rows that meet a filter and have a value in a column."""
-        return self.once(("sub", where, number, code), lambda: self._sub(self._there(where, number, code)))
 
-    def _sub(self, mask: Bool | None) -> "Sub":
-        self._subs.append(Sub(self, mask))
-        return self._subs[-1]
+        def make() -> Sub:
+            self._subs.append(Sub(self, self._there(where, number, code)))
+            return self._subs[-1]
+
+        return self.once(("sub", where, number, code), make)
 
     def forget(self) -> None:
         """Let go of everything, and let the sub-logs do so."""
@@ -221,20 +235,6 @@ class Chunk(_Memory):
     def period(self, unit: str) -> Int:
         """Local day, week or month number of each row."""
         return self.once(("period", unit), lambda: PERIODS[unit](self.local))
-
-    def visits(self, where: Where | None, unit: str = "day") -> "Sub":
-        """The first row of each local day, week or month among the rows that meet a filter."""
-
-        def make() -> Sub:
-            sub = self.sub(where)
-            opens = sub.opens(unit)
-            if sub.rows is None:
-                return self._sub(opens)
-            mask = np.zeros(len(self.part), bool)
-            mask[sub.rows[opens]] = True
-            return self._sub(mask)
-
-        return self.once(("visits", where, unit), make)
 
 
 @final
@@ -294,9 +294,13 @@ class Sub(_Memory):
             self._bounds[back] = kept
         return kept
 
+    def bounds(self, backs: tuple[int | None, ...]) -> Int:
+        """The bounds of several windows; shape (n_backs, n_instants, n_customers)."""
+        return np.stack([self.bound(back) for back in backs])
+
     def over(self, *windows: "Window") -> "Span":
         """The rows of windows, one below the other."""
-        return self.once(windows, lambda: Span.of(self, windows))
+        return self.once(("over", windows), lambda: Span.of(self, windows))
 
     @cached_property
     def time(self) -> Int:
@@ -337,6 +341,10 @@ class Sub(_Memory):
             order = np.argsort(place, kind="stable")
             return order[np.searchsorted(place[order], 0) :]
         return np.concatenate([np.flatnonzero(place == v) for v in range(len(values))])
+
+    def opening(self, unit: str = "day") -> Int:
+        """The local days, weeks or months that rows open, one after the other."""
+        return self.once(("opening", unit), lambda: self.period(unit)[self.opens(unit)])
 
     def opened(self, unit: str = "day") -> Int:
         """Local days, weeks or months opened before each row."""
@@ -448,16 +456,17 @@ class Span:
     def of(cls, sub: Sub, windows: tuple[Window, ...]) -> "Span":
         """The rows of windows, one below the other."""
         if len(windows) == 1:
-            far, near = windows[0]
-            return cls(sub, sub.bound(far), sub.bound(near), windows)
-        starts, stops = [sub.bound(far) for far, _ in windows], [sub.bound(near) for _, near in windows]
-        return cls(sub, np.concatenate(starts), np.concatenate(stops), windows)
+            begin, end = windows[0]
+            return cls(sub, sub.bound(begin), sub.bound(end), windows)
+        backs, far, near = _looked_up(windows)
+        bounds, shape = sub.bounds(backs), (-1, sub.chunk.shape[1])
+        return cls(sub, bounds[far].reshape(shape), bounds[near].reshape(shape), windows)
 
     @cached_property
     def ends(self) -> Int:
         """Where each window ends at each instant, in microseconds; shape (n_windows × n_instants,)."""
-        ends: Int = (self.sub.chunk.at - np.array([near for _, near in self.windows])[:, None]).ravel()
-        return ends
+        at = self.sub.chunk.at
+        return np.concatenate([at - near if near else at for _, near in self.windows])
 
     @cached_property
     def begins(self) -> Int:
@@ -471,13 +480,13 @@ class Span:
         return self.stop - self.start
 
     def difference(self, x: Int) -> Int:
-        """What prefix sums grow by; each bound is looked up once, though many windows end at it."""
+        """What prefix sums, shape (..., n_rows + 1), grow by; each bound is looked up once, though many windows end at it."""
         if len(self.windows) <= 1:
-            return x[self.stop] - x[self.start]
+            return x[..., self.stop] - x[..., self.start]
         backs, far, near = _looked_up(self.windows)
-        found = x[np.concatenate([self.sub.bound(back) for back in backs])].reshape(len(backs), *self.sub.chunk.shape)
-        grown: Int = found[near] - found[far]
-        return grown.reshape(self.start.shape)
+        found = x[..., self.sub.bounds(backs)]
+        grown: Int = found[..., near, :, :] - found[..., far, :, :]
+        return grown.reshape(*x.shape[:-1], *self.start.shape)
 
     @cached_property
     def some(self) -> Bool:
@@ -500,31 +509,40 @@ class Span:
     def spread(self, column: str) -> Float:
         """The sample standard deviation of a number; missing for fewer than two, exactly 0 for equal ones."""
         exact, n = self.sub.exact(column), self.n
-        first, second = exact.offsets
-        total, squares = self.difference(first), self.difference(second)
+        total, squares = self.difference(exact.offsets)
         inexact = (n >= MANY) | (squares.astype(np.float64) * n >= 2.0**62)
         for bad in (exact.odd, exact.far):
             if bad is not None:
                 inexact |= self.difference(bad) > 0
         parts = np.where(inexact, 0, n * squares - total * total)
         out = np.sqrt(quotient_of_pairs(parts, n)) / SCALE
-        for i in np.flatnonzero(inexact.any(axis=1)):
-            out[i] = np.where(
-                inexact[i], row_spread(self.sub.number(column), self.start[i : i + 1], self.stop[i : i + 1])[0], out[i]
-            )
+        if inexact.any():
+            for i in np.flatnonzero(inexact.any(axis=1)):
+                direct = row_spread(self.sub.number(column), self.start[i : i + 1], self.stop[i : i + 1])[0]
+                out[i] = np.where(inexact[i], direct, out[i])
         return out
 
     def begun(self, unit: str = "day") -> Bool:
         """Whether the window starts inside a day, week or month that an earlier row has opened."""
-        out: Bool = self.some & ~np.append(self.sub.opens(unit), True)[self.start]
+        opened = self.sub.opened(unit)
+        out: Bool = self.some & (opened[self.start] == opened.take(self.start + 1, mode="clip"))
         return out
+
+    def visits(self, unit: str = "day") -> "tuple[Int, Int, Int]":
+        """The local day, week or month of each first row of one, and the slices of these that windows hold.
+
+        A window that starts inside a period already begun holds that period too, though not the row that opened it.
+        """
+        period, opened = self.sub.opening(unit), self.sub.opened(unit)
+        return period, opened[self.start] - self.begun(unit), opened[self.stop]
 
 
 @lru_cache(maxsize=1_024)
-def _looked_up(windows: tuple[Window, ...]) -> tuple[list[int | None], list[int], list[int]]:
+def _looked_up(windows: tuple[Window, ...]) -> tuple[tuple[int | None, ...], Int, Int]:
     """The bounds of windows, each once, and the places of the far and of the near ones."""
-    places = {back: i for i, back in enumerate(dict.fromkeys(b for pair in windows for b in pair))}
-    return list(places), [places[far] for far, _ in windows], [places[near] for _, near in windows]
+    place = {back: i for i, back in enumerate(dict.fromkeys(b for pair in windows for b in pair))}
+    far, near = np.array([[place[back] for back in pair] for pair in windows]).T
+    return tuple(place), far, near
 
 
 def _column(columns: Mapping[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:

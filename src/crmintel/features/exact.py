@@ -5,7 +5,7 @@ from typing import Final, final
 
 import numpy as np
 
-from crmintel.features.arithmetic import Float, prefix
+from crmintel.features.arithmetic import Float, prefix, prefixes
 from crmintel.interactions.clock import Int
 
 SCALE: Final = 100.0
@@ -55,6 +55,6 @@ class Exact:
         return prefix(far) if far.any() else None
 
     @cached_property
-    def offsets(self) -> tuple[Int, Int]:
-        """Prefix sums of the distances and of their squares; distances too far wrap, and are not used."""
-        return prefix(self._off), prefix(self._off * self._off)
+    def offsets(self) -> Int:
+        """Prefix sums of the distances and of their squares, shape (2, n_rows + 1); distances too far wrap, and are not used."""
+        return prefixes(self._off)

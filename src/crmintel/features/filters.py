@@ -1,6 +1,7 @@
 """Filters of interactions: small trees of conditions, composed with ``&``, ``|`` and ``~``; never strings of code."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -179,17 +180,21 @@ class OnClock(Where):
 
     def mask(self, part: Part, zone: Zone) -> Bool:
         local = zone.to_local(part.time)
+        return self.told(len(part), lambda: weekday(local), lambda: hour(local))
+
+    def told(self, n: int, weekdays: Callable[[], Int], hours: Callable[[], Int]) -> Bool:
+        """The same for `n` rows whose weekday and hour are told; neither is asked for without need."""
         inside = None
         if len(self.weekdays) < 7:
             chosen = np.zeros(7, bool)
             chosen[list(self.weekdays)] = True
-            inside = chosen[weekday(local)]
+            inside = chosen[weekdays()]
         if (self.first_hour, self.last_hour) != (0, 24):
-            h = hour(local)
+            h = hours()
             after, before = h >= self.first_hour, h < self.last_hour
-            hours = after | before if self.first_hour > self.last_hour else after & before
-            inside = hours if inside is None else inside & hours
-        return np.ones(len(part), bool) if inside is None else inside
+            within = after | before if self.first_hour > self.last_hour else after & before
+            inside = within if inside is None else inside & within
+        return np.ones(n, bool) if inside is None else inside
 
     @property
     def label(self) -> str:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from crmintel.columns import KIND, PURCHASE, RETURN
 from crmintel.errors import DataContractError
-from crmintel.features.arithmetic import Float, days, pick, prefix, quotient, quotient_of_pairs, spare
+from crmintel.features.arithmetic import days, pick, prefixes, quotient, quotient_of_pairs, segments, spare
 from crmintel.features.days import PERIODS
 from crmintel.features.engine import Chunk, Span, Sub, window
 from crmintel.features.filters import Is, Where
@@ -198,45 +198,47 @@ class Gaps(Spec):
 
     def ask(self, plan: Plan, vocabulary: Vocabulary) -> list[Answer]:
         """Gaps in days between neighbouring days; all missing for fewer than two days."""
-        told = _Rhythm(self.where)
-        return [plan.ask(told, window(w), part) for w in self.windows for part in range(len(self.PARTS))]
+        told, recency = _Rhythm(self.where), Recency(where=self.where).bare
+        out: list[Answer] = []
+        for w in map(window, self.windows):
+            mean, *others = (plan.ask(told, w, part) for part in range(4))
+            out += [mean, *others, _overdue(plan.ask(recency, w), mean)]
+        return out
 
 
 @final
 @dataclass(frozen=True)
 class _Rhythm:
-    """The five numbers of `Gaps`."""
+    """Usual gap, spread, longest and last gap."""
 
     where: Where | None
 
     def rows(self, chunk: Chunk) -> Sub:
-        return chunk.visits(self.where)
+        return chunk.sub(self.where)
 
     def window(self, span: Span) -> npt.NDArray[Any]:
-        """Shape (5, n, n_customers), from all rows of a window and from those that open a day.
+        """Shape (4, n, n_customers)."""
+        day, start, stop = span.visits()
+        gap = np.zeros(
+            len(day) + 1, np.int64
+        )  # before each visit, and a spare cell; those of first visits are never looked at
+        np.subtract(day[1:], day[:-1], out=gap[1:-1])
+        n = np.maximum(stop - start - 1, 0)
+        some, inner = n > 0, np.minimum(start + 1, stop)
+        bounds = day.take(np.stack([start, stop - 1]), mode="clip") if len(day) else np.zeros((2, *n.shape))
+        sums = prefixes(gap[:-1])
+        total, squares = sums[:, stop] - sums[:, inner]
+        out = np.empty((4, *n.shape))
+        out[0] = quotient(bounds[1] - bounds[0], n)
+        out[1] = np.sqrt(quotient_of_pairs(n * squares - total * total, n))  # whole numbers: without any error
+        out[2] = segments(np.maximum, gap, inner, stop, np.nan)
+        out[3] = pick(gap, stop - 1, some)
+        return out
 
-        A window that starts inside a day already begun holds that day too, though not the row that opened it.
-        """
-        sub = span.sub
-        every = sub.chunk.sub(self.where).over(*span.windows)
-        day = sub.period("day")
-        gap = spare(np.diff(day, prepend=day[:1]).astype(np.float64))
-        start = span.start - every.begun()  # the visit of the first day
-        gaps = span.stop - start - 1
-        some = gaps > 0
-        mean = quotient(np.where(some, pick(day, span.stop - 1, some) - pick(day, start, some), np.nan), gaps)
-        since = days(span.ends[:, None] - pick(every.sub.time, every.stop - 1, every.some))
-        inner = Span(sub, np.minimum(start + 1, span.stop), span.stop)
-        return np.stack([
-            mean, _spread_of_gaps(gap, inner), inner.reduce(np.maximum, gap, np.nan), pick(gap, span.stop - 1, some), quotient(since, mean),
-        ])  # fmt: skip
 
-
-def _spread_of_gaps(gap: Float, span: Span) -> Float:
-    """The sample standard deviation of whole numbers of days, without any error."""
-    first, second = (prefix(x.astype(np.int64)) for x in (gap[:-1], gap[:-1] * gap[:-1]))
-    total, squares = first[span.stop] - first[span.start], second[span.stop] - second[span.start]
-    return np.sqrt(quotient_of_pairs(span.n * squares - total * total, span.n))
+def _overdue(recency: Answer, mean: Answer) -> Answer:
+    """Time since the last interaction as a multiple of the usual gap."""
+    return lambda chunk: quotient(recency(chunk), mean(chunk))
 
 
 @final
@@ -280,19 +282,19 @@ class _Runs:
     unit: str
 
     def rows(self, chunk: Chunk) -> Sub:
-        return chunk.visits(self.where, self.unit)
+        return chunk.sub(self.where)
 
     def window(self, span: Span) -> npt.NDArray[Any]:
         """Shape (2, n, n_customers)."""
-        sub = span.sub
-        period, place = sub.period(self.unit), np.arange(len(sub))
-        breaks = np.ones(len(sub), bool)
+        sub, (period, start, stop) = span.sub, span.visits(self.unit)
+        place, some = np.arange(len(period)), start < stop
+        breaks = np.ones(len(period), bool)
         np.not_equal(period[1:], period[:-1] + 1, out=breaks[1:])
-        breaks[sub.starts[:-1][sub.counts > 0]] = True
+        breaks[sub.opened(self.unit)[sub.starts[:-1][sub.counts > 0]]] = True
         run = spare(place - np.maximum.accumulate(np.where(breaks, place, 0)) + 1)
         now = PERIODS[self.unit](sub.chunk.zone.to_local(span.ends))[:, None]
-        lasts = pick(period, span.stop - 1, span.some) >= now - 1
-        return np.stack([np.where(lasts, pick(run, span.stop - 1, span.some), 0), span.reduce(np.maximum, run, 0)])
+        lasts = pick(period, stop - 1, some) >= now - 1
+        return np.stack([np.where(lasts, pick(run, stop - 1, some), 0), segments(np.maximum, run, start, stop, 0)])
 
 
 @final

@@ -1,6 +1,6 @@
 """A handful of interactions, such as those of one customer who is served now: the same rows as through the door, in less time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,6 @@ _TEXT = frozenset(TEXT)
 def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
     if not {CUSTOMER, TIME} <= columns.keys() or CURRENCY in columns:
         raise _Unusual
-    n = len(columns[TIME])
     time = _times(columns.pop(TIME), zone)
     if time.min() <= MISSING_TIME:
         raise _Unusual
@@ -75,19 +74,19 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
     ):  # an order of several customers is refused at the door
         raise _Unusual
     numbers: dict[str, Float] = {}
-    text: dict[str, Sequence[Any]] = {}
+    text: dict[str, list[Any]] = {}
     for name, column in columns.items():
         if name in NUMBERS or (name not in _TEXT and column.dtype.kind in "iuf"):
             numbers[name] = _numbers(column)
         else:
             text[name] = column.tolist()
-    _complete(text, numbers, n)
+    _complete(text, numbers, len(time))
     coded = {name: _coded(text[name], numeric=name in (ITEM, ORDER)) for name in sorted(text)}
     numbers = {name: numbers[name] for name in sorted(numbers)}
     ranks = [c for _, c in sorted((k != ITEM, k) for k in coded)]
     keys: list[npt.NDArray[Any]] = [time, *(coded[k][0] for k in ranks)]
-    keys = [who, *keys, *([] if known is None else [known]), *numbers.values()]
-    order = np.lexsort(keys[::-1])
+    keys = [*keys, *([] if known is None else [known]), *numbers.values()]
+    order = np.lexsort([*reversed(keys), who] if len(customers) > 1 else keys[::-1])
     starts = np.searchsorted(who[order], np.arange(len(customers) + 1)).astype(np.int64)
     return Part(
         customers, starts, time[order], {k: c[order] for k, (c, _) in coded.items()}, {k: v for k, (_, v) in coded.items()},
@@ -111,30 +110,32 @@ def _times(column: pd.Series, zone: Zone) -> Int:
     return np.where(there, micro if aware else zone.to_utc(micro), MISSING_TIME)
 
 
-def _coded(column: Sequence[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:
+def _coded(values: list[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:
     """Codes in the order of the values, text or, in identifiers, whole numbers; −1 is missing."""
-    held = {v for v in set(column) if v is not None and v == v}
-    kinds = {type(v) for v in held}
-    if (numeric and kinds == {int}) or (kinds <= {str} and all(v.strip() and len(v) <= LONGEST_ID for v in held)):
-        rising = sorted(held)
-    else:
+    code = dict.fromkeys(values, -1)
+    held = [v for v in code if v is not None and v == v]
+    kinds = set(map(type, held))
+    if not (numeric and kinds == {int}) and not (
+        kinds <= {str} and all(v.strip() and len(v) <= LONGEST_ID for v in held)
+    ):
         raise _Unusual
-    code = {v: i for i, v in enumerate(rising)}
-    return np.array([code.get(v, -1) for v in column], np.int32), pa.array(
-        rising, pa.int64() if kinds == {int} else pa.large_string()
-    )
+    held.sort()
+    code.update(zip(held, range(len(held)), strict=True))
+    codes = np.fromiter(map(code.__getitem__, values), np.int32, len(values))
+    return codes, pa.array(held, pa.int64() if kinds == {int} else pa.large_string())
 
 
 def _numbers(column: pd.Series) -> Float:
-    if column.dtype.kind not in "iuf":
+    values = column.array
+    if values.dtype.kind not in "iuf":
         raise _Unusual
-    x = column.to_numpy(np.float64) + 0.0
+    x = np.asarray(values, np.float64) + 0.0
     if (np.abs(x) > LARGEST_AMOUNT).any():
         raise _Unusual
     return x
 
 
-def _complete(text: dict[str, Sequence[Any]], numbers: dict[str, Float], n: int) -> None:
+def _complete(text: dict[str, list[Any]], numbers: dict[str, Float], n: int) -> None:
     """What the door adds: kinds, amounts, returns and the name of the unknown."""
     if AMOUNT not in numbers and QUANTITY in numbers and UNIT_PRICE in numbers:
         numbers[AMOUNT] = numbers[QUANTITY] * numbers[UNIT_PRICE] + 0.0
@@ -143,13 +144,12 @@ def _complete(text: dict[str, Sequence[Any]], numbers: dict[str, Float], n: int)
     for name in (KIND, CATEGORY, CHANNEL):
         if name in text:
             text[name] = [UNKNOWN if v is None or v != v else v for v in text[name]]
-    kind = list(text.get(KIND, [PURCHASE] * n))
+    kind = text[KIND] = text.get(KIND) or [PURCHASE] * n
     for name in (AMOUNT, QUANTITY):
         if name in numbers:
-            for i in np.flatnonzero(numbers[name] < 0).tolist():
+            for i in (numbers[name] < 0).nonzero()[0].tolist():
                 kind[i] = RETURN if kind[i] == PURCHASE else kind[i]
-    text[KIND] = kind
-    lacking = set(np.flatnonzero(np.isnan(numbers[AMOUNT])).tolist()) if AMOUNT in numbers else set()
+    lacking = set(np.isnan(numbers[AMOUNT]).nonzero()[0].tolist()) if AMOUNT in numbers else set()
     if ITEM in text:
         lacking |= {i for i, v in enumerate(text[ITEM]) if v is None or v != v}
     if any(kind[i] in (PURCHASE, RETURN) for i in lacking):
