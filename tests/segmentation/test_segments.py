@@ -12,7 +12,7 @@ from crmintel import InteractionLog, Policies
 from crmintel.datasets import simulate
 from crmintel.errors import DataContractError
 from crmintel.segmentation import RFM, STAGES, ValueTiers, lifecycle_stage
-from crmintel.segmentation.rfm import NAMES
+from crmintel.segmentation.types import NAMES
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
 

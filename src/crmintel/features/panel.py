@@ -75,9 +75,10 @@ class Panel:
         """How many rows some customers will have; pairs are not counted."""
         if not len(part):
             return 0
-        known = part.time if part.known_at is None else np.maximum(part.time, part.known_at)
-        first = np.minimum.reduceat(known, part.starts[:-1])
-        return int(np.searchsorted(np.sort(first), self.at).sum())
+        first = part.time[part.starts[:-1]]
+        if part.known_at is not None:
+            first = np.minimum.reduceat(np.maximum(part.time, part.known_at), part.starts[:-1])
+        return sum(int(np.count_nonzero(first < at)) for at in self.at)
 
     def rows(self, part: Part, zone: Zone, into: Float | None = None) -> "Rows":
         """The rows of some customers; their values `into` an array, if there is one."""

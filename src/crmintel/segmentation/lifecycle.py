@@ -8,9 +8,11 @@ import pandas as pd
 from scipy import stats
 
 from crmintel import features as f
-from crmintel.columns import PURCHASE, STAGE
+from crmintel.columns import KIND, PURCHASE, STAGE
+from crmintel.evaluation.intervals import wilson
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
+from crmintel.interactions.clock import DAY
 
 Float = npt.NDArray[np.float64]
 STAGES = ("prospect", "new", "growing", "loyal", "regular", "reactivated", "declining", "at risk", "dormant", "lost")
@@ -50,6 +52,45 @@ def lifecycle_stage(
     names = ["prospect", "lost", "dormant", "at risk", "reactivated", "new", "declining", "growing", "loyal"]
     stage = pd.array(np.select(conditions, names, "regular"), dtype="str")
     return pd.DataFrame({"own_gap_days": own, "silence": silence, STAGE: stage}, index=t.index)
+
+
+def return_rates(log: InteractionLog, *, at: Any, late: tuple[float, float, float] = (1.0, 2.0, 4.0)) -> pd.DataFrame:
+    """How often customers came back after silences as long as those that stages are named after.
+
+    Of all gaps between days with a purchase, and the silences that still last, those that reached a multiple of the
+    customer's own gap: which share ended with a purchase before the instant.
+
+    Returns
+    -------
+    DataFrame
+        One row a multiple in `late`: silence, stage (that begins there), reached, returned, rate, low, high (Wilson, 95 %).
+    """
+    stages = lifecycle_stage(log, at=at, late=late)
+    gaps, own = _all_gaps(log.before(at), stages["own_gap_days"])
+    lasting = stages["silence"].to_numpy()
+    lasting = lasting[~np.isnan(lasting)]
+    rows = []
+    for multiple, stage in zip(late, ("at risk", "dormant", "lost"), strict=True):
+        returned = int((gaps > multiple * own).sum())
+        reached = returned + int((lasting > multiple).sum())
+        rate = wilson(returned, reached) if reached else None
+        told = (rate.value, rate.low, rate.high) if rate else (np.nan, np.nan, np.nan)
+        rows.append((multiple, stage, reached, returned, *told))
+    return pd.DataFrame(rows, columns=["silence", STAGE, "reached", "returned", "rate", "low", "high"])
+
+
+def _all_gaps(log: InteractionLog, own: pd.Series) -> tuple[Float, Float]:
+    """Every gap between neighbouring local days with a purchase, in days, and the own gap of its customer."""
+    gaps, owns, buys = [np.zeros(0)], [np.zeros(0)], f.where(kind=PURCHASE)
+    for part in log.parts({KIND}):
+        bought = buys.mask(part, log.zone)
+        customer, day = part.customer_codes[bought], log.zone.to_local(part.time[bought]) // DAY
+        gap, same = np.diff(day), np.diff(customer) == 0
+        there = same & (gap > 0)
+        usual = own.reindex(part.customers.to_pandas()).to_numpy()
+        gaps.append(gap[there].astype(np.float64))
+        owns.append(usual[customer[1:][there]])
+    return np.concatenate(gaps), np.concatenate(owns)
 
 
 def _own_gaps(gap: Float, number: Float) -> tuple[Float, float]:

@@ -1,45 +1,37 @@
 """Recency, frequency and money, scored by value cut-points: equal values always get equal scores."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Self, final
+from collections.abc import Sequence
+from typing import Any, Literal, Self, final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, ORDER, PURCHASE, RETURN, SEGMENT
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
+from crmintel.segmentation.types import CHINESE, PROSPECT, SCORES, Grid, Naming
 
-SCORES = 5
-PROSPECT = "prospects"
-_GRID = (  # recency scores, frequency scores, name: the usual 5 x 5 grid
-    ((5,), (4, 5), "champions"),
-    ((3, 4), (4, 5), "loyal"),
-    ((4, 5), (2, 3), "potential loyalists"),
-    ((5,), (1,), "new customers"),
-    ((4,), (1,), "promising"),
-    ((3,), (3,), "need attention"),
-    ((3,), (1, 2), "about to sleep"),
-    ((1, 2), (5,), "cannot lose"),
-    ((1, 2), (3, 4), "at risk"),
-    ((1, 2), (1, 2), "hibernating"),
-)
-NAMES: Mapping[tuple[int, int], str] = MappingProxyType({(r, q): n for rs, qs, n in _GRID for r in rs for q in qs})
+SCORED = (("recency_days", "r"), ("frequency", "f"), ("monetary", "m"))
 
 
 @final
-@dataclass
 class RFM:
     """Segments by how recently, how often and for how much customers buy.
 
     Cut-points are attained values (quantiles .2 to .8 by the inverted distribution function), learned once and kept, so a
     newcomer is scored as everybody else was, and row order plays no part. A score is one plus the number of cut-points
-    strictly below the value; recency is mirrored, so 5 is best everywhere. Customers who never bought are prospects.
+    strictly below the value; recency is mirrored, so 5 is best everywhere. Where many customers have one value, cut-points
+    coincide and a score stays empty: sizes are told as they are. Customers who never bought are prospects.
+
+    Parameters
+    ----------
+    naming : Naming, default=Grid()
+        How scores become segments: the usual grid, or `EightTypes()`.
+    weights : three floats, default=(1, 1, 1)
+        What recency, frequency and money count in ``rfm_score``, their weighted mean.
 
     Attributes
     ----------
@@ -56,50 +48,83 @@ class RFM:
     2                    10.0        2.0  5  3
     """
 
+    def __init__(self, *, naming: Naming | None = None, weights: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
+        self.naming = naming
+        self.weights = weights
+
     def fit(self, log: InteractionLog, *, at: Any) -> Self:
         """Learn the cut-points from the past of an instant.
 
         Raises
         ------
         DataContractError
-            If fewer than two customers bought before it.
+            If fewer than two customers bought before it, or the weights are not three numbers of at least 0.
         """
+        weights = np.asarray(self.weights, np.float64)
+        if weights.shape != (3,) or not (weights >= 0).all() or not weights.any():
+            raise DataContractError(
+                "weights must be three numbers of at least 0, not all 0: recency, frequency, money."
+            )
         table = rfm_values(log, at)
         bought = table[table["frequency"] > 0]
         if len(bought) < 2:
             raise DataContractError(f"{len(bought)} customers bought before the instant. Segments need at least 2.")
         levels = np.arange(1, SCORES) / SCORES
         self.cuts_ = {c: np.quantile(bought[c].to_numpy(), levels, method="inverted_cdf") for c in bought.columns}
+        self.naming_ = (Grid() if self.naming is None else self.naming).learned(bought)
         self._table = table
         return self
 
-    def segments(self) -> pd.DataFrame:
-        """The customers it was fitted on, scored."""
-        return self._scored(self._table)
+    def segments(self, *, language: Literal["en", "zh"] = "en") -> pd.DataFrame:
+        """The customers it was fitted on, scored; see `score`."""
+        return self._scored(self._table, language)
 
-    def score(self, log: InteractionLog, *, at: Any) -> pd.DataFrame:
+    def score(self, log: InteractionLog, *, at: Any, language: Literal["en", "zh"] = "en") -> pd.DataFrame:
         """Customers of any log at any instant, by the cut-points learned.
 
         Returns
         -------
         DataFrame
-            One row a customer: recency_days, frequency, monetary (if there are amounts), r, f, m in 1…5 (0 for prospects), segment.
+            One row a customer: recency_days, frequency, monetary (if there are amounts), r, f, m in 1…5 (0 for prospects),
+            rfm_score (missing for prospects), segment.
         """
-        return self._scored(rfm_values(log, at))
+        return self._scored(rfm_values(log, at), language)
 
-    def _scored(self, table: pd.DataFrame) -> pd.DataFrame:
-        out, bought = table.copy(deep=False), table["frequency"].to_numpy() > 0
-        for column, short in (("recency_days", "r"), ("frequency", "f"), ("monetary", "m")):
-            if column in self.cuts_:
-                score = self._score(table[column].to_numpy(), self.cuts_[column])
-                out[short] = np.where(bought, SCORES + 1 - score if short == "r" else score, 0)
-        names = [NAMES.get((r, q), PROSPECT) for r, q in zip(out["r"], out["f"], strict=True)]
-        out[SEGMENT] = pd.array(names, dtype="str")
+    def sizes(self) -> pd.DataFrame:
+        """How many customers have each score of recency and frequency, and what they brought: one row a cell that occurs."""
+        table = self._scored(self._table, "en").query("r > 0")
+        out = table.groupby(["r", "f"], as_index=False).size().rename(columns={"size": "customers"})
+        if "monetary" in table:
+            cents = (table["monetary"] * 100).round().astype("int64")
+            out["money"] = cents.groupby([table["r"], table["f"]]).sum().to_numpy() / 100
+        out[SEGMENT] = table.groupby(["r", "f"])[SEGMENT].agg(lambda s: ", ".join(sorted(s.unique()))).to_numpy()
         return out
 
-    @staticmethod
-    def _score(values: npt.NDArray[np.float64], cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-        return np.searchsorted(cuts, values, side="left") + 1
+    def _scored(self, table: pd.DataFrame, language: str) -> pd.DataFrame:
+        if language not in ("en", "zh"):
+            raise DataContractError(f"Segments are named in 'en' or 'zh', not in {language!r}.")
+        out, never = table.copy(deep=False), table["frequency"].to_numpy() <= 0
+        weighted, total = np.zeros(len(table)), 0.0
+        for (column, short), weight in zip(SCORED, self.weights, strict=True):
+            if column in self.cuts_:
+                values = table[column].to_numpy()
+                score = 1 + sum((values > c).view(np.int8) for c in self.cuts_[column])
+                score = SCORES + 1 - score if short == "r" else score
+                score[never] = 0
+                out[short] = score.astype(np.int64)
+                weighted += weight * score
+                total += weight
+        weighted /= total or np.nan
+        weighted[never] = np.nan
+        names, code = [*self.naming_.names, PROSPECT], self.naming_.codes(out)
+        code[never] = len(names) - 1
+        told = pa.array([CHINESE.get(n, n) if language == "zh" else n for n in names], pa.large_string())
+        out["rfm_score"], out[SEGMENT] = weighted, pd.array(told.take(pa.array(code)), dtype="str")
+        return out
+
+    def __repr__(self) -> str:
+        told = f", fitted on {len(self._table):,} customers" if hasattr(self, "_table") else ", not fitted"
+        return f"RFM by {type(self.naming or Grid()).__name__}{told}"
 
 
 def rfm_values(log: InteractionLog, at: Any) -> pd.DataFrame:

@@ -1,15 +1,23 @@
 """Who brings the money: tiers by contribution that add up to the total, to the cent."""
 
-from dataclasses import dataclass
-from typing import Any, Self, final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self, final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from crmintel.columns import AMOUNT, TIER
+from crmintel import features as f
+from crmintel.columns import AMOUNT, CHANNEL, PURCHASE, RETURN, TIER
 from crmintel.errors import DataContractError
+from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
-from crmintel.segmentation.rfm import rfm_values
+
+Cents = npt.NDArray[np.int64]
+CONTACT: Final = "contact"
+DECILES: Final = 10
+_MOST_CENTS = 2.0**62
 
 
 @final
@@ -21,57 +29,150 @@ class ValueTiers:
     ----------
     shares : tuple of float
         Cumulative shares of the positive total at which A and B end.
+    cost : str, optional
+        A kept column with the cost of each purchase or return: customers are ranked by margin then, not by amount.
+    contact_costs : mapping of channel to float
+        What an interaction of kind ``contact`` costs on each channel; it is taken off the customer's contribution.
 
     Attributes
     ----------
     cents_ : Series of int64
-        Net contribution of each customer in hundredths, so that sums are exact.
+        Net contribution of each customer in hundredths, rounded once a customer, so that all sums are exact.
+    ends_ : tuple of int
+        The least contribution of A and of B, in hundredths.
 
     Notes
     -----
-    Customers are ranked by (contribution, falling; identifier). Equal contributions at a boundary stay together in the
-    better tier, so a tier depends on the value alone.
+    Equal contributions at a boundary stay together in the better tier, so a tier depends on the value alone. Customers with
+    nothing or less form a tier of their own; with them the curve of the money rises above its end and comes back.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01"] * 4)
+    >>> frame = pd.DataFrame({"customer_id": [1, 2, 3, 4], "timestamp": days, "amount": [50.0, 40, 9, 1]})
+    >>> ValueTiers().fit(InteractionLog.read(frame), at="2024-02-01").tiers()[["contribution", "tier"]]
+                 contribution tier
+    customer_id
+    1                    50.0    A
+    2                    40.0    A
+    3                     9.0    B
+    4                     1.0    C
     """
 
     shares: tuple[float, float] = (0.8, 0.95)
+    cost: str | None = None
+    contact_costs: Mapping[str, float] = field(default_factory=dict)
 
     def fit(self, log: InteractionLog, *, at: Any) -> Self:
-        """Rank the customers known before an instant.
+        """Rank the customers known before an instant, and learn where tiers end.
 
         Raises
         ------
         DataContractError
-            If the log has no amounts.
+            If the log has no amounts, or lacks the cost column or the channels of contacts.
         """
-        if not log.has_amounts:
-            raise DataContractError(f"Value tiers need amounts. Map {AMOUNT!r}, or unit_price and quantity.")
-        money = rfm_values(log, at)["monetary"]
-        self.cents_ = pd.Series(np.rint(money.to_numpy() * 100).astype(np.int64), index=money.index, name="cents")
+        if not 0 < self.shares[0] <= self.shares[1] <= 1:
+            raise DataContractError(
+                f"shares are {self.shares}. Give two rising shares of the money, such as (0.8, 0.95)."
+            )
+        self.cents_ = self._contribution(log, at)
+        falling = np.sort(self.cents_[self.cents_ > 0].to_numpy())[::-1]
+        running = np.cumsum(falling)
+        self.ends_ = tuple(int(falling[_reached(running, s)]) if len(falling) else 1 for s in self.shares)
+        self._deciles = (
+            falling[[(i * len(falling) - 1) // DECILES for i in range(1, DECILES)]] if len(falling) else falling
+        )
         return self
 
     def tiers(self) -> pd.DataFrame:
-        """One row a customer: contribution (money) and tier."""
-        cents = self.cents_.to_numpy()
-        falling = np.sort(cents[cents > 0])[::-1]
-        running = np.cumsum(falling)
-        ends = [falling[np.searchsorted(running, s * running[-1])] if len(falling) else np.inf for s in self.shares]
-        tier = np.select([cents <= 0, cents >= ends[0], cents >= ends[1]], ["Z", "A", "B"], "C")
-        return pd.DataFrame({"contribution": cents / 100, TIER: pd.array(tier, dtype="str")}, index=self.cents_.index)
+        """One row a customer: contribution (money), tier, and decile of those who bring money (1 is best, 0 brings none)."""
+        return self._told(self.cents_)
+
+    def score(self, log: InteractionLog, *, at: Any) -> pd.DataFrame:
+        """Customers of any log at any instant, by the ends of the tiers that were learned; columns as in `tiers`."""
+        return self._told(self._contribution(log, at))
 
     def summary(self) -> pd.DataFrame:
         """Customers and money of each tier; the money adds up to the total exactly, in cents."""
-        tier = self.tiers()[TIER]
-        table = pd.DataFrame({TIER: tier, "cents": self.cents_}).groupby(TIER)["cents"].agg(["size", "sum"])
+        table = (
+            pd.DataFrame({TIER: self.tiers()[TIER], "cents": self.cents_}).groupby(TIER)["cents"].agg(["size", "sum"])
+        )
         table.columns = pd.Index(["customers", "cents"])
-        positive = max(int(self.cents_[self.cents_ > 0].sum()), 1)
         return table.assign(
-            share=table["customers"] / max(len(tier), 1), revenue_share=table["cents"] / positive
+            share=table["customers"] / max(len(self.cents_), 1), revenue_share=table["cents"] / self._positive
         ).reset_index()
+
+    def top(self, n: int) -> pd.DataFrame:
+        """The `n` customers who bring most, best first; of equal ones those whose identifier comes first."""
+        order = np.lexsort((np.arange(len(self.cents_)), -self.cents_.to_numpy()))
+        return self.tiers().iloc[order[:n]]
+
+    def share_that_makes(self, part: float = 0.8) -> tuple[int, float]:
+        """The fewest customers who bring a part of the positive total, and their share of all customers.
+
+        Raises
+        ------
+        DataContractError
+            If `part` is not in (0, 1], or nobody brings money.
+        """
+        falling = np.sort(self.cents_[self.cents_ > 0].to_numpy())[::-1]
+        if not 0 < part <= 1 or not len(falling):
+            raise DataContractError(
+                f"{part} of the money of {len(falling)} customers cannot be told. Ask for a part in (0, 1]."
+            )
+        number = int(_reached(np.cumsum(falling), part)) + 1
+        return number, number / len(self.cents_)
 
     def concentration(self) -> pd.DataFrame:
         """The curve of cumulative money over customers, richest first: customer_share, revenue_share."""
         cents = np.sort(self.cents_.to_numpy())[::-1]
-        total = max(int(cents[cents > 0].sum()), 1)
         points = np.unique(np.linspace(0, len(cents), 101).astype(int))
         running = np.concatenate([[0], np.cumsum(cents)])
-        return pd.DataFrame({"customer_share": points / max(len(cents), 1), "revenue_share": running[points] / total})
+        return pd.DataFrame(
+            {"customer_share": points / max(len(cents), 1), "revenue_share": running[points] / self._positive}
+        )
+
+    @property
+    def _positive(self) -> int:
+        """What customers who bring money bring together, in cents; at least 1."""
+        return max(int(self.cents_[self.cents_ > 0].sum()), 1)
+
+    def _told(self, cents: pd.Series) -> pd.DataFrame:
+        x = cents.to_numpy()
+        tier = np.select([x <= 0, x >= self.ends_[0], x >= self.ends_[1]], ["Z", "A", "B"], "C")
+        decile = np.where(x > 0, 1 + np.sum(x < self._deciles[:, None], axis=0), 0)
+        return pd.DataFrame(
+            {"contribution": x / 100, TIER: pd.array(tier, dtype="str"), "decile": decile}, index=cents.index
+        )
+
+    def _contribution(self, log: InteractionLog, at: Any) -> pd.Series:
+        """What each customer brought before an instant, less costs, in cents."""
+        if not log.has_amounts:
+            raise DataContractError(f"Value tiers need amounts. Map {AMOUNT!r}, or unit_price and quantity.")
+        lacking = [c for c in (self.cost, CHANNEL if self.contact_costs else None) if c and c not in log.columns]
+        if lacking:
+            raise DataContractError(
+                f"The log has no column {', '.join(lacking)}. Read it with keep=, or leave the cost out."
+            )
+        sold = f.where(kind=[PURCHASE, RETURN])
+        specs: list[f.Spec] = [f.total(AMOUNT, sold)]
+        weights = [1.0]
+        if self.cost is not None:
+            specs.append(f.total(self.cost, sold))
+            weights.append(-1.0)
+        for channel, price in self.contact_costs.items():
+            specs.append(f.count(f.where(kind=CONTACT, channel=channel)))
+            weights.append(-float(price))
+        table = FeatureSet(specs).build(log, at)
+        money = sum(w * table[c].to_numpy() for w, c in zip(weights, table.columns, strict=True))
+        cents = np.rint(np.asarray(money) * 100)
+        if np.abs(cents).sum() >= _MOST_CENTS:
+            raise DataContractError(
+                "The money of all customers does not fit 63 bits of cents. Give amounts in a larger unit."
+            )
+        return pd.Series(cents.astype(np.int64), index=table.index, name="cents")
+
+
+def _reached(running: Cents, share: float) -> Any:
+    """The first place at which a rising sum reaches a share of its end."""
+    return min(np.searchsorted(running, np.ceil(share * running[-1])), len(running) - 1)

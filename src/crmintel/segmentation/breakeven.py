@@ -1,0 +1,93 @@
+"""Whom it pays to write to: segments whose expected response covers the cost of a contact."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from crmintel.columns import SEGMENT
+from crmintel.errors import DataContractError
+
+Float = npt.NDArray[np.float64]
+
+
+def break_even(
+    segments: pd.Series, responded: pd.Series, *, contact_cost: float, margin: float, level: float = 0.95
+) -> pd.DataFrame:
+    """For each segment of an earlier mailing: the response to expect, and whether it pays to write to it again.
+
+    A contact pays where the expected response is at least `contact_cost` ÷ `margin`. The response of a small segment says
+    little, so it is drawn towards that of everybody: (k + κ p₀) / (n + κ), with κ from the spread of the segments' rates
+    beyond chance (beta-binomial moments).
+
+    Parameters
+    ----------
+    segments : Series, shape (n_customers,)
+        The segment of each customer who was written to.
+    responded : Series of bool, shape (n_customers,)
+        Whether each of them responded, on the same index.
+    contact_cost, margin : float
+        What one contact costs, and what one response brings.
+    level : float, default=0.95
+        How sure `surely_pays` is.
+
+    Returns
+    -------
+    DataFrame
+        One row a segment, best first: segment, customers, responses, rate, expected, low (one-sided), break_even, pays (the
+        expected response does), surely_pays (its lower limit does: for tight budgets).
+
+    Raises
+    ------
+    DataContractError
+        If cost or margin are not above 0, or the two series are not of the same customers.
+
+    Notes
+    -----
+    After A. M. Hughes, "Strategic Database Marketing"; the shrinkage is the beta-binomial estimate of moments.
+    """
+    if not contact_cost > 0 or not margin > 0:
+        raise DataContractError(f"contact_cost is {contact_cost} and margin {margin}. Both must be above 0.")
+    if len(segments) != len(responded) or not segments.index.sort_values().equals(responded.index.sort_values()):
+        raise DataContractError(
+            f"{len(segments):,} segments and {len(responded):,} responses are not of the same customers."
+        )
+    yes = responded.reindex(segments.index).to_numpy().astype(bool)
+    told = pd.DataFrame({SEGMENT: segments.to_numpy(), "yes": yes}).groupby(SEGMENT)["yes"].agg(["size", "sum"])
+    n, k = told["size"].to_numpy().astype(np.float64), told["sum"].to_numpy().astype(np.float64)
+    p0, kappa = float(k.sum() / n.sum()), pull(k, n)
+    alpha, beta = k + kappa * p0, n - k + kappa * (1 - p0)
+    expected, low = alpha / (alpha + beta), _lower(alpha, beta, level)
+    bar = contact_cost / margin
+    table = pd.DataFrame(
+        {
+            SEGMENT: told.index.astype("str"), "customers": n.astype(np.int64), "responses": k.astype(np.int64), "rate": k / n,
+            "expected": expected, "low": low, "break_even": bar, "pays": expected >= bar, "surely_pays": low >= bar,
+        }
+    )  # fmt: skip
+    return table.sort_values(["expected", SEGMENT], ascending=[False, True], ignore_index=True)
+
+
+def pull(k: Float, n: Float) -> float:
+    """How many customers of everybody's kind each segment counts besides its own: κ of a beta-binomial, by moments.
+
+    Large where the rates of segments differ no more than chance lets them.
+    """
+    p0 = k.sum() / n.sum()
+    spread = p0 * (1 - p0)
+    if spread == 0 or len(k) < 2:
+        return _MOST
+    excess = float((n * (k / n - p0) ** 2).sum() / spread - (len(k) - 1))
+    room = float(n.sum() - (n**2).sum() / n.sum())
+    rho = excess / max(room - (len(k) - 1), 1.0)
+    return float(np.clip(1 / rho - 1, 0.0, _MOST)) if rho > 0 else _MOST
+
+
+_MOST = 1e6
+
+
+def _lower(alpha: Float, beta: Float, level: float) -> Float:
+    low: Any = stats.beta.ppf(1 - level, np.maximum(alpha, 1e-12), np.maximum(beta, 1e-12))
+    return np.where(alpha > 0, np.where(beta > 0, low, 1.0), 0.0)

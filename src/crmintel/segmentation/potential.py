@@ -1,0 +1,210 @@
+"""What customers could be worth: the gap between a customer and the better ones among those alike, and the wallet by category."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmintel import features as f
+from crmintel.columns import AMOUNT, AT, CATEGORY, CUSTOMER, PURCHASE, RETURN, SEGMENT
+from crmintel.errors import DataContractError
+from crmintel.evaluation.intervals import Estimate, bootstrap
+from crmintel.evaluation.tables import page
+from crmintel.features import FeatureSet
+from crmintel.interactions import InteractionLog
+
+Float = npt.NDArray[np.float64]
+CEILING: Final = 0.9
+FEWEST: Final = 50
+"""Customers that peers must number at least; smaller groups are compared with everybody."""
+_STEPS: Final = np.arange(1, 10) / 10
+_STRATA: Final = 10
+
+
+@final
+@dataclass(frozen=True)
+class Potential:
+    """Current value against that of the better ones among those alike.
+
+    Parameters
+    ----------
+    customers : DataFrame, one row a customer
+        segment, current, next_decile (what the peers one decile up are worth), ceiling (90 % quantile of the peers), gap and
+        room (to the one and to the other, at least 0), own_peers (whether the segment was large enough to be the peers).
+    check : Estimate, optional
+        By how much customers in richer company were worth more later than others of equal current value; see `checked`.
+    """
+
+    customers: pd.DataFrame
+    check: Estimate | None = None
+
+    @property
+    def name(self) -> str:
+        """ "potential" once the check is passed; "gap to peers" until then."""
+        return "potential" if self.check is not None and self.check.low > 0 else "gap to peers"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a segment: customers, current, gap and room, summed; largest room first."""
+        told = self.customers.sort_values([SEGMENT, "current"]).groupby(SEGMENT)
+        table = told.agg(
+            customers=("current", "size"), current=("current", "sum"), gap=("gap", "sum"), room=("room", "sum")
+        )
+        return table.sort_values("room", ascending=False).reset_index()
+
+    def checked(self, later: pd.Series, *, draws: int = 500, seed: int = 0) -> "Potential":
+        """The same with a check on what customers were worth afterwards.
+
+        In each tenth of the base by current value, customers are parted at the median ceiling of the tenth: some are in richer
+        company than others who bring the same. If the gap means anything they are worth more later. What is left of the
+        difference in current value within a tenth is taken out by a common slope.
+
+        Parameters
+        ----------
+        later : Series, shape (n_customers,)
+            What each customer was worth in the time after, on any index with the same customers.
+        """
+        table = self.customers.sort_index()
+        after = later.reindex(table.index)
+        if after.isna().any():
+            raise DataContractError(
+                f"{int(after.isna().sum()):,} of {len(table):,} customers have no later value. Give 0 for those who left."
+            )
+        stratum = _tenths(table["current"].to_numpy())
+        richer = table["ceiling"].to_numpy()
+        richer = richer > pd.Series(richer).groupby(stratum).transform("median").to_numpy()
+        current = table["current"].to_numpy(np.float64)
+        estimate = bootstrap(_more, after.to_numpy(np.float64), richer, current, stratum, n=draws, seed=seed)
+        return replace(self, check=estimate)
+
+    def __repr__(self) -> str:
+        told = f"check {self.check:.2f}" if self.check is not None else "not checked on later value"
+        return f"Potential ({self.name}) of {len(self.customers):,} customers, {told}"
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), segments=self.to_frame())
+
+
+def potential(
+    value: pd.Series, segments: pd.Series, *, tenure: pd.Series | None = None, fewest: int = FEWEST
+) -> Potential:
+    """What customers are worth, and what the better ones among those alike are worth.
+
+    Parameters
+    ----------
+    value : Series, shape (n_customers,)
+        What each customer brings now, such as the money of a year.
+    segments : Series, shape (n_customers,)
+        Who is alike: behavioural groups, for instance. Not segments made of `value` itself: there all are equal.
+    tenure : Series, optional
+        How long each has been a customer; peers are then of the same third of tenure, where that leaves enough.
+    fewest : int, default=50
+        Peers at least; a smaller segment is compared with everybody.
+
+    Raises
+    ------
+    DataContractError
+        If the series are not of the same customers, or values are missing.
+
+    Notes
+    -----
+    The idea of grading customers by what those of their kind bring is that of Shin and Sohn, "Segmentation of stock trading
+    customers according to potential value", Expert Systems with Applications 27 (2004); quantiles of peers are ours. Until it
+    is checked forward it is a gap to peers, not a potential.
+    """
+    table = pd.DataFrame({"current": value}).sort_index()
+    table[SEGMENT] = segments.reindex(table.index)
+    if len(segments) != len(table) or table.isna().any().any():
+        raise DataContractError(
+            f"{len(value):,} values and {len(segments):,} segments do not match, or some are missing. Give one of each a customer."
+        )
+    kind = pd.Series(pd.factorize(table[SEGMENT], sort=True)[0], table.index)
+    if tenure is not None:
+        third = _cut(tenure.reindex(table.index).to_numpy(np.float64), 3)
+        finer = kind * 3 + third
+        kind = finer.where(finer.map(finer.value_counts()) >= fewest, -1 - kind)
+    small = kind.map(kind.value_counts()) < fewest
+    peers, current = kind.where(~small, -(10**6)).to_numpy(), table["current"].to_numpy(np.float64)
+    following, ceiling = np.empty(len(table)), np.empty(len(table))
+    for group in np.unique(peers):
+        here = peers == group
+        base = current if group == -(10**6) else current[here]
+        steps = np.quantile(base, _STEPS, method="inverted_cdf")
+        following[here] = steps[np.minimum(np.searchsorted(steps, current[here], side="right"), len(steps) - 1)]
+        ceiling[here] = steps[-1]
+    table["next_decile"], table["ceiling"] = following, ceiling
+    table["gap"], table["room"] = np.maximum(following - current, 0.0), np.maximum(ceiling - current, 0.0)
+    return Potential(table.assign(own_peers=~small.to_numpy()))
+
+
+def share_of_wallet(
+    log: InteractionLog, segments: pd.Series, *, at: Any, window: str = "365d", column: str = CATEGORY
+) -> pd.DataFrame:
+    """How each customer's money is spread over categories, against the customers of the same segment.
+
+    Only what was bought here is known, so the wallet is the part of it that is spent here.
+
+    Parameters
+    ----------
+    log : InteractionLog
+        With amounts and the column.
+    segments : Series
+        The segment of each customer; others are left out.
+    at : instant
+        Now.
+    window : str, default="365d"
+        How far back.
+    column : str, default="category"
+        What the wallet is divided by.
+
+    Returns
+    -------
+    DataFrame
+        One row a customer and category that occurs in the segment's purchases: customer, category, segment, money, share,
+        segment_share (of the segment's money), short (money by which the customer's share lies below the segment's, at least 0).
+    """
+    lacking = [c for c in (AMOUNT, column) if c not in log.columns]
+    if lacking:
+        raise DataContractError(f"The log has no column {', '.join(lacking)}. A wallet needs amounts and categories.")
+    spent = FeatureSet([f.total(AMOUNT, f.where(kind=[PURCHASE, RETURN])).over(window)])
+    pairs = spent.build(log, at, by=(CUSTOMER, column)).iloc[:, 0].clip(lower=0.0)
+    wide = pairs.rename("money").reset_index(AT, drop=True) if AT in pairs.index.names else pairs.rename("money")
+    table = wide.unstack(column, fill_value=0).reindex(segments.index.sort_values())
+    table = table.loc[table.sum(axis=1) > 0]
+    kind = segments.reindex(table.index)
+    whole = table.groupby(kind.to_numpy()).sum()
+    usual = whole.div(whole.sum(axis=1), axis=0).reindex(kind).to_numpy()
+    money, total = table.to_numpy(), table.sum(axis=1).to_numpy()[:, None]
+    share = money / total
+    row, place = np.nonzero(usual > 0)
+    out = {
+        CUSTOMER: table.index[row],
+        column: table.columns[place],
+        SEGMENT: kind.to_numpy()[row],
+        "money": money[row, place],
+    }
+    short = np.maximum(usual - share, 0.0) * total
+    told = {"share": share[row, place], "segment_share": usual[row, place], "short": short[row, place]}
+    return pd.DataFrame({**out, **told})
+
+
+def _more(after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: npt.NDArray[np.int64]) -> float:
+    """Mean later value of those in richer company less that of the others, within strata and at equal current value."""
+    n = np.maximum(np.bincount(stratum), 1)
+    y, x, z = (v - (np.bincount(stratum, weights=v) / n)[stratum] for v in (after, richer.astype(np.float64), current))
+    slope = (x @ z) / (z @ z) if z @ z > 0 else 0.0
+    x = x - slope * z  # what of the company does not go with the current value
+    if not x @ x > 1e-9 * len(x):
+        raise ValueError("No two customers of equal value are in different company.")
+    return float((x @ y) / (x @ x))
+
+
+def _tenths(values: Float) -> npt.NDArray[np.int64]:
+    """The tenth of the base that each value lies in; equal values share one."""
+    return _cut(values, _STRATA)
+
+
+def _cut(values: Float, parts: int) -> npt.NDArray[np.int64]:
+    cuts = np.quantile(values, np.arange(1, parts) / parts, method="inverted_cdf")
+    return np.searchsorted(np.unique(cuts), values, side="left").astype(np.int64)
