@@ -9,7 +9,6 @@ alternate and the best of each counts. Every table is compared with ours before 
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import ROOT, Cost, Line, command, run
+from benchmarks.measure import ROOT, Cost, Line, command, environment, run
 from benchmarks.opponents import data
 from benchmarks.opponents.compare import compare_files
 from benchmarks.opponents.declared import feature_set, shared_set
@@ -198,24 +197,10 @@ def streamed(race: Race, few: int, many: int) -> Iterator[Line]:
         yield ratio(f"{of}: CPU per event ÷ that of {size(few)}", large.cpu / many / (small.cpu / few), 1.2)
 
 
-def environment(make: bool) -> Path | None:
-    """The Python of an environment that holds featuretools, which cannot live beside ours; None if it cannot be had."""
-    folder = data.CACHE / "featuretools"
-    python, ready = folder / "bin" / "python", folder / "installed"
-    if not ready.exists() and make:
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
-            subprocess.run([str(python), "-m", "pip", "install", "-q", *FEATURETOOLS], check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        ready.touch()
-    return python if ready.exists() else None
-
-
 def against_featuretools(race: Race, rows: int, repeats: int, make: bool) -> Iterator[Line]:
     """Both compute the same features of the same log, once it is loaded."""
     what = f"{size(rows)}, 1 instant, {len(shared_set().names)} features that both have"
-    python = environment(make)
+    python = environment("featuretools", FEATURETOOLS, make=make)  # it cannot live beside ours
     if python is None:
         yield missing(f"{what}: CPU per customer of featuretools ÷ ours", "featuretools is not installed", ">= 200")
         return

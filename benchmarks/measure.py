@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("CRMINTEL_DATA", Path(__file__).parents[2] / "shared" / "data"))
+CACHE = Path(os.environ.get("CRMINTEL_BENCH", Path(tempfile.gettempdir()) / "crmintel-bench"))
+"""Where made data and the environments of peers are kept."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,20 @@ def run(arguments: list[str], threads: int = 2, python: Path | str = sys.executa
     if status:
         raise RuntimeError(f"{arguments} failed:\n{error}")
     return Cost(wall, cpu, peak, output)
+
+
+def environment(name: str, packages: tuple[str, ...], *, make: bool = True) -> Path | None:
+    """The Python of an environment that holds a peer which pins old versions; None if it cannot be had."""
+    folder = CACHE / name
+    python, ready = folder / "bin" / "python", folder / "installed"
+    if not ready.exists() and make:
+        try:
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True, capture_output=True)
+            subprocess.run([str(python), "-m", "pip", "install", "-q", *packages], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        ready.touch()
+    return python if ready.exists() else None
 
 
 def best_cpu(statement: str, repeats: int = 5) -> float:

@@ -5,16 +5,15 @@ python -m benchmarks.opponents.data ROWS
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.measure import CACHE
 from benchmarks.opponents.names import CHANNELS, KINDS
 
-CACHE = Path(os.environ.get("CRMINTEL_BENCH", Path(tempfile.gettempdir()) / "crmintel-bench"))
 VERSION = 1
 GROUP_ROWS = 1_000_000
 DAYS = 731

@@ -94,8 +94,8 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
     )  # fmt: skip
 
 
-def _times(column: pd.Series, zone: Zone) -> Int:
-    """UTC microseconds; only whole columns of datetimes are plain."""
+def times(column: pd.Series, zone: Zone) -> Int | None:
+    """UTC microseconds, `MISSING_TIME` where there is none; None unless the column is of datetimes."""
     values = column.array
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         ticks = values.tz_convert("UTC").asi8
@@ -103,11 +103,18 @@ def _times(column: pd.Series, zone: Zone) -> Int:
     elif values.dtype.kind == "M":
         ticks, unit, aware = values.asi8, np.datetime_data(values.dtype)[0], False
     else:
-        raise _Unusual
+        return None
     there = ticks != MISSING_TIME
     ticks = np.where(there, ticks, 0)
     micro: Int = ticks // 1000 if unit == "ns" else ticks * {"us": 1, "ms": 1_000, "s": 1_000_000}[unit]
     return np.where(there, micro if aware else zone.to_utc(micro), MISSING_TIME)
+
+
+def _times(column: pd.Series, zone: Zone) -> Int:
+    told = times(column, zone)
+    if told is None:
+        raise _Unusual
+    return told
 
 
 def _coded(values: list[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:

@@ -8,29 +8,53 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
+from crmintel.reports.axes import (
+    HEAT,
+    Numbers,
+    amounts,
+    dark,
+    figure_of,
+    key,
+    mark,
+    money_curve,
+    money_scales,
+    numbers,
+    percents,
+    rising,
+)
 from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
+from crmintel.reports.flow_plots import migration_flows
+from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
+from crmintel.reports.segment_plots import pareto, rfm_map
 
-Numbers = npt.NDArray[np.float64]
+__all__ = [
+    "Numbers",
+    "calibration",
+    "concentration",
+    "gain_curve",
+    "group_map",
+    "half_point",
+    "migration_flows",
+    "monthly_activity",
+    "monthly_money",
+    "numbers",
+    "pareto",
+    "profile_bars",
+    "retention",
+    "rfm_map",
+    "round_ticks",
+    "score_histogram",
+    "stability_choice",
+    "value_deciles",
+]
 
-_HEAT: Final = LinearSegmentedColormap.from_list("crmintel", ["#f1f7fb", "#8fc3e2", "#0072b2", "#003f63"])
 _MOST_COHORTS: Final = 12
 _MOST_MONTHS: Final = 12
-
-
-def numbers(frame: pd.DataFrame, column: str) -> Numbers:
-    """A column as floats; a column that is not there is all missing."""
-    if column not in frame.columns:
-        return np.full(len(frame), np.nan)
-    values: Numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return values
 
 
 def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "monthly") -> str:
@@ -43,11 +67,11 @@ def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), pre
         axes = canvas.sheet(3.2, bottom=26)
         _month_bars(axes, active, PALE, partial)
         _month_bars(axes, new, BLUE, partial)
-        _amounts(axes)
+        amounts(axes)
         _month_ticks(axes, months)
-        _key(axes, (("active customers", PALE), ("of them new", BLUE)))
+        key(axes, (("active customers", PALE), ("of them new", BLUE)))
         label = f"Bars: active and new customers a month from {months[0]} to {months[-1]}"
-        return canvas.svg(_figure(axes), prefix=prefix, label=label)
+        return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
 def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "money") -> str:
@@ -59,18 +83,11 @@ def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix
     with canvas.theme():
         axes = canvas.sheet(3.2, bottom=26)
         _month_bars(axes, revenue, GREEN, partial)
-        _amounts(axes)
+        amounts(axes)
         _month_ticks(axes, months)
-        _key(axes, (("money a month", GREEN),))
+        key(axes, (("money a month", GREEN),))
         label = f"Bars: money a month from {months[0]} to {months[-1]}"
-        return canvas.svg(_figure(axes), prefix=prefix, label=label)
-
-
-def _figure(axes: Axes) -> Figure:
-    """The sheet that axes are on."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    return figure
+        return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
 def _month_bars(axes: Axes, height: Numbers, color: str, partial: Sequence[bool]) -> None:
@@ -90,72 +107,28 @@ def _month_ticks(axes: Axes, months: Sequence[str]) -> None:
     axes.set_xticks(list(chosen), [months[i] for i in chosen])
 
 
-def _amounts(axes: Axes, most: int = 4) -> None:
-    """Few round ticks on the upright axis, written like money and starting at zero."""
-    low, high = axes.dataLim.y0, axes.dataLim.y1
-    axes.set_ylim(min(low, 0), max(high, 0) * 1.06 or 1)
-    axes.locator_params(axis="y", nbins=most, min_n_ticks=2)
-    ticks = [t for t in axes.get_yticks() if axes.get_ylim()[0] <= t <= axes.get_ylim()[1]]
-    axes.set_yticks(ticks, [words.money(t) for t in ticks])
-
-
-def _percents(axes: Axes, which: str, high: float, most: int = 4) -> None:
-    """An axis of shares from zero to ``high`` with at most ``most`` steps of a round size."""
-    steps = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
-    step = next((s for s in steps if high / s <= most + 1e-9), 1.0)
-    ticks = np.arange(0, high + step * 1e-6, step)
-    labels = [words.percent(t) for t in ticks]
-    if which == "x":
-        axes.set_xlim(0, high)
-        axes.set_xticks(ticks, labels)
-    else:
-        axes.set_ylim(0, high)
-        axes.set_yticks(ticks, labels)
-
-
-def _key(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
-    """What the colors mean, written above the axes in these colors."""
-    x = 0.0
-    for name, color in entries:
-        axes.annotate(
-            "\N{BLACK SQUARE}", (x, 1), (0, 10), xycoords="axes fraction", textcoords="offset points", color=color
-        )
-        axes.annotate(
-            name, (x, 1), (13, 10), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="left"
-        )
-        x += 0.085 + 0.0255 * len(name)
-
-
 def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
     """How much of the money the best customers bring; the point where half of it is reached is marked."""
-    x, y = numbers(curve, "customer_share"), numbers(curve, "revenue_share")
-    known = np.isfinite(x) & np.isfinite(y)
-    if known.sum() < 2:
+    found = rising(curve)
+    if found is None:
         return ""
-    order = np.argsort(x[known], kind="stable")
-    x, y = np.r_[0.0, x[known][order]], np.r_[0.0, y[known][order]]
+    x, y = found
     half = half_point(curve)
     with canvas.theme():
         axes = canvas.sheet(4.2)
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, dashes=(3, 3))
+        money_curve(axes, x, y)
         axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
-        axes.plot(x, y, color=BLUE)
         axes.annotate(
             "if all were equal", (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
         )
         if half is not None:
-            axes.plot([half, half], [0, 0.5], color=ORANGE, linewidth=1.2)
-            axes.plot([half], [0.5], "o", color=ORANGE, markersize=8, markeredgecolor="white", markeredgewidth=1.5)
+            mark(axes, half, 0.5)
             place = (max(half, 0.1), 0)
             text = f"{words.percent(half)} of customers"
             axes.annotate(text, place, (8, 8), textcoords="offset points", fontweight="bold")
-        _percents(axes, "x", 1.0)
-        _percents(axes, "y", 1.0)
-        axes.set_ylim(0, max(1.02, float(y.max()) * 1.02))
-        axes.set_title("Share of the money")
-        axes.set_xlabel("Share of customers, best first")
+        money_scales(axes, float(y.max()))
         said = "" if half is None else f": {words.percent(half)} of customers bring half of it"
-        return canvas.svg(_figure(axes), prefix=prefix, label=f"Curve: share of money by share of customers{said}")
+        return canvas.svg(figure_of(axes), prefix=prefix, label=f"Curve: share of money by share of customers{said}")
 
 
 def half_point(curve: pd.DataFrame, part: float = 0.5) -> float | None:
@@ -196,7 +169,7 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
             np.arange(columns + 1) - 0.5,
             np.arange(rows + 1) - 0.5,
             np.ma.masked_invalid(cells / most),
-            cmap=_HEAT,
+            cmap=HEAT,
             vmin=0,
             vmax=1,
             edgecolors="white",
@@ -205,21 +178,15 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
         for (row, column), share in np.ndenumerate(cells):
             if np.isfinite(share):
                 text = f"{100 * share:.0f}"
-                color = "white" if _dark(share / most) else INK
+                color = "white" if dark(share / most) else INK
                 axes.text(column, row, text, ha="center", va="center", fontsize=10, color=color)
         axes.xaxis.tick_top()
         axes.set_xticks(range(columns), [f"{float(c):.0f}" for c in shares.columns])
         axes.set_yticks(range(rows), [words.month(m) for m in shares.index])
         axes.set_title("Months after the first purchase", pad=24)
         return canvas.svg(
-            _figure(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month"
+            figure_of(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month"
         )
-
-
-def _dark(part: float) -> bool:
-    """Whether white letters stand out better than dark ones on this shade of the heat map."""
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in _HEAT(part)[:3])
-    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.21)
 
 
 def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: str = "gain") -> str:
@@ -245,8 +212,7 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
         )
         at = 0.2
         found = float(np.interp(at, x, y))
-        axes.plot([at, at], [0, found], color=ORANGE, linewidth=1.2)
-        axes.plot([at], [found], "o", color=ORANGE, markersize=8, markeredgecolor="white", markeredgewidth=1.5)
+        mark(axes, at, found)
         axes.annotate(
             f"{words.percent(found)} of leavers",
             (at, 0),
@@ -255,13 +221,13 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
             color=INK,
             fontweight="bold",
         )
-        _percents(axes, "x", 1.0, most=5)
-        _percents(axes, "y", 1.0)
+        percents(axes, "x", 1.0, most=5)
+        percents(axes, "y", 1.0)
         axes.set_ylim(0, 1.02)
         axes.set_title("Share of leavers found")
         axes.set_xlabel("Share of customers looked at, riskiest first")
         label = f"Curve: the first 20% of the list hold {words.percent(found)} of the leavers"
-        return canvas.svg(_figure(axes), prefix=prefix, label=label)
+        return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
 def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
@@ -282,11 +248,11 @@ def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
         axes.annotate(
             "fewer left than said", (0.97, 0.06), xycoords="axes fraction", color=MUTED, va="bottom", ha="right"
         )
-        _percents(axes, "x", end, most=5)
-        _percents(axes, "y", end, most=5)
+        percents(axes, "x", end, most=5)
+        percents(axes, "y", end, most=5)
         axes.set_title("Share that really left")
         axes.set_xlabel("Share predicted to leave")
-        return canvas.svg(_figure(axes), prefix=prefix, label="Dots: predicted against observed share of leavers")
+        return canvas.svg(figure_of(axes), prefix=prefix, label="Dots: predicted against observed share of leavers")
 
 
 def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
@@ -300,11 +266,11 @@ def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
         axes = canvas.sheet(3.6)
         gap = (high - low) * 0.06
         axes.bar(low + gap, customers, width=high - low - 2 * gap, align="edge", color=BLUE, linewidth=0)
-        _amounts(axes)
-        _percents(axes, "x", max(float(high.max()), 0.01), most=5)
+        amounts(axes)
+        percents(axes, "x", max(float(high.max()), 0.01), most=5)
         axes.set_title("Customers")
         axes.set_xlabel("Probability to leave")
-        return canvas.svg(_figure(axes), prefix=prefix, label="Bars: customers by their probability to leave")
+        return canvas.svg(figure_of(axes), prefix=prefix, label="Bars: customers by their probability to leave")
 
 
 def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
@@ -321,12 +287,12 @@ def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
         axes = canvas.sheet(3.6)
         axes.bar(x, actual, width=0.72, color=PALE, linewidth=0)
         axes.plot(x, predicted, "o", color=ORANGE, markersize=7.5, markeredgecolor="white", markeredgewidth=1.2)
-        _amounts(axes)
+        amounts(axes)
         axes.set_xlim(0.3, len(x) + 0.7)
         axes.set_xticks(x)
-        _key(axes, (("really came", PALE), ("predicted", ORANGE)))
+        key(axes, (("really came", PALE), ("predicted", ORANGE)))
         axes.set_xlabel("Tenth of customers, highest predicted first")
-        return canvas.svg(_figure(axes), prefix=prefix, label="Bars and dots: actual and predicted value by tenth")
+        return canvas.svg(figure_of(axes), prefix=prefix, label="Bars and dots: actual and predicted value by tenth")
 
 
 def round_ticks(low: float, high: float) -> tuple[float, ...]:

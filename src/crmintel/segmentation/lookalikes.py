@@ -7,7 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -40,11 +40,14 @@ class LookAlikes:
         (share of the list, each seed scored as if it were not known), random (what a random audience of that size reaches), lift.
     separation : Estimate
         Area under the ROC curve of seeds against the others; .5 is random.
+    unknown : int
+        Customers of the list who are not in the table.
     """
 
     customers: pd.DataFrame
     curve: pd.DataFrame
     separation: Estimate
+    unknown: int = 0
 
     @property
     def better_than_random(self) -> bool:
@@ -62,8 +65,9 @@ class LookAlikes:
 
     def __repr__(self) -> str:
         verdict = "better than random" if self.better_than_random else "not proven better than random"
+        strange = f" ({self.unknown:,} more are not in the table)" if self.unknown else ""
         return (
-            f"LookAlikes of {int(self.customers['seed'].sum()):,} seeds among {len(self.customers):,} customers: "
+            f"LookAlikes of {int(self.customers['seed'].sum()):,} seeds among {len(self.customers):,} customers{strange}: "
             f"separation {self.separation}, {verdict}"
         )
 
@@ -76,7 +80,8 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
 
     Shallow boosted trees learn the list against everybody else in five folds; each customer is scored by the trees that
     did not see the customer, and the log-odds are then fitted to the truth by two numbers (Platt), so that a similarity of
-    .2 means: of a hundred such customers about twenty are on the list.
+    .2 means: of a hundred such customers about twenty are on the list. Where seeds do not score higher than the others,
+    everybody is equally alike.
 
     Parameters
     ----------
@@ -90,11 +95,15 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
     Raises
     ------
     DataContractError
-        If fewer than 20 seeds are in the table, or fewer than 20 customers are not on the list.
+        If fewer than 20 seeds are in the table, or fewer than 20 customers are not on the list; if the table has no
+        columns, or several rows of a customer.
     """
     wanted = pd.Index(list(seeds)).unique()
-    if not table.index.is_unique:
-        raise DataContractError("The table has several rows of some customers. Give one row a customer.")
+    if not table.index.is_unique or not table.columns.is_unique or not len(table.columns):
+        raise DataContractError(
+            f"The table has {len(table):,} rows of {table.index.nunique():,} customers and {len(table.columns)} columns of "
+            f"{table.columns.nunique()} names. Give one row a customer, and at least one column."
+        )
     table = table.sort_index()
     y = table.index.isin(wanted)
     strange = len(wanted) - int(y.sum())
@@ -106,16 +115,18 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
     with threadpool_limits(1):
         score = _unseen(_readable(table), y, random_state)
         chance = LogisticRegression(C=np.inf).fit(score[:, None], y)
-        similarity = expit(chance.decision_function(score[:, None]))
+    # Turned round, the scores would look better on the very seeds that turned them.
+    alike = chance.decision_function(score[:, None]) if chance.coef_[0, 0] > 0 else np.full(len(y), logit(y.mean()))
+    similarity = expit(alike)
     separation = bootstrap(auc, y, score, n=300, seed=random_state)
     customers = pd.DataFrame({"similarity": similarity, "seed": y}, index=table.index)
-    return LookAlikes(customers, _curve(similarity, y), separation)
+    return LookAlikes(customers, _curve(similarity, y), separation, strange)
 
 
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Numbers as floats, everything else as categories; rare levels are one."""
+    """Numbers as floats, everything else as categories, columns by name; of many levels the rare ones are missing."""
     out: dict[str, Any] = {}
-    for name in table.columns:
+    for name in sorted(table.columns, key=str):
         column = table[name]
         if is_number(column):
             out[str(name)] = column.astype(np.float64)

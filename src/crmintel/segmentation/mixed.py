@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array, validate_data
 
 from crmintel.errors import DataContractError, DataTypeError
@@ -94,9 +95,9 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
     if len(set(X.columns)) < X.shape[1]:
         raise DataContractError("Two columns of the table have one name. Rename one of them.")
     numbers = [c for c in X.columns if _is_number(X[c].dtype)]
-    checked = check_array(
-        X[numbers], dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_features=0, ensure_min_samples=1
-    )
+    checked = np.empty((len(X), 0))
+    if numbers:
+        checked = check_array(X[numbers], dtype=np.float64, ensure_all_finite="allow-nan")
     texts = {str(c): _text(X[c]) for c in X.columns if c not in numbers}
     return Table(dict(zip(map(str, numbers), checked.T, strict=True)), texts, len(X))
 
@@ -107,7 +108,10 @@ def _frame(X: Any) -> Any:
         if not isinstance(X, pd.DataFrame | pd.Series) and callable(getattr(X, name, None)):
             return getattr(X, name)()
     listed = isinstance(X, list) and any(isinstance(row, Mapping) for row in X)
-    if listed or X is None or isinstance(X, pd.Series | Mapping | str | bytes) or hasattr(X, "__fspath__"):
+    named = isinstance(X, pd.Series | Mapping | str | bytes) and not issparse(
+        X
+    )  # a sparse matrix may be a mapping, too
+    if listed or named or X is None or hasattr(X, "__fspath__"):
         raise DataTypeError(
             f"A table of customers cannot be a {type(X).__name__}. Give a DataFrame (pandas, polars, Arrow, DuckDB) or an array."
         )

@@ -98,14 +98,14 @@ def potential(
     segments : Series, shape (n_customers,)
         Who is alike: behavioural groups, for instance. Not segments made of `value` itself: there all are equal.
     tenure : Series, optional
-        How long each has been a customer; peers are then of the same third of tenure, where that leaves enough.
+        How long each has been a customer; peers are then of the same third of tenure, where that leaves enough of the segment.
     fewest : int, default=50
         Peers at least; a smaller segment is compared with everybody.
 
     Raises
     ------
     DataContractError
-        If the series are not of the same customers, or values are missing.
+        If the series are not of the same customers, once each, or values are missing.
 
     Notes
     -----
@@ -115,27 +115,22 @@ def potential(
     """
     table = pd.DataFrame({"current": value}).sort_index()
     table[SEGMENT] = segments.reindex(table.index)
-    if len(segments) != len(table) or table.isna().any().any():
-        raise DataContractError(
-            f"{len(value):,} values and {len(segments):,} segments do not match, or some are missing. Give one of each a customer."
-        )
-    kind = pd.Series(pd.factorize(table[SEGMENT], sort=True)[0], table.index)
     if tenure is not None:
-        third = _cut(tenure.reindex(table.index).to_numpy(np.float64), 3)
-        finer = kind * 3 + third
-        kind = finer.where(finer.map(finer.value_counts()) >= fewest, -1 - kind)
-    small = kind.map(kind.value_counts()) < fewest
-    peers, current = kind.where(~small, -(10**6)).to_numpy(), table["current"].to_numpy(np.float64)
-    following, ceiling = np.empty(len(table)), np.empty(len(table))
-    for group in np.unique(peers):
-        here = peers == group
-        base = current if group == -(10**6) else current[here]
-        steps = np.quantile(base, _STEPS, method="inverted_cdf")
-        following[here] = steps[np.minimum(np.searchsorted(steps, current[here], side="right"), len(steps) - 1)]
-        ceiling[here] = steps[-1]
+        table["tenure"] = tenure.reindex(table.index)
+    if not len(table) or len(segments) != len(table) or not table.index.is_unique or table.isna().any().any():
+        raise DataContractError(
+            f"{len(value):,} values and {len(segments):,} segments (or tenures) do not match, or some are missing. Give one of each a customer."
+        )
+    kind, current = pd.factorize(table[SEGMENT], sort=True)[0], table["current"].to_numpy(np.float64)
+    finer = kind if tenure is None else kind * 3 + _cut(table.pop("tenure").to_numpy(np.float64), 3)
+    following, ceiling = _better(current)
+    for group in (kind, finer):  # the narrower company comes last and counts, where it is large enough
+        for one in np.flatnonzero(np.bincount(group) >= fewest):
+            here = group == one
+            following[here], ceiling[here] = _better(current[here])
     table["next_decile"], table["ceiling"] = following, ceiling
     table["gap"], table["room"] = np.maximum(following - current, 0.0), np.maximum(ceiling - current, 0.0)
-    return Potential(table.assign(own_peers=~small.to_numpy()))
+    return Potential(table.assign(own_peers=np.bincount(kind)[kind] >= fewest))
 
 
 def share_of_wallet(
@@ -189,6 +184,13 @@ def share_of_wallet(
     return pd.DataFrame({**out, **told})
 
 
+def _better(current: Float) -> tuple[Float, Float]:
+    """For each of some peers: the first decile of them that lies above, and their ninth."""
+    steps = np.quantile(current, _STEPS, method="inverted_cdf")
+    above = np.minimum(np.searchsorted(steps, current, side="right"), len(steps) - 1)
+    return steps[above], np.full(len(current), steps[-1])
+
+
 def _more(after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: npt.NDArray[np.int64]) -> float:
     """Mean later value of those in richer company less that of the others, within strata and at equal current value."""
     n = np.maximum(np.bincount(stratum), 1)
@@ -196,7 +198,7 @@ def _more(after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: 
     slope = (x @ z) / (z @ z) if z @ z > 0 else 0.0
     x = x - slope * z  # what of the company does not go with the current value
     if not x @ x > 1e-9 * len(x):
-        raise ValueError("No two customers of equal value are in different company.")
+        raise DataContractError("No two customers of equal value are in different company. Compare several segments.")
     return float((x @ y) / (x @ x))
 
 

@@ -11,7 +11,8 @@ from crmintel import features as f
 from crmintel.columns import AMOUNT, ORDER, PURCHASE, RETURN, SEGMENT
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
-from crmintel.interactions import InteractionLog
+from crmintel.interactions import InteractionLog, Zone
+from crmintel.segmentation.transactions import plain_values
 from crmintel.segmentation.types import CHINESE, PROSPECT, SCORES, Grid, Naming
 
 SCORED = (("recency_days", "r"), ("frequency", "f"), ("monetary", "m"))
@@ -23,8 +24,10 @@ class RFM:
 
     Cut-points are attained values (quantiles .2 to .8 by the inverted distribution function), learned once and kept, so a
     newcomer is scored as everybody else was, and row order plays no part. A score is one plus the number of cut-points
-    strictly below the value; recency is mirrored, so 5 is best everywhere. Where many customers have one value, cut-points
-    coincide and a score stays empty: sizes are told as they are. Customers who never bought are prospects.
+    strictly below the value; recency is mirrored, so 5 is best everywhere. A value on a cut-point counts as below it: the
+    better score in recency, the worse in frequency and money. Where many customers have one value, cut-points
+    coincide and a score stays empty: sizes are told as they are; where all have one value, it is recency 5, frequency or
+    money 1. Customers who never bought are prospects.
 
     Parameters
     ----------
@@ -52,8 +55,16 @@ class RFM:
         self.naming = naming
         self.weights = weights
 
-    def fit(self, log: InteractionLog, *, at: Any) -> Self:
+    def fit(self, log: Any, *, at: Any, timezone: str = "UTC") -> Self:
         """Learn the cut-points from the past of an instant.
+
+        Parameters
+        ----------
+        log : InteractionLog or whatever `InteractionLog.read` takes
+            A frame of customer_id, timestamp and amount alone, in order, is taken as it is, in less time.
+        at : instant
+        timezone : str, default="UTC"
+            The business zone of what is no log yet.
 
         Raises
         ------
@@ -61,12 +72,13 @@ class RFM:
             If fewer than two customers bought before it, or the weights are not three numbers of at least 0.
         """
         weights = np.asarray(self.weights, np.float64)
-        if weights.shape != (3,) or not (weights >= 0).all() or not weights.any():
+        if weights.shape != (3,) or not ((weights >= 0) & (weights < np.inf)).all() or not weights.any():
             raise DataContractError(
                 "weights must be three numbers of at least 0, not all 0: recency, frequency, money."
             )
-        table = rfm_values(log, at)
-        bought = table[table["frequency"] > 0]
+        table = rfm_values(log, at, timezone)
+        often = table["frequency"].to_numpy() > 0
+        bought = table if often.all() else pd.DataFrame({c: table[c].to_numpy()[often] for c in table.columns})
         if len(bought) < 2:
             raise DataContractError(f"{len(bought)} customers bought before the instant. Segments need at least 2.")
         levels = np.arange(1, SCORES) / SCORES
@@ -79,16 +91,23 @@ class RFM:
         """The customers it was fitted on, scored; see `score`."""
         return self._scored(self._table, language)
 
-    def score(self, log: InteractionLog, *, at: Any, language: Literal["en", "zh"] = "en") -> pd.DataFrame:
-        """Customers of any log at any instant, by the cut-points learned.
+    def score(self, log: Any, *, at: Any, timezone: str = "UTC", language: Literal["en", "zh"] = "en") -> pd.DataFrame:
+        """Customers of any log at any instant, by the cut-points learned; parameters as in `fit`.
 
         Returns
         -------
         DataFrame
             One row a customer: recency_days, frequency, monetary (if there are amounts), r, f, m in 1…5 (0 for prospects),
             rfm_score (missing for prospects), segment.
+
+        Raises
+        ------
+        DataContractError
+            If the log has no amounts and the one it was fitted on had.
         """
-        return self._scored(rfm_values(log, at), language)
+        if "monetary" in self.cuts_ and not log.has_amounts:
+            raise DataContractError(f"The log has no amounts, and money was scored in fit. Map {AMOUNT!r}.")
+        return self._scored(rfm_values(log, at, timezone), language)
 
     def sizes(self) -> pd.DataFrame:
         """How many customers have each score of recency and frequency, and what they brought: one row a cell that occurs."""
@@ -127,8 +146,14 @@ class RFM:
         return f"RFM by {type(self.naming or Grid()).__name__}{told}"
 
 
-def rfm_values(log: InteractionLog, at: Any) -> pd.DataFrame:
+def rfm_values(log: Any, at: Any, timezone: str = "UTC") -> pd.DataFrame:
     """Days since the last purchase, orders (days with a purchase where orders are unknown) and net money of each customer."""
+    if not isinstance(log, InteractionLog):
+        zone = Zone(timezone)
+        plain = plain_values(log, zone.instant(at), zone)
+        if plain is not None:
+            return plain
+        log = InteractionLog.read(log, timezone=timezone)
     buys = f.where(kind=PURCHASE)
     order = f.distinct(ORDER, buys) if ORDER in log.columns else f.active_days(buys)
     specs: list[f.Spec] = [f.recency(buys), order]

@@ -1,11 +1,13 @@
 """How well clusters hold: drawn again from resampled customers, do the same groups come back?"""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 
 from crmintel.segmentation.kprototypes import Clustering, Float, Int, Mixed, Prototypes, k_prototypes
@@ -41,7 +43,11 @@ def cluster(rows: Mixed, k: int, rng: np.random.Generator, *, gamma: float, star
     """k-means of scikit-learn for rows of numbers, k-prototypes where there are categories."""
     if len(rows.codes):
         return k_prototypes(rows, k, rng, gamma=gamma, starts=starts)
-    model = KMeans(k, n_init=starts, random_state=int(rng.integers(2**31))).fit(rows.x.T)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # resamples of few customers may hold fewer different ones than k
+        model = KMeans(k, n_init=starts, random_state=int(rng.integers(2**31))).fit(rows.x.T)
     prototypes = Prototypes(np.asarray(model.cluster_centers_, np.float64), np.empty((k, 0), np.int64), gamma)
     labels, least = prototypes.nearest(rows)
     return Clustering(prototypes, labels, float(least.sum()), (float(model.inertia_),), int(model.n_iter_))

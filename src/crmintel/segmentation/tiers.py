@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Final, Self, final
 
 import numpy as np
@@ -69,13 +70,17 @@ class ValueTiers:
         Raises
         ------
         DataContractError
-            If the log has no amounts, or lacks the cost column or the channels of contacts.
+            If fewer than two customers are known before it, the log has no amounts, or lacks the cost column or the
+            channels of contacts, or a contact costs less than 0.
         """
         if not 0 < self.shares[0] <= self.shares[1] <= 1:
             raise DataContractError(
                 f"shares are {self.shares}. Give two rising shares of the money, such as (0.8, 0.95)."
             )
-        self.cents_ = self._contribution(log, at)
+        cents = self._contribution(log, at)
+        if len(cents) < 2:
+            raise DataContractError(f"{len(cents)} customers are known before the instant. Tiers need at least 2.")
+        self.cents_ = cents
         falling = np.sort(self.cents_[self.cents_ > 0].to_numpy())[::-1]
         running = np.cumsum(falling)
         self.ends_ = tuple(int(falling[_reached(running, s)]) if len(falling) else 1 for s in self.shares)
@@ -154,6 +159,9 @@ class ValueTiers:
             raise DataContractError(
                 f"The log has no column {', '.join(lacking)}. Read it with keep=, or leave the cost out."
             )
+        wrong = [c for c, price in self.contact_costs.items() if not 0 <= price < np.inf]
+        if wrong:
+            raise DataContractError(f"The cost of a contact is no number of at least 0 on: {', '.join(wrong)}.")
         sold = f.where(kind=[PURCHASE, RETURN])
         specs: list[f.Spec] = [f.total(AMOUNT, sold)]
         weights = [1.0]
@@ -175,4 +183,5 @@ class ValueTiers:
 
 def _reached(running: Cents, share: float) -> Any:
     """The first place at which a rising sum reaches a share of its end."""
-    return min(np.searchsorted(running, np.ceil(share * running[-1])), len(running) - 1)
+    wanted = Fraction(str(share)) * int(running[-1])  # as it is written: .55 of 100 cents is 55 of them
+    return min(np.searchsorted(running, -(-wanted.numerator // wanted.denominator)), len(running) - 1)

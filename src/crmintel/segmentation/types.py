@@ -13,6 +13,7 @@ from crmintel.errors import DataContractError
 
 SCORES: Final = 5
 PROSPECT: Final = "prospects"
+_ROUNDING: Final = 1e-9
 _GRID = (  # recency scores, frequency scores, name: the usual 5 x 5 grid
     ((5,), (4, 5), "champions"),
     ((3, 4), (4, 5), "loyal"),
@@ -134,8 +135,9 @@ class EightTypes:
 
     def codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
         better = [
-            table[c].to_numpy() >= t if c != "recency_days" else table[c].to_numpy() <= t
+            table[c].to_numpy() >= t - slack if c != "recency_days" else table[c].to_numpy() <= t + slack
             for c, t in self.thresholds.items()
+            for slack in [_ROUNDING * max(abs(t), 1.0)]  # the mean of equal values may miss them by a rounding
         ]
         place = np.array([list(TYPES).index((bool(i & 4), bool(i & 2), bool(i & 1))) for i in range(8)])
         return np.asarray(place[better[0] * 4 + better[1] * 2 + better[2]], np.int64)

@@ -1,0 +1,129 @@
+"""Plain rows of purchases in memory: recency, frequency and money without making a log first; the same values, in less time."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crmintel.columns import AMOUNT, CUSTOMER, TIME
+from crmintel.features.exact import SCALE
+from crmintel.interactions import Zone
+from crmintel.interactions.clock import DAY, Int
+from crmintel.interactions.convert import LARGEST_AMOUNT, LONGEST_ID, MISSING_TIME
+from crmintel.interactions.few import times
+from crmintel.interactions.memory import keep_freed_memory
+from crmintel.interactions.part import factorise
+
+SHORT: Final = 8
+"""Texts of at most so many bytes are compared as whole numbers."""
+
+
+def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
+    """Recency, frequency and money of each customer in plain rows; None where the door must look at them.
+
+    Plain are a frame of customer_id (whole numbers or text), timestamp and, if wanted, amount, with nothing missing and
+    amounts in whole hundredths: then sums do not depend on the order of rows.
+    """
+    if not isinstance(frame, pd.DataFrame) or not len(frame) or set(frame.columns) - {AMOUNT} != {CUSTOMER, TIME}:
+        return None
+    keep_freed_memory()
+    time, cents, coded = times(frame[TIME], zone), _cents(frame), _coded(frame[CUSTOMER])
+    if time is None or cents is None or coded is None or time.min() <= MISSING_TIME:
+        return None
+    code, customers = coded
+    past = time < at
+    n, known = len(customers), None
+    if not past.all():
+        code, time, cents = code[past], time[past], cents[past]
+        known = np.bincount(code, minlength=n) > 0
+    money = np.bincount(code, weights=cents, minlength=n) / SCALE
+    if cents.min(initial=0.0) < 0:  # returns are no purchases
+        bought = cents >= 0
+        code, time = code[bought], time[bought]
+    last = np.full(n, MISSING_TIME)
+    np.maximum.at(last, code, time)
+    since = np.where(last > MISSING_TIME, (at - last) / DAY, np.nan)
+    table = {"recency_days": since, "frequency": _days_with(code, zone.to_local(time), n)}
+    if AMOUNT in frame:
+        table["monetary"] = money
+    index = pd.Index(
+        customers.to_numpy() if pa.types.is_integer(customers.type) else customers.to_pandas(), name=CUSTOMER
+    )
+    told = pd.DataFrame(table, index)
+    return told if known is None else told[known]
+
+
+def _days_with(code: npt.NDArray[np.int32], local: Int, n: int) -> npt.NDArray[np.float64]:
+    """On how many local days each customer has a row."""
+    if not len(code):
+        return np.zeros(n)
+    day = local // DAY
+    day -= day.min()
+    bits = int(day.max()).bit_length()
+    key = code.astype(np.int64)
+    key <<= bits
+    key |= day
+    if n << bits < 2**32:
+        key = key.astype(np.uint32)  # sorted in half the time
+    key.sort()
+    first = np.append(True, key[1:] != key[:-1])
+    return np.bincount(key[first] >> bits, minlength=n).astype(np.float64)
+
+
+def _cents(frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+    """Amounts in hundredths; None unless all are known and whole."""
+    if AMOUNT not in frame:
+        return np.zeros(len(frame))
+    column = frame[AMOUNT]
+    if column.dtype.kind not in "iuf":
+        return None
+    amounts = column.to_numpy(np.float64)
+    cents: npt.NDArray[np.float64] = np.rint(amounts * SCALE)
+    whole = (cents / SCALE == amounts).all()  # never true of what is missing
+    few = np.abs(cents).sum() < 2.0**53 and np.abs(cents).max() <= LARGEST_AMOUNT * SCALE
+    return cents if whole and few else None
+
+
+def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int32], pa.Array] | None:
+    """Codes of customers in the order of their identifiers; None for what is neither whole numbers nor text."""
+    if column.dtype.kind in "iu":
+        return factorise(pa.array(column.to_numpy()))
+    if column.dtype != "str" or column.isna().any():
+        return None
+    text = pa.array(column.array)
+    text = (text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text).cast(pa.large_string())
+    code, names = _short(text) or factorise(text)
+    trimmed = pc.utf8_length(pc.utf8_trim_whitespace(names))
+    if pc.min(trimmed).as_py() == 0 or pc.max(pc.utf8_length(names)).as_py() > LONGEST_ID:
+        return None
+    return code, names
+
+
+def _short(text: pa.LargeStringArray) -> tuple[npt.NDArray[np.int32], pa.Array] | None:
+    """Codes in rising order and the texts, by sorting short texts as whole numbers; None where they are not short and plain."""
+    lengths = pc.binary_length(text)
+    padded = pc.ascii_rpad(text, SHORT, padding="\0") if pc.max(lengths).as_py() <= SHORT else None
+    if padded is None or not pc.all(pc.string_is_ascii(text)).as_py() or padded.offset:
+        return None
+    key = np.frombuffer(padded.buffers()[2], ">u8", count=len(text)).astype(np.uint64)
+    if (pc.sum(lengths).as_py() or 0) != SHORT * len(text) - _zeros(key):
+        return None  # a text holds a zero byte of its own
+    order = np.argsort(key)
+    key = key[order]
+    new = np.append(True, key[1:] != key[:-1])
+    rank = np.cumsum(new, dtype=np.int32)
+    rank -= 1
+    code = np.empty(len(text), np.int32)
+    code[order] = rank
+    raw = key[new].astype(">u8")
+    ends = np.arange(0, SHORT * len(raw) + 1, SHORT, dtype=np.int64)
+    held = pa.Array.from_buffers(pa.large_string(), len(raw), [None, pa.py_buffer(ends), pa.py_buffer(raw)])
+    return code, pc.ascii_rtrim(held, characters="\0")
+
+
+def _zeros(key: npt.NDArray[np.uint64]) -> int:
+    """How many bytes are 0."""
+    return int((key.view(np.uint8) == 0).sum())
