@@ -25,6 +25,7 @@ lint: $(VENV)/installed
 bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.segmentation
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from benchmarks.worlds import CLOUDS, SHAPES, cloud, planted
 from crmintel import InteractionLog, Policies
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.segmentation import RFM, CustomerGroups, rules
@@ -25,41 +26,6 @@ from crmintel.segmentation.structure import NONE_FOUND, Copula
 def quick(n_groups: int | None = None, **options: Any) -> CustomerGroups:
     """Groups without the long questions."""
     return CustomerGroups(n_groups, **{"n_bootstraps": 3, "n_twins": 0, **options})
-
-
-def planted(shape: str, seed: int, *, categories: int = 0, n: int = 1_500, k: int = 4) -> tuple[pd.DataFrame, Any]:
-    """Groups at least six standard deviations apart, and which customer belongs to which."""
-    rng = np.random.default_rng(seed)
-    while True:
-        centres = rng.normal(0, 3.2, (k, 4))
-        apart = np.sqrt(((centres[:, None] - centres[None]) ** 2).sum(-1))[np.triu_indices(k, 1)]
-        if apart.min() > 6:
-            break
-    of = rng.choice(k, size=n)
-    noise = rng.standard_t(5, (n, 4)) / np.sqrt(5 / 3) if shape == "heavy tails" else rng.normal(size=(n, 4))
-    x = centres[of] + noise
-    if shape == "money":
-        x = np.exp((x + 8) / 2)
-    table = pd.DataFrame(x, columns=list("abcd"))
-    for j in range(categories):
-        odds = rng.dirichlet(np.full(4, 0.3), size=k)
-        table[f"kind{j}"] = [f"v{min(np.searchsorted(np.cumsum(odds[i]), rng.random()), 3)}" for i in of]
-    return table, of
-
-
-def cloud(kind: str, seed: int, n: int = 800) -> pd.DataFrame:
-    """Customers without groups."""
-    rng = np.random.default_rng(seed)
-    if kind == "uniform":
-        x = rng.uniform(size=(n, 4))
-    elif kind == "correlated":
-        x = rng.multivariate_normal(np.zeros(4), 0.7 * np.ones((4, 4)) + 0.3 * np.eye(4), n)
-    elif kind == "recency, frequency, money":
-        count = 1 + rng.poisson(rng.gamma(1.0, 4, n))
-        x = np.c_[rng.exponential(365 / count), count, count * np.exp(rng.normal(3, 0.6, n))]
-    else:
-        x = rng.normal(size=(n, 4))
-    return pd.DataFrame(x, columns=list("abcd")[: x.shape[1]])
 
 
 # ---- k-prototypes
@@ -182,7 +148,7 @@ def test_a_twin_has_the_same_columns_and_rank_correlations_and_other_rows() -> N
     assert ranks[1] == pytest.approx(ranks[0], abs=0.05)
 
 
-@pytest.mark.parametrize("shape", ["round", "heavy tails", "money"])
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("categories", [0, 2])
 def test_planted_groups_are_recovered(shape: str, categories: int) -> None:
     table, of = planted(shape, 3, categories=categories)
@@ -201,7 +167,7 @@ def test_their_number_is_found_and_they_are_stable() -> None:
     assert "Cluster structure found" in model.structure_.sentence
 
 
-@pytest.mark.parametrize("kind", ["round", "uniform", "correlated", "recency, frequency, money"])
+@pytest.mark.parametrize("kind", CLOUDS)
 def test_a_cloud_is_reported_as_such(kind: str) -> None:
     told = CustomerGroups(2, n_bootstraps=1, n_twins=15).fit(cloud(kind, 1, 400)).structure_
     assert told is not None
@@ -211,9 +177,9 @@ def test_a_cloud_is_reported_as_such(kind: str) -> None:
 
 @pytest.mark.slow
 def test_clouds_are_reported_as_such_in_95_of_100_seeds() -> None:
-    kinds = ["round", "uniform", "correlated", "recency, frequency, money"]
     found = [
-        CustomerGroups(2, n_bootstraps=1, n_init=1).fit(cloud(kinds[seed % 4], seed)).structure_ for seed in range(100)
+        CustomerGroups(2, n_bootstraps=1, n_init=1).fit(cloud(CLOUDS[seed % len(CLOUDS)], seed)).structure_
+        for seed in range(100)
     ]
     assert sum(t is not None and t.found for t in found) <= 5
 

@@ -15,7 +15,7 @@ from crmintel import features as f
 from crmintel.datasets import simulate
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
-from crmintel.segmentation import transitions as t
+from crmintel.segmentation import chains as t
 from crmintel.segmentation.migration import GONE, NOT_YET, Migration, migration, transitions
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")

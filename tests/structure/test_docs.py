@@ -7,24 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import features
+from crmintel import features, segmentation
 
-ROOT = Path(__file__).parents[2]
-FEATURES = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {
+    "features": (features, ("Screening", "购买")),
+    "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
+}
+
+
+def text(page: str) -> str:
+    return (DOCS / f"{page}.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_the_python_of_the_page_runs(tmp_path):
-    code = "\n".join(re.findall(r"```python\n(.*?)```", FEATURES, re.S))
+@pytest.mark.parametrize("page", PAGES)
+def test_the_python_of_the_page_runs(page, tmp_path):
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text(page), re.S))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Screening" in done.stdout
-    assert "购买" in done.stdout
+    for words in PAGES[page][1]:
+        assert words.lower() in done.stdout.lower()
 
 
-def test_the_page_names_every_function():
-    known = {n for n in features.__all__ if n[0].islower()}
-    named = set(re.findall(r"`(\w+)", FEATURES)) | set(re.findall(r"f\.(\w+)\(", FEATURES))
-    assert known <= named, f"docs/features.md says nothing of {sorted(known - named)}"
+@pytest.mark.parametrize("page", PAGES)
+def test_the_page_names_every_function(page):
+    known = {n for n in PAGES[page][0].__all__ if n[0].islower()}
+    named = set(re.findall(r"`(\w+)", text(page))) | set(re.findall(r"f\.(\w+)\(", text(page)))
+    assert known <= named, f"docs/{page}.md says nothing of {sorted(known - named)}"

@@ -20,7 +20,10 @@ def test_the_twenty_lines_run() -> None:
     assert "rows read" in done.stdout
 
 
-@pytest.mark.parametrize(("bench", "page"), [("foundation", "README.md"), ("features", "docs/features.md")])
+@pytest.mark.parametrize(
+    ("bench", "page"),
+    [("foundation", "README.md"), ("features", "docs/features.md"), ("segmentation", "docs/segmentation.md")],
+)
 def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:
     from benchmarks.measure import kept, marks, table
 

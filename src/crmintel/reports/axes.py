@@ -169,7 +169,7 @@ def shortened(name: object, longest: float = 24) -> str:
     """A name that takes at most the room of so many usual letters.
 
     >>> shortened("customers who rarely buy", 12), shortened("高价值客户群", 8), shortened(None)
-    ('customers w…', '高价值…', '(no name)')
+    ('customers…', '高价值…', '(no name)')
     """
     text = words.text("".join(c for c in words.text(name) if c.isprintable()))
     wide = np.cumsum([_room(c) for c in text])

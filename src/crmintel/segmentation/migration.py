@@ -16,9 +16,9 @@ from crmintel.evaluation.intervals import resamples
 from crmintel.features import spend
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
-from crmintel.segmentation import transitions as t
+from crmintel.segmentation import chains as t
+from crmintel.segmentation.chains import Float, Int
 from crmintel.segmentation.lifecycle import STAGES
-from crmintel.segmentation.transitions import Float, Int
 
 NOT_YET: Final = "not yet"
 GONE: Final = "gone"

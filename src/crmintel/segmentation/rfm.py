@@ -16,6 +16,8 @@ from crmintel.segmentation.transactions import plain_values
 from crmintel.segmentation.types import CHINESE, PROSPECT, SCORES, Grid, Naming
 
 SCORED = (("recency_days", "r"), ("frequency", "f"), ("monetary", "m"))
+BETTER = {"recency_days": -1.0}
+"""The values of which less is better."""
 
 
 @final
@@ -24,10 +26,9 @@ class RFM:
 
     Cut-points are attained values (quantiles .2 to .8 by the inverted distribution function), learned once and kept, so a
     newcomer is scored as everybody else was, and row order plays no part. A score is one plus the number of cut-points
-    strictly below the value; recency is mirrored, so 5 is best everywhere. A value on a cut-point counts as below it: the
-    better score in recency, the worse in frequency and money. Where many customers have one value, cut-points
-    coincide and a score stays empty: sizes are told as they are; where all have one value, it is recency 5, frequency or
-    money 1. Customers who never bought are prospects.
+    that the customer is strictly better than: fewer days, more orders, more money. Where many customers have one value,
+    cut-points coincide and a score stays empty: sizes are told as they are; where all have one value, it is 1. Customers
+    who never bought are prospects.
 
     Parameters
     ----------
@@ -47,8 +48,8 @@ class RFM:
     >>> RFM().fit(log, at="2024-03-01").segments()[["recency_days", "frequency", "r", "f"]]
                  recency_days  frequency  r  f
     customer_id
-    1                    60.0        1.0  3  1
-    2                    10.0        2.0  5  3
+    1                    60.0        1.0  1  1
+    2                    10.0        2.0  3  3
     """
 
     def __init__(self, *, naming: Naming | None = None, weights: Sequence[float] = (1.0, 1.0, 1.0)) -> None:
@@ -82,7 +83,10 @@ class RFM:
         if len(bought) < 2:
             raise DataContractError(f"{len(bought)} customers bought before the instant. Segments need at least 2.")
         levels = np.arange(1, SCORES) / SCORES
-        self.cuts_ = {c: np.quantile(bought[c].to_numpy(), levels, method="inverted_cdf") for c in bought.columns}
+        better = {c: bought[c].to_numpy() * BETTER.get(str(c), 1.0) for c in bought.columns}
+        self.cuts_ = {
+            c: BETTER.get(str(c), 1.0) * np.quantile(x, levels, method="inverted_cdf") for c, x in better.items()
+        }
         self.naming_ = (Grid() if self.naming is None else self.naming).learned(bought)
         self._table = table
         return self
@@ -105,9 +109,10 @@ class RFM:
         DataContractError
             If the log has no amounts and the one it was fitted on had.
         """
-        if "monetary" in self.cuts_ and not log.has_amounts:
+        table = rfm_values(log, at, timezone)
+        if not set(self.cuts_) <= set(table.columns):
             raise DataContractError(f"The log has no amounts, and money was scored in fit. Map {AMOUNT!r}.")
-        return self._scored(rfm_values(log, at, timezone), language)
+        return self._scored(table, language)
 
     def sizes(self) -> pd.DataFrame:
         """How many customers have each score of recency and frequency, and what they brought: one row a cell that occurs."""
@@ -126,9 +131,8 @@ class RFM:
         weighted, total = np.zeros(len(table)), 0.0
         for (column, short), weight in zip(SCORED, self.weights, strict=True):
             if column in self.cuts_:
-                values = table[column].to_numpy()
-                score = 1 + sum((values > c).view(np.int8) for c in self.cuts_[column])
-                score = SCORES + 1 - score if short == "r" else score
+                values, better = table[column].to_numpy(), np.less if column in BETTER else np.greater
+                score = 1 + sum(better(values, c).view(np.int8) for c in self.cuts_[column])
                 score[never] = 0
                 out[short] = score.astype(np.int64)
                 weighted += weight * score

@@ -8,9 +8,11 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from crmintel.errors import DataContractError
 from crmintel.segmentation.kprototypes import Float, Int, Mixed
 from crmintel.segmentation.stability import cluster
 
+FEWEST_TWINS: Final = 4
 Z: Final = 4.0
 """Standard deviations by which clusters must be tighter than those of the twins."""
 NONE_FOUND: Final = (
@@ -64,6 +66,11 @@ def structure(
     The gap is that of Tibshirani, Walther and Hastie, "Estimating the number of clusters in a data set via the gap
     statistic", JRSS B 63 (2001), with these twins instead of uniform ones.
     """
+
+    if twins < FEWEST_TWINS:
+        raise DataContractError(
+            f"{twins} twins tell no spread. Ask for at least {FEWEST_TWINS}, or for 0 to leave the question open."
+        )
 
     def costs(some: Mixed) -> list[float]:
         return [float(np.log(max(cluster(some, k, rng, gamma=gamma, starts=2).cost, 1e-300))) for k in ks]

@@ -1,5 +1,6 @@
 """Who brings the money: tiers by contribution that add up to the total, to the cent."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -11,7 +12,7 @@ import pandas as pd
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, CHANNEL, PURCHASE, RETURN, TIER
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
 
@@ -166,12 +167,23 @@ class ValueTiers:
         specs: list[f.Spec] = [f.total(AMOUNT, sold)]
         weights = [1.0]
         if self.cost is not None:
-            specs.append(f.total(self.cost, sold))
-            weights.append(-1.0)
+            specs += [f.total(self.cost, sold), f.count(sold & ~f.between(self.cost)).named("without_cost")]
+            weights += [-1.0, 0.0]
         for channel, price in self.contact_costs.items():
             specs.append(f.count(f.where(kind=CONTACT, channel=channel)))
             weights.append(-float(price))
         table = FeatureSet(specs).build(log, at)
+        if self.cost is not None and (without := int(table["without_cost_all"].sum())):
+            raise DataContractError(
+                f"{without:,} purchases or returns have no {self.cost!r}: their margin is not known. Fill it, or rank by amount."
+            )
+        contacts = table.columns[len(specs) - len(self.contact_costs) :]
+        if silent := [c for c, name in zip(self.contact_costs, contacts, strict=True) if not table[name].any()]:
+            warnings.warn(
+                f"No contact before the instant on: {', '.join(silent)}. Compare the names with those of the log's channels.",
+                DataContractWarning,
+                stacklevel=3,
+            )
         money = sum(w * table[c].to_numpy() for w, c in zip(weights, table.columns, strict=True))
         cents = np.rint(np.asarray(money) * 100)
         if np.abs(cents).sum() >= _MOST_CENTS:
