@@ -167,7 +167,10 @@ class ValueTiers:
         specs: list[f.Spec] = [f.total(AMOUNT, sold)]
         weights = [1.0]
         if self.cost is not None:
-            specs += [f.total(self.cost, sold), f.count(sold & ~f.between(self.cost)).named("without_cost")]
+            specs += [
+                f.total(self.cost, sold),
+                f.count(sold & ~f.between(self.cost)).named("without_cost", "without cost"),
+            ]
             weights += [-1.0, 0.0]
         for channel, price in self.contact_costs.items():
             specs.append(f.count(f.where(kind=CONTACT, channel=channel)))
