@@ -104,10 +104,13 @@ def times(column: pd.Series, zone: Zone) -> Int | None:
         ticks, unit, aware = values.asi8, np.datetime_data(values.dtype)[0], False
     else:
         return None
-    there = ticks != MISSING_TIME
-    ticks = np.where(there, ticks, 0)
-    micro: Int = ticks // 1000 if unit == "ns" else ticks * {"us": 1, "ms": 1_000, "s": 1_000_000}[unit]
-    return np.where(there, micro if aware else zone.to_utc(micro), MISSING_TIME)
+    there = None if len(ticks) and ticks.min() != MISSING_TIME else ticks != MISSING_TIME
+    ticks = ticks if there is None else np.where(there, ticks, 0)
+    micro: Int = (
+        ticks // 1000 if unit == "ns" else ticks if unit == "us" else ticks * {"ms": 1_000, "s": 1_000_000}[unit]
+    )
+    micro = micro if aware else zone.to_utc(micro)
+    return micro if there is None else np.where(there, micro, MISSING_TIME)
 
 
 def _times(column: pd.Series, zone: Zone) -> Int:

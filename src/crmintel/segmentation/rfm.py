@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self, final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -15,8 +16,9 @@ from crmintel.interactions import InteractionLog, Zone
 from crmintel.segmentation.transactions import plain_values
 from crmintel.segmentation.types import CHINESE, PROSPECT, SCORES, Grid, Naming
 
+Float = npt.NDArray[np.float64]
 SCORED = (("recency_days", "r"), ("frequency", "f"), ("monetary", "m"))
-BETTER = {"recency_days": -1.0}
+BETTER = frozenset({"recency_days"})
 """The values of which less is better."""
 
 
@@ -82,11 +84,7 @@ class RFM:
         bought = table if often.all() else pd.DataFrame({c: table[c].to_numpy()[often] for c in table.columns})
         if len(bought) < 2:
             raise DataContractError(f"{len(bought)} customers bought before the instant. Segments need at least 2.")
-        levels = np.arange(1, SCORES) / SCORES
-        better = {c: bought[c].to_numpy() * BETTER.get(str(c), 1.0) for c in bought.columns}
-        self.cuts_ = {
-            c: BETTER.get(str(c), 1.0) * np.quantile(x, levels, method="inverted_cdf") for c, x in better.items()
-        }
+        self.cuts_ = {str(c): _cuts(bought[c].to_numpy(), less=c in BETTER) for c in bought.columns}
         self.naming_ = (Grid() if self.naming is None else self.naming).learned(bought)
         self._table = table
         return self
@@ -148,6 +146,15 @@ class RFM:
     def __repr__(self) -> str:
         told = f", fitted on {len(self._table):,} customers" if hasattr(self, "_table") else ", not fitted"
         return f"RFM by {type(self.naming or Grid()).__name__}{told}"
+
+
+def _cuts(values: Float, *, less: bool) -> Float:
+    """Quantiles .2 to .8 that are attained, counted from the worse end."""
+    rising = np.sort(values)
+    n = len(rising)
+    place = np.array([-(-n * i // SCORES) - 1 for i in range(1, SCORES)])  # of the smallest with so many at or below it
+    cuts: Float = rising[n - 1 - place] if less else rising[place]
+    return cuts
 
 
 def rfm_values(log: Any, at: Any, timezone: str = "UTC") -> pd.DataFrame:

@@ -17,6 +17,8 @@ from crmintel.interactions.few import times
 from crmintel.interactions.memory import keep_freed_memory
 from crmintel.interactions.part import factorise
 
+_EXACT = 2.0**53
+_DENSE = 2
 SHORT: Final = 8
 """Texts of at most so many bytes are compared as whole numbers."""
 
@@ -35,10 +37,11 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
         return None
     code, customers = coded
     past = time < at
-    n, known = len(customers), None
     if not past.all():
         code, time, cents = code[past], time[past], cents[past]
-        known = np.bincount(code, minlength=n) > 0
+    n = len(customers)
+    known = np.zeros(n, bool)
+    known[code] = True
     money = np.bincount(code, weights=cents, minlength=n) / SCALE
     if cents.min(initial=0.0) < 0:  # returns are no purchases
         bought = cents >= 0
@@ -53,10 +56,10 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
         customers.to_numpy() if pa.types.is_integer(customers.type) else customers.to_pandas(), name=CUSTOMER
     )
     told = pd.DataFrame(table, index)
-    return told if known is None else told[known]
+    return told if known.all() else told[known]
 
 
-def _days_with(code: npt.NDArray[np.int32], local: Int, n: int) -> npt.NDArray[np.float64]:
+def _days_with(code: npt.NDArray[np.integer[Any]], local: Int, n: int) -> npt.NDArray[np.float64]:
     """On how many local days each customer has a row."""
     if not len(code):
         return np.zeros(n)
@@ -69,8 +72,8 @@ def _days_with(code: npt.NDArray[np.int32], local: Int, n: int) -> npt.NDArray[n
     if n << bits < 2**32:
         key = key.astype(np.uint32)  # sorted in half the time
     key.sort()
-    first = np.append(True, key[1:] != key[:-1])
-    return np.bincount(key[first] >> bits, minlength=n).astype(np.float64)
+    again = key[1:][key[1:] == key[:-1]] >> bits  # few of many rows
+    return (np.bincount(code, minlength=n) - np.bincount(again, minlength=n)).astype(np.float64)
 
 
 def _cents(frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
@@ -83,14 +86,21 @@ def _cents(frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
     amounts = column.to_numpy(np.float64)
     cents: npt.NDArray[np.float64] = np.rint(amounts * SCALE)
     whole = (cents / SCALE == amounts).all()  # never true of what is missing
-    few = np.abs(cents).sum() < 2.0**53 and np.abs(cents).max() <= LARGEST_AMOUNT * SCALE
-    return cents if whole and few else None
+    most = max(cents.max(), -cents.min())
+    return cents if whole and most <= LARGEST_AMOUNT * SCALE and most * len(cents) < _EXACT else None
 
 
-def _coded(column: pd.Series) -> tuple[npt.NDArray[np.int32], pa.Array] | None:
-    """Codes of customers in the order of their identifiers; None for what is neither whole numbers nor text."""
+def _coded(column: pd.Series) -> tuple[npt.NDArray[np.integer[Any]], pa.Array] | None:
+    """Codes of customers in the order of their identifiers; None for what is neither whole numbers nor text.
+
+    Whole numbers that lie close are their own codes, with those between that no customer has.
+    """
     if column.dtype.kind in "iu":
-        return factorise(pa.array(column.to_numpy()))
+        ids = column.to_numpy()
+        low, high = int(ids.min()), int(ids.max())
+        if high >= 2**63 or high - low > _DENSE * len(ids):
+            return factorise(pa.array(ids)) if high < 2**63 else None
+        return ids.astype(np.int64) - low, pa.array(np.arange(low, high + 1))
     if column.dtype != "str" or column.isna().any():
         return None
     text = pa.array(column.array)
