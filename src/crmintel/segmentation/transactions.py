@@ -1,5 +1,6 @@
 """Plain rows of purchases in memory: recency, frequency and money without making a log first; the same values, in less time."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from crmintel.interactions.part import factorise
 
 _EXACT = 2.0**53
 _DENSE = 2
+BLOCK: Final = 500_000
 SHORT: Final = 8
 """Texts of at most so many bytes are compared as whole numbers."""
 
@@ -40,16 +42,18 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
     if not past.all():
         code, time, cents = code[past], time[past], cents[past]
     n = len(customers)
-    known = np.zeros(n, bool)
-    known[code] = True
-    money = np.bincount(code, weights=cents, minlength=n) / SCALE
+    rows: npt.NDArray[Any] = np.bincount(code, minlength=n)
+    known, money = rows > 0, np.bincount(code, weights=cents, minlength=n) / SCALE
     if cents.min(initial=0.0) < 0:  # returns are no purchases
         bought = cents >= 0
         code, time = code[bought], time[bought]
+        rows = np.bincount(code, minlength=n)
     last = np.full(n, MISSING_TIME)
     np.maximum.at(last, code, time)
-    since = np.where(last > MISSING_TIME, (at - last) / DAY, np.nan)
-    table = {"recency_days": since, "frequency": _days_with(code, zone.to_local(time), n)}
+    since = (at - last) / DAY
+    since[rows == 0] = np.nan
+    often = rows - _again(code, time, zone, n)
+    table: dict[str, npt.NDArray[Any]] = {"recency_days": since, "frequency": often}
     if AMOUNT in frame:
         table["monetary"] = money
     index = pd.Index(
@@ -59,35 +63,43 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
     return told if known.all() else told[known]
 
 
-def _days_with(code: npt.NDArray[np.integer[Any]], local: Int, n: int) -> npt.NDArray[np.float64]:
-    """On how many local days each customer has a row."""
+def _again(code: npt.NDArray[np.integer[Any]], time: Int, zone: Zone, n: int) -> npt.NDArray[np.float64]:
+    """How many rows of each customer fall on a local day that has another one already."""
     if not len(code):
         return np.zeros(n)
-    day = local // DAY
-    day -= day.min()
-    bits = int(day.max()).bit_length()
-    key = code.astype(np.int64)
-    key <<= bits
-    key |= day
-    if n << bits < 2**32:
-        key = key.astype(np.uint32)  # sorted in half the time
+    first = int(time.min()) // DAY - 2  # no clock is two days behind
+    bits = (int(time.max()) // DAY + 2 - first).bit_length()
+    key = np.empty(len(code), np.uint32 if n << bits < 2**32 else np.int64)  # half as wide is sorted in half the time
+    for block in _blocks(len(code)):
+        day = zone.to_local(time[block]) // DAY - first
+        day |= code[block].astype(np.int64) << bits
+        key[block] = day
     key.sort()
     again = key[1:][key[1:] == key[:-1]] >> bits  # few of many rows
-    return (np.bincount(code, minlength=n) - np.bincount(again, minlength=n)).astype(np.float64)
+    return np.bincount(again, minlength=n).astype(np.float64)
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    """Some rows at a time: what is worked out of them stays in memory that is used again."""
+    return (slice(a, a + BLOCK) for a in range(0, n, BLOCK))
 
 
 def _cents(frame: pd.DataFrame) -> npt.NDArray[np.float64] | None:
     """Amounts in hundredths; None unless all are known and whole."""
+    cents = np.zeros(len(frame))
     if AMOUNT not in frame:
-        return np.zeros(len(frame))
+        return cents
     column = frame[AMOUNT]
     if column.dtype.kind not in "iuf":
         return None
     amounts = column.to_numpy(np.float64)
-    cents: npt.NDArray[np.float64] = np.rint(amounts * SCALE)
-    whole = (cents / SCALE == amounts).all()  # never true of what is missing
+    for block in _blocks(len(cents)):
+        some = cents[block]
+        np.rint(np.multiply(amounts[block], SCALE, out=some), out=some)
+        if not (some / SCALE == amounts[block]).all():  # never true of what is missing
+            return None
     most = max(cents.max(), -cents.min())
-    return cents if whole and most <= LARGEST_AMOUNT * SCALE and most * len(cents) < _EXACT else None
+    return cents if most <= LARGEST_AMOUNT * SCALE and most * len(cents) < _EXACT else None
 
 
 def _coded(column: pd.Series) -> tuple[npt.NDArray[np.integer[Any]], pa.Array] | None:
@@ -100,7 +112,8 @@ def _coded(column: pd.Series) -> tuple[npt.NDArray[np.integer[Any]], pa.Array] |
         low, high = int(ids.min()), int(ids.max())
         if high >= 2**63 or high - low > _DENSE * len(ids):
             return factorise(pa.array(ids)) if high < 2**63 else None
-        return ids.astype(np.int64) - low, pa.array(np.arange(low, high + 1))
+        ids = ids.astype(np.int64, copy=False)
+        return ids - low if low else ids, pa.array(np.arange(low, high + 1))
     if column.dtype != "str" or column.isna().any():
         return None
     text = pa.array(column.array)
