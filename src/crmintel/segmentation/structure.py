@@ -47,9 +47,11 @@ class Structure:
         if not self.found:
             return NONE_FOUND
         k = max(self.z, key=lambda k: self.z[k])
-        told = [f"Cluster structure found: {k} groups are {self.z[k]:.1f} standard deviations tighter than without any"]
-        told += [f"two humps in {', '.join(self.humps)}"] if self.humps else []
-        return "; ".join(told) + "."
+        told = [
+            f"customers lie closer together than twins without any (by {self.z[k]:.1f} standard deviations at {k} groups)"
+        ]
+        told += [f"there are two humps in {', '.join(self.humps)}"] if self.humps else []
+        return f"Cluster structure found: {'; '.join(told)}."
 
 
 def structure(
