@@ -79,7 +79,7 @@ def groups(people: pd.DataFrame) -> CustomerGroups:
 
 @pytest.fixture(scope="module")
 def chosen(people: pd.DataFrame) -> CustomerGroups:
-    return CustomerGroups(max_groups=4, n_bootstraps=3, n_twins=3).fit(people[["orders", "visits"]])
+    return CustomerGroups(max_groups=4, n_bootstraps=3, n_twins=4).fit(people[["orders", "visits"]])
 
 
 @pytest.fixture(scope="module")
@@ -393,6 +393,7 @@ RFM_CELLS = pd.DataFrame([(r, f) for r in range(1, 6) for f in range(1, 6)], col
 # whole logs
 
 
+@pytest.mark.slow
 def test_pictures_of_a_simulated_log() -> None:
     log = simulate(600, seed=7).log()
     end = log.zone.stamp(log.bounds[1])

@@ -125,6 +125,7 @@ def test_the_pull_is_that_of_the_world_and_grows_where_rates_are_equal() -> None
     assert np.median(equal) > 20 * np.median(spread)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("alike", "least"), [(True, 0.94), (False, 0.86)])
 def test_the_lower_limit_holds_the_truth_about_as_often_as_its_notes_say(alike: bool, least: float) -> None:
     rng, held = np.random.default_rng(3), []

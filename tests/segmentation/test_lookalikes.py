@@ -71,6 +71,7 @@ def test_a_planted_list_is_found() -> None:
     assert "not proven" not in repr(told)
 
 
+@pytest.mark.slow
 def test_random_lists_are_not_proven_better_than_random() -> None:
     proven = 0
     for seed in range(6):
@@ -157,6 +158,7 @@ def test_order_of_rows_columns_and_list_changes_no_bit() -> None:
         assert again.separation == told.separation
 
 
+@pytest.mark.slow
 def test_twin_columns_in_another_order_change_no_bit() -> None:
     table = base(400, 5)
     seeds, _ = planted(table)
@@ -176,6 +178,7 @@ def test_many_levels_are_read() -> None:
 # Errors
 
 
+@pytest.mark.slow
 def test_unknown_seeds_are_counted() -> None:
     table = base(200, 6)
     told = look_alikes(table, [*table.index[:30], -1, -2, -2])
@@ -216,6 +219,7 @@ def test_tables_that_cannot_be_read_are_refused() -> None:
 # Real data
 
 
+@pytest.mark.slow
 def test_look_alikes_of_loyal_customers(data: Path) -> None:
     rows = pd.read_parquet(data / "smcrm" / "customerRetentionDemographics.parquet").set_index("customer")
     best = rows.index[rows["clv"] >= rows["clv"].quantile(0.8)]

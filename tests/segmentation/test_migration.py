@@ -257,6 +257,7 @@ def stayers(rng: np.random.Generator, n: int, periods: int) -> tuple[np.ndarray,
     return np.stack(states, axis=1), moves / of[:, None]
 
 
+@pytest.mark.slow
 def test_pooled_intervals_allow_for_customers_who_count_several_times() -> None:
     rng = np.random.default_rng(1)
     hit = np.mean([covered(codes, 7, truth) for codes, truth in (stayers(rng, 800, 6) for _ in range(300))], axis=0)
@@ -271,6 +272,7 @@ def change(rng: np.random.Generator, n: int, chains: list[np.ndarray]) -> list[t
     return [v for v in found if v is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "method"), [(4000, t.CHI_SQUARE), (150, t.PERMUTED)])
 def test_without_a_change_5_of_100_p_values_are_below_5_percent(n: int, method: str) -> None:
     rng = np.random.default_rng(2)
@@ -300,6 +302,7 @@ def test_a_change_in_small_rows_is_found_by_permutation() -> None:
     assert found.loc["A", "p"] < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "method"), [(6000, t.CHI_SQUARE), (200, t.SHUFFLED)])
 def test_a_chain_without_memory_is_rejected_in_5_of_100_bases(n: int, method: str) -> None:
     rng = np.random.default_rng(4)
@@ -317,6 +320,7 @@ def test_memory_is_found_where_some_customers_never_move() -> None:
     assert "assumes constant rates and no memory" in repr(moved)
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_steady_state_holds_the_truth() -> None:
     chain = np.array([[0.8, 0.2], [0.3, 0.7]])
     rng, hits = np.random.default_rng(6), 0

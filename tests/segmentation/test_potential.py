@@ -134,6 +134,7 @@ def test_the_check_measures_the_difference_that_was_planted() -> None:
     assert check.high - check.low < 3
 
 
+@pytest.mark.slow
 def test_noise_is_called_potential_in_about_one_of_forty_worlds_or_fewer() -> None:
     named = 0
     for seed in range(100):

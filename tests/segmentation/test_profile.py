@@ -222,6 +222,7 @@ def test_two_segments_mirror_each_other() -> None:
 # Simulations
 
 
+@pytest.mark.slow
 def test_the_interval_of_a_standardised_difference_holds_the_truth_with_unequal_spreads() -> None:
     """30 customers with spread 2 and mean 3 against 1,000 with spread 1: 95 % of the intervals hold the truth."""
     rng, truth, hits = np.random.default_rng(7), 3 / np.sqrt(2.5), 0
@@ -234,6 +235,7 @@ def test_the_interval_of_a_standardised_difference_holds_the_truth_with_unequal_
     assert 0.93 < hits / 1500 < 0.97
 
 
+@pytest.mark.slow
 def test_of_many_columns_without_difference_almost_none_is_called_telling() -> None:
     rng = np.random.default_rng(3)
     false = 0
