@@ -6,10 +6,10 @@ from typing import Any, final
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array, validate_data
 
-from crmintel.errors import DataContractError, DataTypeError
+from crmintel.errors import DataContractError
+from crmintel.segmentation.doors import frame_of
 from crmintel.segmentation.kprototypes import Float, Int, Mixed
 from crmintel.segmentation.scaling import Scale, scale_of
 
@@ -80,7 +80,7 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
     DataTypeError
         If it is no table.
     """
-    X = _frame(X)
+    X = frame_of(X)
     if isinstance(X, pd.DataFrame) and not X.shape[1]:
         raise DataContractError(
             "The table has no column (0 feature(s)): nothing tells customers apart. Give at least one."
@@ -100,22 +100,6 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
         checked = check_array(X[numbers], dtype=np.float64, ensure_all_finite="allow-nan")
     texts = {str(c): _text(X[c]) for c in X.columns if c not in numbers}
     return Table(dict(zip(map(str, numbers), checked.T, strict=True)), texts, len(X))
-
-
-def _frame(X: Any) -> Any:
-    """What is no pandas table as one, where it can be."""
-    for name in ("to_pandas", "df"):  # polars and Arrow; DuckDB relations
-        if not isinstance(X, pd.DataFrame | pd.Series) and callable(getattr(X, name, None)):
-            return getattr(X, name)()
-    listed = isinstance(X, list) and any(isinstance(row, Mapping) for row in X)
-    named = isinstance(X, pd.Series | Mapping | str | bytes) and not issparse(
-        X
-    )  # a sparse matrix may be a mapping, too
-    if listed or named or X is None or hasattr(X, "__fspath__"):
-        raise DataTypeError(
-            f"A table of customers cannot be a {type(X).__name__}. Give a DataFrame (pandas, polars, Arrow, DuckDB) or an array."
-        )
-    return X
 
 
 def _is_number(dtype: Any) -> bool:

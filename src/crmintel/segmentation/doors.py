@@ -1,0 +1,82 @@
+"""What may come in: a log, a table of customers, a series of one value a customer; anything else is named."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from crmintel.errors import DataContractError, DataTypeError
+from crmintel.interactions import InteractionLog
+
+
+def log_of(thing: Any) -> InteractionLog:
+    """A log as it is.
+
+    Raises
+    ------
+    DataTypeError
+        If it is something else.
+    """
+    if not isinstance(thing, InteractionLog):
+        raise DataTypeError(
+            f"A history cannot be a {type(thing).__name__} here. Read it first: InteractionLog.read(...)."
+        )
+    return thing
+
+
+def frame_of(thing: Any) -> Any:
+    """A table of pandas, polars, Arrow or DuckDB as one of pandas; an array as it is.
+
+    Raises
+    ------
+    DataTypeError
+        If it is no table.
+    """
+    if isinstance(thing, pd.DataFrame):
+        return thing
+    for name in ("to_pandas", "df"):  # polars and Arrow; DuckDB relations
+        if not isinstance(thing, pd.Series | type) and callable(getattr(thing, name, None)):
+            return getattr(thing, name)()
+    listed = isinstance(thing, list) and any(isinstance(row, Mapping) for row in thing)
+    sparse = hasattr(thing, "tocsr")  # a sparse matrix may be a mapping, too
+    named = isinstance(thing, pd.Series | Mapping | str | bytes | type) and not sparse
+    if listed or named or thing is None or hasattr(thing, "__fspath__"):
+        raise DataTypeError(
+            f"A table of customers cannot be a {type(thing).__name__}. Give a DataFrame (pandas, polars, Arrow, DuckDB) or an array."
+        )
+    return thing
+
+
+def table_of(thing: Any) -> pd.DataFrame:
+    """A table of customers with at least one column, indexed by customer.
+
+    Raises
+    ------
+    DataTypeError, DataContractError
+        If it is no table with names, or has no column.
+    """
+    frame = frame_of(thing)
+    if not isinstance(frame, pd.DataFrame):
+        raise DataTypeError(
+            f"A table of customers needs names of columns; a {type(thing).__name__} has none. Give a DataFrame."
+        )
+    if not frame.shape[1]:
+        raise DataContractError(
+            "The table has no column (0 feature(s)): nothing tells customers apart. Give at least one."
+        )
+    return frame
+
+
+def series_of(thing: Any, what: str) -> pd.Series:
+    """One value a customer, each customer once.
+
+    Raises
+    ------
+    DataTypeError, DataContractError
+        If it is no Series, or customers occur twice.
+    """
+    if not isinstance(thing, pd.Series):
+        raise DataTypeError(f"{what} cannot be a {type(thing).__name__}. Give a Series indexed by customer.")
+    if doubled := int(thing.index.duplicated().sum()):
+        raise DataContractError(f"{what}: {doubled:,} customers occur twice. Give one value a customer.")
+    return thing
