@@ -305,7 +305,7 @@ def test_the_map_shows_every_group_its_verdict_and_the_sentence(
     assert "Whether there is any structure was not asked." in shown
     assert chosen.structure_ is not None
     again = " ".join(texts(plots.group_map(chosen, people[["orders", "visits"]])))
-    assert chosen.structure_.sentence[:30] in again
+    assert chosen.verdict_[:30] in again
 
 
 def test_three_groups_that_lie_apart_lie_apart_on_the_map(groups: CustomerGroups, people: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ from crmintel.segmentation import RFM, CustomerGroups, rules
 from crmintel.segmentation.kprototypes import Mixed, Prototypes, by_content, k_prototypes, prototypes_of, usual_gamma
 from crmintel.segmentation.scaling import scale_of, spread_within_humps
 from crmintel.segmentation.stability import overlap
-from crmintel.segmentation.structure import NONE_FOUND, Copula
+from crmintel.segmentation.structure import NONE_FOUND, Copula, Structure
 
 
 def quick(n_groups: int | None = None, **options: Any) -> CustomerGroups:
@@ -164,7 +164,7 @@ def test_their_number_is_found_and_they_are_stable() -> None:
     assert model.choice_.set_index("groups")["chosen"].to_dict() == {k: k == 4 for k in range(2, 7)}
     assert model.structure_ is not None
     assert model.structure_.found
-    assert "Cluster structure found" in model.structure_.sentence
+    assert model.verdict_.startswith("Cluster structure found: 4 groups are")
 
 
 @pytest.mark.parametrize("kind", CLOUDS)
@@ -172,7 +172,7 @@ def test_a_cloud_is_reported_as_such(kind: str) -> None:
     told = CustomerGroups(2, n_bootstraps=1, n_twins=15).fit(cloud(kind, 1, 400)).structure_
     assert told is not None
     assert not told.found
-    assert told.sentence == NONE_FOUND
+    assert told.sentence(2) == NONE_FOUND
 
 
 @pytest.mark.slow
@@ -250,6 +250,31 @@ def test_row_11_12_no_rows_or_no_columns() -> None:
     with pytest.raises(ValueError, match=r"0 feature"):
         quick(2).fit(pd.DataFrame(index=range(5)))
     assert quick(2).fit(pd.DataFrame({"a": [1.0, 2, 9]})).predict(pd.DataFrame({"a": [5.0]})).shape == (1,)
+
+
+def test_row_11_an_empty_table_gives_an_empty_typed_answer() -> None:
+    table, _ = planted("round", 2, categories=1, n=60)
+    model = quick(2).fit(table)
+    assert model.predict(table.iloc[:0]).dtype == np.int64
+    assert model.segments(table.iloc[:0]).dtype == "str"
+
+
+def test_a_column_of_another_kind_is_named() -> None:
+    table, _ = planted("round", 2, categories=1, n=60)
+    model = quick(2).fit(table)
+    with pytest.raises(DataContractError, match="held numbers when the groups were made: a"):
+        model.predict(table.assign(a="x"))
+    with pytest.raises(DataContractError, match="held categories when the groups were made: kind0"):
+        model.predict(table.assign(kind0=1.0))
+    with pytest.raises(DataTypeError, match="Columns of times tell no groups: b"):
+        quick(2).fit(table.assign(b=pd.Timestamp("2024-01-01")))
+
+
+def test_the_verdict_is_about_the_groups_that_are_shown() -> None:
+    told = Structure(True, {2: 1.0, 5: 9.0}, {2: 0.1, 5: 0.9}, ())
+    assert told.sentence(5).startswith("Cluster structure found: 5 groups are 9.0 standard deviations")
+    assert told.sentence(2).startswith("Cluster structure found at 5 groups, not at 2: the 2 groups are cuts")
+    assert Structure(True, {2: 1.0}, {2: 0.1}, ("a",)).sentence(2).endswith("there are two humps in a.")
 
 
 def test_row_13_14_one_customer_makes_no_groups() -> None:

@@ -26,7 +26,6 @@ _BATCH: Final = 100
 COLUMNS: Final = 8
 """Differences that are drawn at most."""
 _ITEM: Final = 37.0
-_NOT_ASKED: Final = "Whether there is any structure was not asked."
 
 
 def group_map(groups: CustomerGroups, table: pd.DataFrame, *, prefix: str = "groups") -> str:
@@ -51,8 +50,7 @@ def group_map(groups: CustomerGroups, table: pd.DataFrame, *, prefix: str = "gro
     points, middles, part = _directions(rows, groups.prototypes_)
     with canvas.theme():
         names = Names()
-        sentence = _NOT_ASKED if groups.structure_ is None else groups.structure_.sentence
-        note = [names(line, 100) for line in lines(sentence, size=10)]
+        note = [names(line, 100) for line in lines(groups.verdict_, size=10)]
         figure = Figure(figsize=(canvas.WIDTH, (282 + 15 * len(note)) / 72))
         _cloud(panel(figure, 6, 30, 176, 206), points, labels, middles, part)
         _hold(panel(figure, 216, 30, 70, 206), groups.groups_["jaccard"].to_numpy(dtype=np.float64))

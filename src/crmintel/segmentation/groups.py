@@ -17,6 +17,8 @@ from crmintel.segmentation.mixed import Table, encoded, table_of
 from crmintel.segmentation.stability import cluster, silhouette, stability
 from crmintel.segmentation.structure import structure
 
+NOT_ASKED: Final = "Whether there is any structure was not asked."
+
 CHOICE_ROWS: Final = 3_000
 """Customers on whom the number of groups is chosen and their stability is told."""
 STRUCTURE_ROWS: Final = 1_500
@@ -65,7 +67,9 @@ class CustomerGroups(ClusterMixin, BaseEstimator):
     ari_ : float
         Mean adjusted Rand index between the groups and those of resampled customers.
     structure_ : Structure or None
-        Whether there is any structure, and the sentence that says so.
+        Whether there is any structure, and at how many groups.
+    verdict_ : str
+        What that means for these groups, in a sentence.
     inertia_ : float
         Squared distances to the prototypes on the learned scales, summed over customers.
 
@@ -127,19 +131,23 @@ class CustomerGroups(ClusterMixin, BaseEstimator):
     def predict(self, X: Any) -> Int:
         """The group of each customer, shape (n_customers,)."""
         check_is_fitted(self)
+        if isinstance(X, pd.DataFrame) and not len(X):
+            return np.zeros(0, np.int64)
         return self.prototypes_.nearest(self.encoding_.rows(table_of(self, X, reset=False)))[0]
 
     def segments(self, X: pd.DataFrame) -> pd.Series:
         """The group of each customer as a name, such as "group 1", on the index of the table."""
+        check_is_fitted(self)
         names = np.array([f"group {g + 1}" for g in range(len(self.prototypes_))])
         return pd.Series(pd.array(names[self.predict(X)], dtype="str"), index=X.index, name=SEGMENT)
 
     def _check(self, table: Table) -> None:
         """Refuse what cannot be grouped."""
         least = 2 if self.n_groups is None else self.n_groups
-        if least < 1 or self.max_groups < 2:
+        if least < 1 or self.max_groups < 2 or self.n_bootstraps < 1 or self.n_init < 1:
             raise DataContractError(
-                f"n_groups is {self.n_groups} and max_groups {self.max_groups}. Ask for at least 1 group, and try at least 2."
+                f"n_groups is {self.n_groups}, max_groups {self.max_groups}, n_bootstraps {self.n_bootstraps} and n_init "
+                f"{self.n_init}. Ask for at least 1 group, try at least 2, and give at least 1 resample and 1 start."
             )
         if len(table) < max(least, 2):
             raise DataContractError(
@@ -168,6 +176,7 @@ class CustomerGroups(ClusterMixin, BaseEstimator):
             told = [(k, self.stability_.jaccard.min(), silhouette(self.prototypes_, some))]
             choice = pd.DataFrame(told, columns=["groups", "smallest_jaccard", "silhouette"])
         self.n_groups_, self.choice_ = k, complete(choice, self.structure_, k)
+        self.verdict_ = NOT_ASKED if self.structure_ is None else self.structure_.sentence(k)
 
     def _numbers(self, different: int) -> list[int]:
         """The numbers of groups to try, no more than there are different customers."""

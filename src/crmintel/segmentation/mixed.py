@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array, validate_data
 
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation.doors import frame_of
 from crmintel.segmentation.kprototypes import Float, Int, Mixed
 from crmintel.segmentation.scaling import Scale, scale_of
@@ -38,6 +38,14 @@ class Encoding:
     def rows(self, table: Table) -> Mixed:
         """The rows of a table; a level that was not learned is −1."""
         x = np.empty((len(self.scales), len(table)))
+        if text := sorted(self.scales.keys() - table.numbers.keys()):
+            raise DataContractError(
+                f"Columns held numbers when the groups were made: {', '.join(text)}. Give numbers again."
+            )
+        if whole := sorted(self.levels.keys() - table.categories.keys()):
+            raise DataContractError(
+                f"Columns held categories when the groups were made: {', '.join(whole)}. Give them again."
+            )
         for row, (name, scale) in zip(x, self.scales.items(), strict=True):
             row[:] = scale(table.numbers[name])
         codes = np.empty((len(self.levels), len(table)), np.int64)
@@ -94,6 +102,8 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
     _check_n_features(estimator, X, reset=reset)
     if len(set(X.columns)) < X.shape[1]:
         raise DataContractError("Two columns of the table have one name. Rename one of them.")
+    if times := [str(c) for c in X.columns if X[c].dtype.kind in "mM"]:
+        raise DataTypeError(f"Columns of times tell no groups: {', '.join(times)}. Give days since, or leave them out.")
     numbers = [c for c in X.columns if _is_number(X[c].dtype)]
     checked = np.empty((len(X), 0))
     if numbers:

@@ -41,15 +41,18 @@ class Structure:
     gap: dict[int, float]
     humps: tuple[str, ...]
 
-    @property
-    def sentence(self) -> str:
-        """The verdict in a sentence."""
+    def sentence(self, k: int | None = None) -> str:
+        """The verdict in a sentence; with a number of groups, whether it is those that are real."""
         if not self.found:
             return NONE_FOUND
-        k = max(self.z, key=lambda k: self.z[k])
-        told = [
-            f"customers lie closer together than twins without any (by {self.z[k]:.1f} standard deviations at {k} groups)"
-        ]
+        best = max(self.z, key=lambda k: self.z[k])
+        if k is not None and self.z.get(k, -np.inf) <= Z and not self.humps:
+            return (
+                f"Cluster structure found at {best} groups, not at {k}: the {k} groups are cuts through it, useful as tiers, not as "
+                "types."
+            )
+        shown = best if k is None or k not in self.z else k
+        told = [f"{shown} groups are {self.z[shown]:.1f} standard deviations tighter than in twins without any"]
         told += [f"there are two humps in {', '.join(self.humps)}"] if self.humps else []
         return f"Cluster structure found: {'; '.join(told)}."
 
