@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation import break_even
 from crmintel.segmentation.breakeven import pull
 
@@ -152,7 +152,7 @@ def test_errors_say_what_is_wrong() -> None:
     with pytest.raises(DataContractError, match="not of the same customers"):
         break_even(segments, responded.set_axis(range(1, 9)), contact_cost=1.0, margin=2.0)
     twice = [0, 0, *range(6)]
-    with pytest.raises(DataContractError, match="once each"):
+    with pytest.raises(DataContractError, match="segments: 2 customers occur twice"):
         break_even(segments.set_axis(twice), responded.set_axis(twice), contact_cost=1.0, margin=2.0)
 
 
@@ -167,3 +167,26 @@ def test_a_missing_response_is_no_response() -> None:
 def test_row_11_an_earlier_mailing_to_nobody_is_refused() -> None:
     with pytest.raises(DataContractError, match="Of 0 customers"):
         break_even(pd.Series([], dtype="str"), pd.Series([], dtype=bool), contact_cost=1.0, margin=2.0)
+
+
+@pytest.mark.parametrize("responses", [["no", "no", "yes"], [0.2, 0.0, 1.0], [1, 2, 0], ["0", "1", "0"]])
+def test_responses_that_are_neither_yes_nor_no_are_refused(responses: list[object]) -> None:
+    with pytest.raises(DataContractError, match="not all yes or no"):
+        break_even(pd.Series(["a", "a", "b"]), pd.Series(responses), contact_cost=1.0, margin=2.0)
+
+
+@pytest.mark.parametrize("kind", [bool, int, float, object, "boolean", "Int64"])
+def test_yes_and_no_may_be_flags_or_zeros_and_ones(kind: object) -> None:
+    segments, responded = mailing(a=(3, 4), b=(1, 4))
+    table = break_even(segments, responded.astype(kind), contact_cost=1.0, margin=2.0)  # type: ignore[call-overload]
+    pd.testing.assert_frame_equal(table, break_even(segments, responded, contact_cost=1.0, margin=2.0))
+    assert table["responses"].tolist() == [3, 1]
+
+
+@pytest.mark.parametrize("wrong", [None, ["a"], "a", pd.DataFrame({"x": [1]})])
+def test_row_17_what_is_no_series_is_named(wrong: object) -> None:
+    segments, responded = mailing(a=(3, 4), b=(1, 4))
+    with pytest.raises(DataTypeError, match="segments cannot be a"):
+        break_even(wrong, responded, contact_cost=1.0, margin=2.0)  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="responded cannot be a"):
+        break_even(segments, wrong, contact_cost=1.0, margin=2.0)  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from crmintel.errors import DataContractError, DataTypeError
@@ -141,6 +143,9 @@ def test_the_audience_leaves_the_list_out(found: tuple[LookAlikes, pd.DataFrame,
     best = sorted(others.items(), key=lambda pair: (-pair[1], pair[0]))[:100]
     assert list(audience["similarity"].items()) == best
     assert len(told.audience(10**6)) == len(others)
+    for n in (0, -1):
+        with pytest.raises(DataContractError, match=f"n is {n}"):
+            told.audience(n)
 
 
 # One answer
@@ -208,12 +213,40 @@ def test_tables_that_cannot_be_read_are_refused() -> None:
     table = base(100, 8)
     with pytest.raises(DataContractError, match="101 rows of 100 customers"):
         look_alikes(pd.concat([table, table.iloc[:1]]), table.index[:30])
-    with pytest.raises(DataContractError, match="0 columns"):
+    with pytest.raises(DataContractError, match="no column"):
         look_alikes(table[[]], table.index[:30])
     with pytest.raises(DataContractError, match="2 columns of 1 names"):
         look_alikes(table[["orders", "orders"]], table.index[:30])
     with pytest.raises(DataTypeError, match="holds times"):
         look_alikes(table.assign(born=pd.Timestamp("2000-01-01")), table.index[:30])
+
+
+@pytest.mark.parametrize("wrong", [None, [1, 2], "table.csv", pd.Series([1.0]), np.ones((3, 2))])
+def test_row_17_what_is_no_table_is_named(wrong: object) -> None:
+    with pytest.raises(DataTypeError, match="table of customers"):
+        look_alikes(wrong, [1])
+
+
+@pytest.mark.parametrize("wrong", [None, "1 2 3", 7, pd.DataFrame({"x": [1]})])
+def test_row_17_seeds_that_are_no_list_are_named(wrong: object) -> None:
+    with pytest.raises(DataTypeError, match="Seeds cannot be a"):
+        look_alikes(base(100, 8), wrong)  # type: ignore[arg-type]
+
+
+def test_infinite_values_are_named_by_column() -> None:
+    table = base(100, 8)
+    table.iloc[3, 0] = np.inf
+    with pytest.raises(DataContractError, match="'orders' has 1 infinite"):
+        look_alikes(table, table.index[:30])
+
+
+def test_tables_of_polars_and_arrow_tell_the_same() -> None:
+    table = base(120, 9)[["orders", "noise"]]
+    table.index.name = "customer_id"
+    told, flat = look_alikes(table, table.index[:40]), table.reset_index()
+    for other in (flat, pl.from_pandas(flat), pa.Table.from_pandas(flat)):
+        again = look_alikes(other, table.index[:40])
+        pd.testing.assert_frame_equal(again.customers, told.customers, check_exact=True)
 
 
 # Real data

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 
 from crmintel import InteractionLog, Policies
 from crmintel import features as f
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError, DataTypeError
+from crmintel.errors import DataContractError, DataTypeError, LeakageError
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
 from crmintel.segmentation import chains as t
 from crmintel.segmentation.migration import GONE, NOT_YET, Migration, migration, transitions
@@ -340,7 +341,8 @@ def visits(log: InteractionLog, at: Any) -> pd.Series:
 
 
 def test_a_log_by_hand_with_text_identifiers() -> None:
-    log = log_of(("p", "2024-01-05", 1.0), ("q", "2024-01-06", 1.0), ("p", "2024-02-05", 1.0), ("r", "2024-02-06", 1.0))
+    rows = [("p", "2024-01-05", 1.0), ("q", "2024-01-06", 1.0), ("p", "2024-02-05", 1.0), ("r", "2024-02-29", 1.0)]
+    log = log_of(*rows)
     moved = migration(log, visits, ["2024-02-01", "2024-03-01"])
     assert moved.periods == [(pd.Timestamp("2024-02-01"), pd.Timestamp("2024-03-01"))]
     assert cell(moved.counts, "once", "often")["customers"] == 1
@@ -440,7 +442,163 @@ def test_it_shows_itself_as_a_page(simulated: InteractionLog) -> None:
     assert "assumes constant rates and no memory" in page
 
 
+def test_instants_after_the_end_of_the_log_are_refused() -> None:
+    log = log_of(("p", "2024-01-05", 1.0), ("q", "2024-02-29 12:00", 1.0))
+    assert len(migration(log, visits, ["2024-02-01", "2024-02-29 12:00"]).rates)
+    assert len(migration(log, visits, ["2024-02-01", "2024-03-01 12:00"]).rates)  # a day of grace
+    with pytest.raises(LeakageError, match=r"log ends 2024-02-29, before the instant 2024-09-01.*\n.*2024-03-01"):
+        migration(log, visits, ["2024-02-01", "2024-09-01"])
+
+
+def monthly(*instants: str) -> Migration:
+    rng = np.random.default_rng(8)
+    codes = walked(rng, 400, [TRUE] * (len(instants) - 1))
+    return transitions(pd.DataFrame(np.array(list("ABCDE"))[codes], columns=pd.to_datetime(list(instants))))
+
+
+def test_periods_of_unequal_length_are_not_compared() -> None:
+    moved = monthly("2024-01-01", "2024-02-01", "2024-07-01")
+    assert moved.change.empty
+    assert moved.memory.empty
+    assert moved.steady_state.empty
+    assert "Periods of 31 to 151 days are not compared" in moved.note
+    assert "assumes" not in repr(moved)
+    assert len(moved.rates)
+    assert moved.steady_state.columns.tolist() == ["segment", "share", "low", "high"]
+
+
+def test_calendar_months_are_compared() -> None:
+    moved = monthly("2023-01-01", "2023-02-01", "2023-03-01", "2023-04-01")
+    assert len(moved.change)
+    assert len(moved.memory)
+    assert moved.steady_state["share"].sum() == pytest.approx(1)
+    assert moved.note == ""
+
+
+class Windowed:
+    """A segmenter with a window, as RFM and ValueTiers have one."""
+
+    def __init__(self, window: str) -> None:
+        self.window = window
+
+    def fit(self, log: InteractionLog, at: Any) -> "Windowed":
+        return self
+
+    def score(self, log: InteractionLog, at: Any) -> pd.Series:
+        return visits(log, at)
+
+
+def test_a_segmenter_that_looks_at_the_whole_past_is_told() -> None:
+    at = ["2024-02-01", "2024-03-01"]
+    assert "hardly anybody moves down" in migration(staked(), Windowed("all"), at).note
+    assert "window='365d'" in migration(staked(), Windowed("all"), at).note
+    assert "whole past" not in migration(staked(), Windowed("365d"), at).note
+    assert "whole past" not in migration(staked(), visits, at).note
+
+
+def test_a_share_that_only_rounding_keeps_from_nothing_is_nothing() -> None:
+    moved = transitions(states_of({("A", "B"): 30, ("B", "C"): 7, ("B", "B"): 3, ("C", "C"): 11}))
+    assert moved.steady_state["share"].tolist() == [0.0, 0.0, 1.0]
+    dust = t._without_dust(np.array([5e-18, 1e-9, 1.0]))
+    assert dust.tolist() == [0.0, 1e-9, 1.0]
+
+
+# for other eyes (row 134)
+
+
+def few_moves() -> Migration:
+    rows = {("A", "A"): 200, ("A", "B"): 3, ("A", "C"): 40, ("B", "A"): 20, ("B", "B"): 80, ("B", "C"): 30, ("C", "A"): 25,
+            ("C", "B"): 35, ("C", "C"): 60, (None, "A"): 50, (None, "B"): 4, (None, "C"): 30}  # fmt: skip
+    pairs = [pair for pair, n in rows.items() for _ in range(n)]
+    later = np.random.default_rng(9).choice(list("ABC"), len(pairs))
+    return transitions(pd.DataFrame([(*pair, new) for pair, new in zip(pairs, later, strict=True)], columns=[1, 2, 3]))
+
+
+def test_row_134_shared_moves_show_no_small_count_and_none_that_gives_it_away() -> None:
+    full, shared = few_moves(), few_moves().shared()
+    first = shared.counts[shared.counts["at"] == 1]
+    hidden = first[first["customers"].isna()]
+    assert {("A", "B"), (NOT_YET, "B")} <= set(zip(hidden["source"], hidden["target"], strict=True))
+    assert hidden.groupby("source").size().min() > 1
+    assert hidden.groupby("target").size().min() > 1
+    both = full.counts["customers"][shared.counts["customers"].notna()]
+    assert not both.between(1, 9).any()
+    assert shared.counts.loc[shared.counts["at"] == 2, "customers"].notna().all()
+    rate = cell(shared.rates, "A", "B")
+    assert rate[["customers", "rate", "low", "high"]].isna().all()  # pooled: the other period is shown
+    assert cell(shared.rates, "C", "C")["rate"] == cell(full.rates, "C", "C")["rate"]
+    flows = shared.flows[shared.flows["at"] == 1]["segment"]
+    assert "B" not in set(flows)  # its newcomers are four
+    assert "A" not in set(shared.change["source"])
+    assert shared.matrix(0).loc["A"].isna().all()
+    assert shared.matrix(1).equals(full.matrix(1))
+    assert "fewer than 10 customers are hidden" in repr(shared)
+    assert "moved a period" not in repr(shared)
+    assert "<table" in shared._repr_html_()
+    with pytest.raises(DataContractError, match="shared one already"):
+        shared.shared()
+
+
+def test_row_134_where_nothing_is_small_nothing_is_hidden() -> None:
+    full = transitions(states_of({("A", "A"): 90, ("A", "B"): 10, ("B", "A"): 30, ("B", "B"): 70}))
+    shared = full.shared()
+    assert shared.counts["customers"].tolist() == full.counts["customers"].tolist()
+    assert shared.rates["rate"].tolist() == full.rates["rate"].tolist()
+    assert len(shared.flows) == len(full.flows)
+    assert shared.matrix().equals(full.matrix())
+
+
+def test_row_134_value_at_stake_of_hidden_flows_is_not_shared() -> None:
+    moved = migration(staked(), visits, ["2024-02-01", "2024-03-01"], horizon="30d")
+    assert len(moved.shared().at_stake) == 1
+    assert moved.shared(fewest=13).at_stake.empty
+
+
+@settings(max_examples=15, deadline=None)
+@given(random_states(), st.integers(2, 6))
+def test_row_134_no_line_of_shared_moves_gives_a_small_count_away(states: pd.DataFrame, fewest: int) -> None:
+    full = transitions(states)
+    shared = full.shared(fewest)
+    known = full.counts.assign(shown=shared.counts["customers"].notna())
+    assert not known.loc[known["shown"], "customers"].between(1, fewest - 1).any()
+    for side in ("source", "target"):
+        for _, line in known.groupby(["at", side]):
+            gone = line.loc[~line["shown"], "customers"]
+            assert gone.empty or not line["shown"].any() or (gone.sum() >= fewest and len(gone) > 1)
+    told = shared.rates.dropna(subset=["customers"])
+    assert not told["customers"].between(1, fewest - 1).any()
+    assert not shared.rates["of"].dropna().between(1, fewest - 1).any()
+    assert not shared.flows["newcomers"].between(1, fewest - 1).any()
+
+
 # complaints
+
+
+@pytest.mark.parametrize("wrong", [None, [1, 2], "log", pd.Series(["A"]), FOUR])
+def test_row_17_moves_need_a_log_or_a_table_of_labels(wrong: Any) -> None:
+    with pytest.raises(DataTypeError, match=r"InteractionLog\.read"):
+        migration(wrong, visits, ["2024-02-01", "2024-03-01"])
+    if wrong is not FOUR:
+        with pytest.raises(DataTypeError, match=r"Give a pandas DataFrame"):
+            transitions(wrong)
+
+
+def test_row_17_labels_in_polars_are_refused() -> None:
+    polars = pytest.importorskip("polars")
+    with pytest.raises(DataTypeError, match=r"polars.*Give a pandas DataFrame"):
+        transitions(polars.DataFrame({"a": ["A"], "b": ["B"]}))
+
+
+@pytest.mark.parametrize("segmenter", [RFM, ValueTiers, KMeans(2), KMeans, "RFM", None])
+def test_row_17_a_segmenter_tells_segments_at_an_instant(segmenter: Any) -> None:
+    with pytest.raises(DataTypeError, match=r"fit\(log, at=\.\.\.\) and score\(log, at=\.\.\.\), such as RFM\(\)"):
+        migration(staked(), segmenter, ["2024-02-01", "2024-03-01"])
+
+
+def test_row_12_measurements_are_no_labels() -> None:
+    numbers = pd.DataFrame(np.random.default_rng(0).normal(size=(300, 2)))
+    with pytest.raises(DataContractError, match="600 different labels"):
+        transitions(numbers)
 
 
 @pytest.mark.parametrize("at", [[], ["2024-02-01"], "2024-02-01", ["2024-03-01", "2024-02-01"], ["2024-02-01"] * 2])

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from crmintel import InteractionLog
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation import potential, share_of_wallet
+from crmintel.segmentation.potential import MOST_DRAWN, robust
 
 COLUMNS = ["segment", "current", "next_decile", "ceiling", "gap", "room", "own_peers"]
 
@@ -81,7 +82,7 @@ def test_a_third_that_is_too_small_is_compared_with_its_own_segment() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.integers(-20, 200), st.sampled_from("ab"), st.integers(0, 5)), min_size=1, max_size=60))
+@given(st.lists(st.tuples(st.integers(-20, 200), st.sampled_from("ab"), st.integers(0, 5)), min_size=2, max_size=60))
 def test_potential_keeps_its_laws(rows: list[tuple[int, str, int]]) -> None:
     frame = pd.DataFrame(rows, columns=["value", "segment", "tenure"])
     told = potential(frame["value"], frame["segment"], tenure=frame["tenure"], fewest=5)
@@ -108,7 +109,10 @@ def test_a_planted_effect_is_found_and_gives_the_name() -> None:
     assert checked.check.low > 0
     assert checked.name == "potential"
     assert told.name == "gap to peers"
-    assert "check" in repr(checked)
+    assert repr(checked).endswith(
+        f"customers in richer company were worth {checked.check:,.2f} more later than others of equal value"
+    )
+    assert checked.check.method == "percentile bootstrap"
     shuffled = told.checked(later.sample(frac=1, random_state=0), draws=200)
     assert shuffled.check == checked.check
 
@@ -155,6 +159,36 @@ def test_a_curve_in_later_value_is_not_taken_for_an_effect() -> None:
     assert abs(np.mean(told)) < 6  # later value is 100 on average; one line for all customers would be 15 off
 
 
+def test_above_so_many_customers_the_interval_is_worked_out_and_agrees_with_the_draws() -> None:
+    value, segments, later = world(3, effect=1.0, n=MOST_DRAWN + 1)
+    later = later + value * np.random.default_rng(0).normal(0, 0.3, len(value))  # unequal spread
+    drawn = potential(value[:-1], segments[:-1]).checked(later[:-1], draws=500).check
+    told = potential(value, segments).checked(later).check
+    assert drawn is not None
+    assert told is not None
+    assert drawn.method == "percentile bootstrap"
+    assert told.method == "normal, robust standard error (HC1)"
+    assert (told.high - told.low) / (drawn.high - drawn.low) == pytest.approx(1, abs=0.1)
+    assert abs(told.value - drawn.value) < 0.1 * (drawn.high - drawn.low)
+    assert abs(told.low - drawn.low) < 0.1 * (drawn.high - drawn.low)
+
+
+def test_the_robust_error_is_that_of_the_plain_formula() -> None:
+    """White's sandwich of the whole regression, with a column for each stratum."""
+    rng = np.random.default_rng(0)
+    n, stratum = 300, np.arange(300) % 3
+    current, richer = rng.gamma(2, 1, n), rng.random(n) < 0.4
+    after = current + richer + rng.normal(size=n) * current
+    x = np.column_stack([richer, current, *(stratum == s for s in range(3))]).astype(float)
+    inverse = np.linalg.inv(x.T @ x)
+    beta = inverse @ x.T @ after
+    left = after - x @ beta
+    error = np.sqrt((inverse @ (x.T * left**2) @ x @ inverse)[0, 0] * n / (n - 5))
+    told = robust(after, richer, current, stratum)
+    assert told.value == pytest.approx(beta[0])
+    assert told.high - told.value == pytest.approx(1.959964 * error)
+
+
 # Errors
 
 
@@ -168,7 +202,7 @@ def test_errors_say_what_is_wrong() -> None:
     with pytest.raises(DataContractError, match="tenures"):
         potential(value, segments, tenure=value[:19])
     twice = [1, *range(1, 20)]
-    with pytest.raises(DataContractError, match="20 values and 20 segments"):
+    with pytest.raises(DataContractError, match="value: 1 customers occur twice"):
         potential(value.set_axis(twice), segments.set_axis(twice))
     told = potential(value, segments, fewest=5)
     with pytest.raises(DataContractError, match="1 of 20 customers have no later value"):
@@ -188,6 +222,46 @@ def test_row_73_equal_values_leave_no_room(fewest: int) -> None:
     table = potential(value, pd.Series(["a", "b"] * 15), fewest=fewest).customers
     assert (table[["gap", "room"]] == 0).all().all()
     assert table.notna().all().all()
+
+
+@pytest.mark.parametrize("wrong", [None, [1.0], "a", pd.DataFrame({"x": [1]})])
+def test_row_17_what_is_no_series_is_named(wrong: object) -> None:
+    value, segments = ten_and_ten()
+    with pytest.raises(DataTypeError, match="value cannot be a"):
+        potential(wrong, segments)  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="segments cannot be a"):
+        potential(value, wrong)  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="later cannot be a"):
+        potential(value, segments).checked(wrong)  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="segments cannot be a"):
+        share_of_wallet(log_of(*WALLETS), wrong, at="2024-02-01")  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="history cannot be a"):
+        share_of_wallet(wrong, segments, at="2024-02-01")  # type: ignore[arg-type]
+
+
+def test_values_that_are_no_finite_numbers_are_refused() -> None:
+    value, segments = ten_and_ten()
+    told = potential(value, segments)
+    for bad in (value.mask(value > 90, np.inf), value.mask(value > 90, -np.inf)):
+        with pytest.raises(DataContractError, match="'value' has 1 infinite"):
+            potential(bad, segments)
+        with pytest.raises(DataContractError, match="'tenure' has 1 infinite"):
+            potential(value, segments, tenure=bad)
+        with pytest.raises(DataContractError, match="'later' has 1 infinite"):
+            told.checked(bad)
+    with pytest.raises(DataTypeError, match="value holds str, not numbers"):
+        potential(value.astype("str"), segments)
+    with pytest.raises(DataContractError, match="later: 1 customers occur twice"):
+        told.checked(pd.concat([value, value[:1]]))
+
+
+def test_one_customer_or_no_peers_are_refused() -> None:
+    value, segments = ten_and_ten()
+    with pytest.raises(DataContractError, match="nobody is alike"):
+        potential(value[:1], segments[:1])
+    for fewest in (0, -3):
+        with pytest.raises(DataContractError, match=f"fewest is {fewest}"):
+            potential(value, segments, fewest=fewest)
 
 
 # Wallets
@@ -252,3 +326,12 @@ def test_a_wallet_needs_amounts_and_categories() -> None:
     frame = pd.DataFrame({"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"])})
     with pytest.raises(DataContractError, match="no column amount, category"):
         share_of_wallet(InteractionLog.read(frame), pd.Series({1: "x"}), at="2024-02-01")
+
+
+def test_a_wallet_of_customers_whom_the_log_does_not_know_is_refused() -> None:
+    log = log_of(*WALLETS)
+    with pytest.raises(DataContractError, match="None of the 2 customers with a segment is in the log"):
+        share_of_wallet(log, pd.Series({"1": "x", "2": "x"}), at="2024-02-01")
+    with pytest.raises(DataContractError, match="segments: 1 customers occur twice"):
+        share_of_wallet(log, pd.Series(["x", "y"], index=[1, 1]), at="2024-02-01")
+    assert share_of_wallet(log, pd.Series({1: "x"}), at="2023-01-01").empty  # known, and spent nothing before

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmintel import InteractionLog
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.segmentation import STAGES
 from crmintel.segmentation.satisfaction import CELLS, DOES, NPS, SAYS, SatisfactionGrid, Scale, satisfaction_grid
 
@@ -74,7 +74,8 @@ def test_six_customers_by_hand() -> None:
     assert grid.money.loc["dissatisfied"].tolist() == [30.1, 0.0, 3.0]
     assert repr(grid) == (
         "SatisfactionGrid: 5 customers, 40% satisfied, 0% neutral, 40% dissatisfied, 20% silent; "
-        "1 satisfied but leaving or gone, 1 captive; 1 prospects left out"
+        "1 satisfied but leaving or gone, 1 captive; 1 prospects left out; "
+        "ratings read on 1 to 5, satisfied from 4, dissatisfied below 3"
     )
     assert "satisfied but leaving" in grid._repr_html_()
 
@@ -114,6 +115,7 @@ def test_complaints_alone_are_enough() -> None:
     grid = satisfaction_grid(log, at=AT, stages=stage(a="regular", b="regular"))
     assert grid.customers["satisfaction"].to_dict() == {"a": "dissatisfied", "b": "silent"}
     assert grid.scale is None
+    assert repr(grid).endswith("no ratings")
     assert grid.money.empty
     assert "money" not in grid.to_frame()
 
@@ -207,3 +209,27 @@ def test_complaints_name_what_is_wrong() -> None:
         satisfaction_grid(two, at=AT, scale=(1, 5), stages=pd.Series(["loyal"] * 3, index=[1, 2, 2]))
     with pytest.raises(DataContractError, match="low <= dissatisfied <= satisfied <= high"):
         Scale(5, 1, 2, 3)
+
+
+def test_a_guessed_scale_is_warned_of_with_the_ends_that_were_seen() -> None:
+    """A shop that only gets 4 and 5 of 5: without the scale its 4s would be dissatisfied, and a warning says why."""
+    log = log_of(*[rated(c, "2024-02-01", 4 + c % 2) for c in range(10)])
+    stages = pd.Series("regular", index=log.customers)
+    with pytest.warns(DataContractWarning, match=r"ratings from 4 to 5 were seen.*scale=\(1, 5\)") as caught:
+        guessed = satisfaction_grid(log, at=AT, stages=stages)
+    assert [w.filename for w in caught] == [__file__]
+    assert "50% dissatisfied" in repr(guessed)
+    assert repr(guessed).endswith("ratings read on 4 to 5, satisfied from 4.75, dissatisfied below 4.5")
+
+
+@pytest.mark.filterwarnings("error::crmintel.errors.DataContractWarning")
+def test_a_scale_that_is_given_is_not_warned_of() -> None:
+    log = log_of(rated(1, "2024-02-01", 4), rated(2, "2024-02-01", 5))
+    grid = satisfaction_grid(log, at=AT, scale=(1, 5), stages=pd.Series("regular", index=log.customers))
+    assert "100% satisfied" in repr(grid)
+
+
+@pytest.mark.parametrize("wrong", [None, [], "log.csv", pd.DataFrame({"customer_id": [1]})])
+def test_row_17_what_is_no_log_is_named(wrong: Any) -> None:
+    with pytest.raises(DataTypeError, match="history cannot be a"):
+        satisfaction_grid(wrong, at=AT)

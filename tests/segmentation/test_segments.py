@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 
 from crmintel import InteractionLog, Policies
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.intervals import wilson
 from crmintel.segmentation import CHINESE, RFM, STAGES, EightTypes, Grid, ValueTiers, lifecycle_stage, return_rates
 from crmintel.segmentation.types import NAMES, PROSPECT, TYPES
@@ -295,10 +296,16 @@ def test_weights_are_those_of_the_mean_score() -> None:
     assert RFM(weights=(0, 0, 3)).fit(log, at=AT).segments()["rfm_score"].tolist() == [1, 2, 3, 4, 5]
 
 
-@pytest.mark.parametrize("weights", [(1, 1), (1, 1, -1), (0, 0, 0), (1, 1, np.nan), (1, 1, np.inf)])
+@pytest.mark.parametrize("weights", [(1, 1), (1, 1, -1), (0, 0, 0), (1, 1, np.nan), (1, 1, np.inf), "abc", None])
 def test_weights_that_are_none_are_refused(weights: tuple[float, ...]) -> None:
     with pytest.raises(DataContractError, match="three numbers of at least 0"):
         RFM(weights=weights).fit(log_of(*FIVE), at=AT)
+
+
+@pytest.mark.parametrize("naming", ["8", 8, EightTypes])
+def test_a_naming_that_is_none_is_refused(naming: object) -> None:
+    with pytest.raises(DataTypeError, match=r"Give Grid\(\) or EightTypes\(\)"):
+        RFM(naming=naming).fit(log_of(*FIVE), at=AT)  # type: ignore[arg-type]
 
 
 def without_amounts() -> InteractionLog:
@@ -386,6 +393,123 @@ def test_languages_name_the_same_segments(simulated: InteractionLog) -> None:
 def test_a_model_says_what_it_is() -> None:
     assert repr(RFM()) == "RFM by Grid, not fitted"
     assert repr(RFM(naming=EightTypes()).fit(log_of(*FIVE), at=AT)) == "RFM by EightTypes, fitted on 5 customers"
+
+
+@pytest.mark.parametrize("ask", ["segments", "sizes", "shared"])
+def test_before_fit_there_is_nothing_to_tell(ask: str) -> None:
+    with pytest.raises(NotFittedError, match="not fitted"):
+        getattr(RFM(), ask)()
+    with pytest.raises(NotFittedError, match="not fitted"):
+        RFM().score(log_of(*FIVE), at=AT)
+
+
+def test_a_notebook_shows_the_sizes() -> None:
+    assert "new customers" in RFM().fit(log_of(*FIVE), at=AT)._repr_html_()
+    assert "<table" not in RFM()._repr_html_()
+
+
+def test_sizes_are_told_in_chinese(simulated: InteractionLog) -> None:
+    model = RFM().fit(simulated, at=simulated.end)
+    assert model.sizes(language="zh")["segment"].tolist() == model.sizes()["segment"].map(CHINESE).tolist()
+    with pytest.raises(DataContractError, match="'en' or 'zh'"):
+        model.sizes(language="de")  # type: ignore[arg-type]
+
+
+# What others may see
+
+
+@pytest.mark.parametrize("fewest", [2, 10, 25])
+def test_row_134_no_small_cell_is_shown_and_none_can_be_worked_out(simulated: InteractionLog, fewest: int) -> None:
+    model = RFM().fit(simulated, at=simulated.end)
+    sizes, shared = model.sizes(), model.shared(fewest)
+    shut = shared["customers"].isna()
+    assert (sizes["customers"] < fewest).any() or fewest == 2
+    assert shut.any() or (sizes["customers"] >= fewest).all()
+    assert not shut.all()
+    assert (shared["money"].isna() == shut).all()
+    assert (shared.loc[~shut, "customers"] >= fewest).all()
+    assert (shared.loc[~shut, ["customers", "money"]] == sizes.loc[~shut, ["customers", "money"]]).all(axis=None)
+    for line in ("r", "f", "segment"):
+        for _, cells in sizes.assign(shut=shut).groupby(line):
+            hidden = cells[cells["shut"]]
+            assert hidden.empty or cells["shut"].all() or (len(hidden) > 1 and hidden["customers"].sum() >= fewest)
+
+
+def test_row_134_one_small_cell_takes_another_one_with_it() -> None:
+    """22 bought once long ago, three twice since then, and fifteen three times lately."""
+    told = [(range(22), ["01-01"]), (range(22, 25), ["02-10", "02-11"]), (range(25, 40), ["02-20", "02-21", "02-22"])]
+    model = RFM().fit(log_of(*[(c, f"2024-{d}", 1.0) for cs, days in told for c in cs for d in days]), at=AT)
+    assert model.sizes()["customers"].tolist() == [22, 3, 15]
+    assert model.shared()["customers"].isna().tolist() == [False, True, True]
+    assert model.shared()["money"].tolist()[0] == 22.0
+    assert model.shared(fewest=3).notna().all(axis=None)
+    assert model.shared(language="zh")["segment"].tolist() == model.sizes(language="zh")["segment"].tolist()
+
+
+# A window
+
+
+def test_a_window_by_hand() -> None:
+    """One who bought long ago is no prospect and has 1 in all; one who only returned is a prospect."""
+    old = [(7, "2022-01-01", 900.0), (7, "2022-01-05", 900.0), (5, "2022-01-01", 70.0)]
+    log = log_of(*FIVE, *old, (6, "2024-02-03", -5.0))
+    model = RFM(window="365d").fit(log, at=AT)
+    table = model.segments()
+    assert table["frequency"].tolist() == [1, 1, 1, 1, 1, 0, 0]
+    assert table["monetary"].tolist() == [10.0, 20.0, 30.0, 40.0, 50.0, -5.0, 0.0]
+    assert table.loc[7, "recency_days"] == 786.0
+    assert table["r"].tolist() == [1, 2, 3, 4, 5, 0, 1]
+    assert table["m"].tolist() == [1, 2, 3, 4, 5, 0, 1]
+    assert table["f"].tolist() == [1, 1, 1, 1, 1, 0, 1]
+    assert table["segment"].tolist()[-2:] == [PROSPECT, "hibernating"]
+    assert model.cuts_["monetary"].tolist() == [10.0, 20.0, 30.0, 40.0]
+    assert repr(model) == "RFM by Grid over 365d, fitted on 7 customers"
+    with pytest.raises(DataContractError, match="0 customers bought before the instant, in the 10d that count"):
+        RFM(window="10d").fit(log_of(*FIVE), at="2025-01-01")
+
+
+def test_who_bought_nothing_in_the_window_has_1_in_money_whatever_others_lost() -> None:
+    returned = [(c, "2024-02-28", -2.0 * a) for c, _, a in FIVE[:4]]
+    table = RFM(window="365d").fit(log_of(*FIVE, *returned, (7, "2022-01-01", 70.0)), at=AT).segments()
+    assert table["monetary"].tolist() == [-10.0, -20.0, -30.0, -40.0, 50.0, 0.0]
+    assert table.loc[7, ["r", "f", "m"]].tolist() == [1, 1, 1]
+
+
+def moves(window: str) -> tuple[float, float, float, float]:
+    """In a base that is always the same: the shares who moved up and down within a year, by scores of f and m, and by tier."""
+    rng = np.random.default_rng(7)
+    pace, days = rng.gamma(2, 3, 1_500), 4 * 365  # purchases a year, all the time
+    n = rng.poisson(pace * 4)
+    customer = np.repeat(np.arange(len(n)), n)
+    when = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, days, len(customer)), unit="D")
+    frame = pd.DataFrame(
+        {"customer_id": customer, "timestamp": when, "amount": rng.gamma(2, 20, len(customer)).round(2)}
+    )
+    log = InteractionLog.read(frame, policies=Policies(), quiet=True)
+    first, second = "2022-12-01", "2023-12-01"
+    model, tiers = RFM(window=window).fit(log, at=first), ValueTiers(window=window).fit(log, at=first)
+    score = [m[m["r"] > 0][["f", "m"]].sum(axis=1) for m in (model.segments(), model.score(log, at=second))]
+    step = score[1].reindex(score[0].index) - score[0]
+    tier = [t["tier"].map({"A": 3, "B": 2, "C": 1, "Z": 0}) for t in (tiers.tiers(), tiers.score(log, at=second))]
+    moved = tier[1].reindex(tier[0].index) - tier[0]
+    return (step > 0).mean(), (step < 0).mean(), (moved > 0).mean(), (moved < 0).mean()
+
+
+def test_with_a_window_a_stationary_base_moves_both_ways_and_without_one_only_up() -> None:
+    up, down, better, worse = moves("365d")
+    assert min(up, down, better, worse) > 0.1
+    assert 0.8 < up / down < 1.25
+    assert 0.8 < better / worse < 1.25
+    up, down, better, worse = moves("all")
+    assert down == worse == 0
+    assert min(up, better) > 0.2
+
+
+@pytest.mark.parametrize("window", ["a year", "0d", "-3d", "", 365, None, ["365d"]])
+def test_a_window_that_is_none_is_refused(window: object) -> None:
+    for log in (log_of(*FIVE), log_of(*FIVE).to_pandas()[["customer_id", "timestamp", "amount"]]):
+        with pytest.raises(DataContractError, match=r"duration|window is"):
+            RFM(window=window).fit(log, at=AT)  # type: ignore[arg-type]
 
 
 # Return rates

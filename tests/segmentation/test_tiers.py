@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 
 from crmintel import InteractionLog, Policies
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.segmentation import ValueTiers
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
@@ -136,7 +137,7 @@ def test_deciles_of_different_contributions_have_equal_sizes(cents: list[int]) -
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.integers(-2, 3), min_size=2, max_size=30), st.integers(0, 35))
+@given(st.lists(st.integers(-2, 3), min_size=2, max_size=30), st.integers(1, 35))
 def test_of_equal_customers_the_top_has_the_first_identifier(cents: list[int], n: int) -> None:
     top = ValueTiers().fit(log_of(cents), at=AT).top(n)
     assert top.index.tolist() == sorted(range(1, len(cents) + 1), key=lambda i: (-cents[i - 1], i))[:n]
@@ -225,9 +226,12 @@ def test_a_base_that_brings_nothing_is_one_tier() -> None:
 
 def test_errors_say_what_is_wrong() -> None:
     log = log_of([100, 200])
-    for shares in ((0.9, 0.8), (0.0, 0.5), (0.5, 1.1)):
+    for shares in ((0.9, 0.8), (0.0, 0.5), (0.5, 1.1), (0.8,), (0.5, 0.8, 0.95), "ab", None):
         with pytest.raises(DataContractError, match="two rising shares"):
-            ValueTiers(shares=shares).fit(log, at=AT)
+            ValueTiers(shares=shares).fit(log, at=AT)  # type: ignore[arg-type]
+    for n in (0, -1):
+        with pytest.raises(DataContractError, match=f"n is {n}"):
+            ValueTiers().fit(log, at=AT).top(n)
     with pytest.raises(DataContractError, match=r"no column cost.*keep="):
         ValueTiers(cost="cost").fit(log, at=AT)
     with pytest.raises(DataContractError, match="no column cost, channel"):
@@ -239,6 +243,90 @@ def test_errors_say_what_is_wrong() -> None:
         ValueTiers().fit(log, at=AT).share_that_makes(0.0)
     with pytest.raises(DataContractError, match="does not fit 63 bits"):
         ValueTiers().fit(log_of([99 * 10**15] * 50), at=AT)
+
+
+@pytest.mark.parametrize("wrong", [None, [], "log.csv", pd.DataFrame({"customer_id": [1]})])
+def test_row_17_what_is_no_log_is_named(wrong: object) -> None:
+    with pytest.raises(DataTypeError, match="history cannot be a"):
+        ValueTiers().fit(wrong, at=AT)  # type: ignore[arg-type]
+    with pytest.raises(DataTypeError, match="history cannot be a"):
+        ValueTiers().fit(log_of([1, 2]), at=AT).score(wrong, at=AT)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ask", ["tiers", "summary", "shared", "concentration", "share_that_makes"])
+def test_before_fit_there_is_nothing_to_tell(ask: str) -> None:
+    with pytest.raises(NotFittedError, match="not fitted"):
+        getattr(ValueTiers(), ask)()
+    with pytest.raises(NotFittedError, match="not fitted"):
+        ValueTiers().top(1)
+    with pytest.raises(NotFittedError, match="not fitted"):
+        ValueTiers().score(log_of([1, 2]), at=AT)
+
+
+# What others may see
+
+
+def test_row_134_a_small_tier_is_hidden_with_another_one_that_protects_it() -> None:
+    model = ValueTiers().fit(log_of([100_000, *[1_000] * 14, *[10] * 30, *[0] * 40]), at=AT)
+    assert model.summary()["customers"].tolist() == [1, 14, 30, 40]
+    shared = model.shared()
+    assert shared["tier"].tolist() == ["A", "B", "C", "Z"]
+    figures = shared.drop(columns="tier")
+    assert figures.isna().to_numpy().tolist() == [[True] * 4] * 2 + [[False] * 4] * 2
+    assert shared["customers"].tolist()[2:] == [30, 40]
+    assert shared["cents"].tolist()[2:] == [300, 0]
+    assert model.shared(fewest=1).notna().all(axis=None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(MONEY, st.integers(1, 20))
+def test_row_134_no_small_tier_is_shown_and_none_can_be_worked_out(cents: list[int], fewest: int) -> None:
+    model = ValueTiers().fit(log_of(cents), at=AT)
+    true, shared = model.summary()["customers"], model.shared(fewest)
+    shut = shared["customers"].isna()
+    assert (shared.loc[~shut, "customers"] >= fewest).all()
+    assert (shared.loc[~shut, "customers"] == true[~shut]).all()
+    assert (shared[["cents", "share", "revenue_share"]].isna().all(axis=1) == shut).all()
+    assert not shut.any() or shut.all() or (shut.sum() > 1 and true[shut].sum() >= fewest)
+
+
+def test_a_notebook_shows_the_summary() -> None:
+    assert "<table" in ValueTiers().fit(log_of([500, 300]), at=AT)._repr_html_()
+    assert "<table" not in ValueTiers()._repr_html_()
+
+
+# A window
+
+
+def test_a_window_by_hand() -> None:
+    """Rich long ago, and rich now; nothing but a return in the window; a purchase at the edge counts."""
+    days = ["2020-01-01", "2024-02-01", "2023-01-01", "2024-02-01", "2024-01-31", "2024-01-30"]
+    frame = pd.DataFrame(
+        {"customer_id": [1, 2, 3, 3, 4, 5], "timestamp": pd.to_datetime(days), "amount": [99.0, 50, 40, -5, 7, 8]}
+    )
+    log = InteractionLog.read(frame, policies=Policies(), quiet=True)
+    lifetime, recent = (ValueTiers(window=w).fit(log, at=AT).tiers() for w in ("all", "30d"))
+    assert lifetime["contribution"].tolist() == [99.0, 50.0, 35.0, 7.0, 8.0]
+    assert recent["contribution"].tolist() == [0.0, 50.0, -5.0, 7.0, 0.0]
+    assert recent["tier"].tolist() == ["Z", "A", "Z", "B", "Z"]
+
+
+def test_costs_are_those_of_the_window() -> None:
+    rows = rows_with_costs()
+    old = rows.assign(timestamp=pd.Timestamp("2022-01-01"))
+    old.loc[0, "cost"] = np.nan  # a cost that is not known plays no part outside of the window
+    log = InteractionLog.read(pd.concat([rows, old], ignore_index=True), keep=["cost"], policies=Policies(), quiet=True)
+    costs = {"email": 0.05, "phone": 6.0}
+    model = ValueTiers(cost="cost", contact_costs=costs, window="365d").fit(log, at=AT)
+    assert model.cents_.tolist() == [3_195, 2_795, -600, 499]
+    with pytest.raises(DataContractError, match="1 purchases or returns have no 'cost'"):
+        ValueTiers(cost="cost", contact_costs=costs).fit(log, at=AT)
+
+
+@pytest.mark.parametrize("window", ["a year", "0d", "-3d", "", 365, None])
+def test_a_window_that_is_none_is_refused(window: object) -> None:
+    with pytest.raises(DataContractError, match=r"duration|Windows are text"):
+        ValueTiers(window=window).fit(log_of([1, 2]), at=AT)  # type: ignore[arg-type]
 
 
 # Real data

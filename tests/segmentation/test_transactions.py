@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crmintel import InteractionLog
 from crmintel.errors import DataContractError
+from crmintel.features.words import length
 from crmintel.interactions import Zone
 from crmintel.segmentation import RFM
 from crmintel.segmentation.rfm import rfm_values
@@ -47,6 +48,16 @@ def test_plain_rows_tell_what_a_log_tells(rows: list[tuple[int, int, int]], kind
     plain = plain_values(frame, AT, ZONE)
     assert plain is not None
     door = rfm_values(InteractionLog.read(frame, timezone=ZONE.name), "2024-04-15 12:00")
+    pd.testing.assert_frame_equal(plain, door, check_exact=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows, st.sampled_from(["1d", "30d", "90m", "2190h", "all"]))
+def test_a_window_tells_what_it_tells_of_a_log(rows: list[tuple[int, int, int]], window: str) -> None:
+    frame = frame_of([*rows, (1, 742, 100), (2, 741, 100), (3, 743, -100)])  # at, before and after the edge of 30 days
+    plain = plain_values(frame, AT, ZONE, None if window == "all" else length(window))
+    assert plain is not None
+    door = rfm_values(InteractionLog.read(frame, timezone=ZONE.name), "2024-04-15 12:00", window=window)
     pd.testing.assert_frame_equal(plain, door, check_exact=True)
 
 

@@ -38,6 +38,8 @@ _FEW: Final = "#eef0f2"
 _BANDS: Final = {"A": BLUE, "B": "#56a6d3", "C": PALE, "Z": ORANGE}
 _NARROW: Final = 0.12
 _SLIVER: Final = 0.035
+_CLEAR: Final = 0.21
+"""Left of this share of customers the line of equal customers would run through the name of a tier."""
 
 
 def rfm_map(sizes: pd.DataFrame, *, prefix: str = "rfm") -> str:
@@ -161,7 +163,8 @@ def pareto(tiers: ValueTiers, *, prefix: str = "pareto") -> str:
     net = float(y[-1])
     with canvas.theme():
         note = lines(_taken_back(net)) if net < 1 - 5e-4 else []
-        axes = canvas.sheet(4.5 + 14 * len(note) / 72, bottom=44 + 14 * len(note), top=46)
+        below = 14 * len(note) + 6 * bool(note)  # the last line needs room for what hangs below it
+        axes = canvas.sheet(4.5 + below / 72, bottom=44 + below, top=46)
         money_curve(axes, x, y)
         _bands(axes, tiers, x, y)
         if note:
@@ -207,10 +210,11 @@ def _bands(axes: Axes, tiers: ValueTiers, x: Numbers, y: Numbers) -> None:
             if end < 1 - 1e-9:
                 axes.plot([end, end], [0, float(np.interp(end, x, y))], color="white", linewidth=1.5)
             middle = (start + end) / 2
+            low = 0.05 if middle > _CLEAR else middle + 0.09
             if share >= _SLIVER:
-                axes.text(middle, 0.13, str(tier), ha="center", va="center", fontweight="bold", fontsize=13)
+                axes.text(middle, low + 0.08, str(tier), ha="center", va="center", fontweight="bold", fontsize=13)
             if share >= _NARROW:
-                axes.text(middle, 0.05, words.percent(share), ha="center", va="center")
+                axes.text(middle, low, words.percent(share), ha="center", va="center")
         start = end
 
 

@@ -9,6 +9,7 @@ from scipy import stats
 
 from crmintel.columns import SEGMENT
 from crmintel.errors import DataContractError
+from crmintel.segmentation.doors import series_of
 
 Float = npt.NDArray[np.float64]
 
@@ -26,7 +27,7 @@ def break_even(
     ----------
     segments : Series, shape (n_customers,)
         The segment of each customer who was written to.
-    responded : Series of bool, shape (n_customers,)
+    responded : Series of bool, or of 0 and 1, shape (n_customers,)
         Whether each of them responded, on the same index.
     contact_cost, margin : float
         What one contact costs, and what one response brings.
@@ -43,7 +44,9 @@ def break_even(
     ------
     DataContractError
         If cost or margin are not above 0, level is not inside 0 and 1, the two series are not of the same customers, once
-        each, or values are missing.
+        each, values are missing, or responses are neither yes nor no.
+    DataTypeError
+        If one of the two is no Series.
 
     Notes
     -----
@@ -56,11 +59,9 @@ def break_even(
         raise DataContractError(f"contact_cost is {contact_cost} and margin {margin}. Both must be above 0.")
     if not 0 < level < 1:
         raise DataContractError(f"level is {level}. Give a share between 0 and 1, such as 0.95.")
-    if (
-        len(segments) != len(responded)
-        or not segments.index.is_unique
-        or not segments.index.sort_values().equals(responded.index.sort_values())
-    ):
+    series_of(segments, "segments")
+    series_of(responded, "responded")
+    if len(segments) != len(responded) or not segments.index.isin(responded.index).all():
         raise DataContractError(
             f"{len(segments):,} segments and {len(responded):,} responses are not of the same customers, once each."
         )
@@ -69,7 +70,7 @@ def break_even(
             f"Of {len(segments):,} customers, {int(segments.isna().sum()):,} have no segment and "
             f"{int(responded.isna().sum()):,} no response. Give one of each; False for those who were silent."
         )
-    yes = responded.reindex(segments.index).to_numpy().astype(bool)
+    yes = _yes(responded.reindex(segments.index))
     told = pd.DataFrame({SEGMENT: segments.to_numpy(), "yes": yes}).groupby(SEGMENT)["yes"].agg(["size", "sum"])
     n, k = told["size"].to_numpy().astype(np.float64), told["sum"].to_numpy().astype(np.float64)
     p0, kappa = float(k.sum() / n.sum()), pull(k, n)
@@ -84,6 +85,17 @@ def break_even(
         }
     )  # fmt: skip
     return table.sort_values(["expected", SEGMENT], ascending=[False, True], ignore_index=True)
+
+
+def _yes(responded: pd.Series) -> npt.NDArray[np.bool_]:
+    """Whether each responded; neither text nor shares are read as yes."""
+    told = responded.infer_objects()
+    if not pd.api.types.is_numeric_dtype(told) or not told.isin([0, 1]).all():
+        raise DataContractError(
+            f"The responses (of type {told.dtype}) are not all yes or no. Give True and False, or 1 and 0; compare text or "
+            "amounts first, such as amount > 0."
+        )
+    return told.to_numpy().astype(bool)
 
 
 def pull(k: Float, n: Float) -> float:

@@ -24,6 +24,7 @@ DRAWS: Final = 999
 STEADY_DRAWS: Final = 1000
 FEWEST_EXPECTED: Final = 5
 _ROUNDING = 1e-9
+_DUST = 1e-12
 
 
 def moves(codes: Int, size: int) -> Int:
@@ -245,8 +246,8 @@ def steady_state(
     if len(ends) > 1:
         told = "; or ".join(" and ".join(names[i] for i in e) for e in ends)
         note = f"Who enters one of these never leaves it: {told}. Shares depend on where customers start (the last instant)."
-        return Steady(_limit(chain, start), nothing, nothing, note)
-    share = _stationary(chain[None])[0]
+        return Steady(_without_dust(_limit(chain, start)), nothing, nothing, note)
+    share = _without_dust(_stationary(chain[None])[0])
     scaled = counts / effect.max(axis=1, keepdims=True)
     weights = rng.standard_gamma(
         scaled + 0.5, size=(STEADY_DRAWS, *scaled.shape)
@@ -281,6 +282,11 @@ def _stationary(chains: Float) -> Float:
     system = np.swapaxes(np.eye(k) - chains + 1.0, -2, -1)
     found = np.maximum(np.linalg.solve(system, np.ones((len(chains), k, 1)))[..., 0], 0)
     return np.asarray(found / found.sum(axis=-1, keepdims=True))
+
+
+def _without_dust(share: Float) -> Float:
+    """Shares, those that only rounding keeps from 0 being 0."""
+    return np.where(share < _DUST, 0.0, share)
 
 
 def _limit(chain: Float, start: Float) -> Float:

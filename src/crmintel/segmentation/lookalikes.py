@@ -13,11 +13,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from crmintel.errors import DataContractError
+from crmintel.columns import CUSTOMER
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.intervals import Estimate, bootstrap
 from crmintel.evaluation.probability import auc
 from crmintel.evaluation.tables import page
-from crmintel.segmentation.rules import is_number
+from crmintel.segmentation.doors import table_of
+from crmintel.segmentation.rules import is_number, numbers
 
 Float = npt.NDArray[np.float64]
 FEWEST: Final = 20
@@ -55,7 +57,15 @@ class LookAlikes:
         return self.separation.low > 0.5
 
     def audience(self, n: int) -> pd.DataFrame:
-        """The `n` customers most like the list who are not on it, most alike first; of equal ones the first by index."""
+        """The `n` customers most like the list who are not on it, most alike first; of equal ones the first by index.
+
+        Raises
+        ------
+        DataContractError
+            If `n` is below 1.
+        """
+        if n < 1:
+            raise DataContractError(f"n is {n}. Ask for at least one customer.")
         others = self.customers[~self.customers["seed"]].drop(columns="seed")
         return others.sort_values("similarity", ascending=False, kind="stable").head(n)
 
@@ -75,7 +85,7 @@ class LookAlikes:
         return page(repr(self), size_and_similarity=self.curve)
 
 
-def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int = 0) -> LookAlikes:
+def look_alikes(table: Any, seeds: Iterable[Any], *, random_state: int = 0) -> LookAlikes:
     """Rank customers by how much they are like those of a list.
 
     Shallow boosted trees learn the list against everybody else in five folds; each customer is scored by the trees that
@@ -85,8 +95,9 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
 
     Parameters
     ----------
-    table : DataFrame, one row a customer
-        Columns of numbers and of categories; missing values are allowed. No column that the list was made from.
+    table : DataFrame (pandas, polars, Arrow or DuckDB), one row a customer
+        Columns of numbers and of categories; missing values are allowed. No column that the list was made from. Customers
+        are the index, or the column customer_id if there is one.
     seeds : iterable
         Identifiers of the customers on the list.
     random_state : int
@@ -96,8 +107,13 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
     ------
     DataContractError
         If fewer than 20 seeds are in the table, or fewer than 20 customers are not on the list; if the table has no
-        columns, or several rows of a customer.
+        columns, several rows of a customer, or infinite values.
+    DataTypeError
+        If the table is none, or the seeds are no list.
     """
+    table = _by_customer(table)
+    if isinstance(seeds, str | bytes | pd.DataFrame) or not isinstance(seeds, Iterable):
+        raise DataTypeError(f"Seeds cannot be a {type(seeds).__name__}. Give a list of identifiers.")
     wanted = pd.Index(list(seeds)).unique()
     if not table.index.is_unique or not table.columns.is_unique or not len(table.columns):
         raise DataContractError(
@@ -123,13 +139,19 @@ def look_alikes(table: pd.DataFrame, seeds: Iterable[Any], *, random_state: int 
     return LookAlikes(customers, _curve(similarity, y), separation, strange)
 
 
+def _by_customer(table: Any) -> pd.DataFrame:
+    """A table indexed by customer."""
+    frame = table_of(table)
+    return table_of(frame.set_index(CUSTOMER)) if CUSTOMER in frame.columns else frame
+
+
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
     """Numbers as floats, everything else as categories, columns by name; of many levels the rare ones are missing."""
     out: dict[str, Any] = {}
     for name in sorted(table.columns, key=str):
         column = table[name]
         if is_number(column):
-            out[str(name)] = column.astype(np.float64)
+            out[str(name)] = pd.Series(numbers(column), index=column.index)
             continue
         text = column.astype("str")
         common = text.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable").index[:200]

@@ -1,6 +1,7 @@
 """Who moves from segment to segment: counts that reconcile, rates with intervals, tests, and what may be at stake."""
 
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from crmintel.columns import AMOUNT, AT, SEGMENT, SOURCE, STAGE, TIER, VALUE
-from crmintel.errors import DataContractError, DataTypeError
+from crmintel.errors import DataContractError, DataTypeError, LeakageError
 from crmintel.evaluation import tables
 from crmintel.evaluation.intervals import resamples
 from crmintel.features import spend
@@ -18,14 +19,24 @@ from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
 from crmintel.segmentation import chains as t
 from crmintel.segmentation.chains import Float, Int
+from crmintel.segmentation.doors import log_of
 from crmintel.segmentation.lifecycle import STAGES
+from crmintel.segmentation.small import FEWEST, pandas_of, suppressed
 
 NOT_YET: Final = "not yet"
 GONE: Final = "gone"
 FEWEST_MOVERS: Final = 10
 STAKE_DRAWS: Final = 500
+MOST_SEGMENTS: Final = 200
+UNEQUAL: Final = 1.15
+"""Periods whose lengths differ by more are not compared; calendar months differ by up to 1.11."""
+GRACE: Final = duration("1d")
+WHOLE_PAST: Final = (
+    "Segments look at the whole past, so hardly anybody moves down: give the segmenter a window, such as window='365d'."
+)
 _CLAIM = 0.05
 _CHANGE = [AT, SOURCE, "statistic", "df", "p", "p_adjusted", "method"]
+_STEADY = [SEGMENT, "share", "low", "high"]
 _MEMORY = ["statistic", "df", "p", "method"]
 _STAKE = [SOURCE, "target", "customers", "value_per_customer", "low", "high", VALUE]
 
@@ -41,21 +52,21 @@ class Migration:
         at, to, source, target, customers: one row a period and pair. Who is not yet known at `at` has the source
         "not yet"; who was known before and has no segment any more is "gone". All pairs of segments are listed.
     rates : DataFrame
-        source, target, customers, of, rate, low, high, pooled over the periods. A customer counts once a period.
-        `of` is the row total; a rate of nothing is missing, and its interval 0 to 1.
+        source, target, customers, of, rate, low, high, pooled over the periods. A customer counts once a period, so
+        rates are per period, however long that is. `of` is the row total; a rate of nothing is missing, and its interval 0 to 1.
     flows : DataFrame
         at, to, segment, at_start, came_in, newcomers, went_out, at_end, net:
         at_end = at_start + came_in + newcomers − went_out.
     change : DataFrame
         at (when the later of two periods in a row begins), source, statistic (G²), df, p, p_adjusted (Holm, over all rows),
         method. The source "not yet" tells whether newcomers enter elsewhere. Rows that cannot be compared are left out; empty
-        with fewer than three instants.
+        with fewer than three instants, and where the lengths of periods differ by more than 15 %.
     steady_state : DataFrame
         segment, share, low, high: where constant rates would lead. Each customer who goes is replaced by one who enters
-        as newcomers did. Assumes constant rates and no memory.
+        as newcomers did. Assumes constant rates and no memory. Empty where periods differ in length.
     memory : DataFrame
         statistic (G²), df, p, method: whether the next segment depends on more than the present one. One row, or none
-        with fewer than three instants.
+        with fewer than three instants or where periods differ in length.
     at_stake : DataFrame
         source, target, customers, value_per_customer, low, high, value. See `migration`.
     segments : tuple of str
@@ -82,7 +93,9 @@ class Migration:
         return list(dict.fromkeys(zip(self.counts[AT], self.counts["to"], strict=True)))
 
     def matrix(self, period: int | None = None) -> pd.DataFrame:
-        """Rates, sources down and targets across, of one period (0 is the first) or pooled; rows of nobody are missing.
+        """Rates, sources down and targets across, of one period (0 is the first) or pooled.
+
+        Rows of nobody are missing, and so are rows with a hidden count.
 
         Raises
         ------
@@ -95,11 +108,13 @@ class Migration:
                 raise DataContractError(f"There is no period {period}. Name one of 0 to {len(self.periods) - 1}.")
             at, to = self.periods[period]
             counts = counts[(counts[AT] == at) & (counts["to"] == to)]
-        square = counts.groupby([SOURCE, "target"])["customers"].sum().unstack(fill_value=0)
+        cells = counts.assign(customers=counts["customers"].to_numpy(dtype=np.float64, na_value=np.nan))
+        square = cells.groupby([SOURCE, "target"])["customers"].sum(skipna=False).unstack(fill_value=0)
         extra = [s for s in (GONE, NOT_YET) if s in set(self.counts[SOURCE]) | set(self.counts["target"])]
         names = pd.Index([*self.segments, *extra], dtype="str")
         square = square.reindex(index=names, columns=names, fill_value=0)
-        return square.div(square.sum(axis=1).replace(0, np.nan), axis=0).rename_axis(index=SOURCE, columns="target")
+        total = square.sum(axis=1, skipna=False).replace(0, np.nan)
+        return square.div(total, axis=0).rename_axis(index=SOURCE, columns="target")
 
     def to_frame(self) -> pd.DataFrame:
         """The pooled rates: source, target, customers, of, rate, low, high."""
@@ -110,19 +125,65 @@ class Migration:
         """Whether the test of memory rejects (p below .05): then the steady state is only a rough guide."""
         return bool(len(self.memory) and self.memory["p"].iloc[0] < _CLAIM)
 
+    @property
+    def _is_shared(self) -> bool:
+        return isinstance(self.counts["customers"].dtype, pd.Int64Dtype)
+
+    def shared(self, fewest: int = FEWEST) -> "Migration":
+        """The same moves for other eyes: no count below `fewest`, and none from which such a count could be worked out.
+
+        In each period the counts of fewer customers are missing, with further ones behind which they hide. What rests on
+        a count that is missing in any period goes too: the pooled rate, the value at stake of the flow, and the test of
+        change of the source. A flow goes where its newcomers, or those who stayed, are hidden, or nothing else is shown
+        of its row or column. Do not share the numbers of an earlier migration of almost the same customers beside it.
+
+        Raises
+        ------
+        DataContractError
+            If it is a shared one already.
+        """
+        if self._is_shared:
+            raise DataContractError("This migration is a shared one already. Share the one that it comes from.")
+        squares = {p: _shown(self.counts[self.counts[AT] == p[0]], fewest) for p in self.periods}
+        cells = zip(*(self.counts[c] for c in (AT, "to", SOURCE, "target")), strict=True)
+        customers = pd.Series([squares[a, b].at[s, t] for a, b, s, t in cells], self.counts.index).astype("Int64")
+        counts = self.counts.assign(customers=customers)
+        gone = {(s, t) for s, t, n in zip(counts[SOURCE], counts["target"], customers, strict=True) if pd.isna(n)}
+        flows = [
+            _flow_shown(squares[a, b], s) for a, b, s in zip(*(self.flows[c] for c in (AT, "to", SEGMENT)), strict=True)
+        ]
+        at_stake = [
+            (s, t) not in gone and (s, s) not in gone
+            for s, t in zip(*(self.at_stake[c] for c in (SOURCE, "target")), strict=True)
+        ]
+        told = ~self.change[SOURCE].isin({s for s, _ in gone})
+        return replace(
+            self, counts=counts, rates=_rates_shown(self.rates, gone), flows=self.flows[flows].reset_index(drop=True),
+            change=self.change[told].reset_index(drop=True), at_stake=self.at_stake[at_stake].reset_index(drop=True),
+            note=_joined(self.note, f"Counts of fewer than {fewest} customers are hidden, with others behind which they hide."),
+        )  # fmt: skip
+
     def __repr__(self) -> str:
+        head = f"Migration: {len(self.segments)} segments, {len(self.periods)} periods"
+        said = [head + self._moved(), self._steadily(), self.note.removesuffix(".")]
+        return ". ".join(text for text in said if text) + "."
+
+    def _moved(self) -> str:
+        if self._is_shared:
+            return ""
         known = self.counts[self.counts[SOURCE].isin(self.segments)]
         stayed = known.loc[known[SOURCE] == known["target"], "customers"].sum()
         moved = 1 - stayed / max(known["customers"].sum(), 1)
+        return f", {moved:.0%} of customers moved a period"
+
+    def _steadily(self) -> str:
+        if self.steady_state.empty:
+            return ""
         said = "The steady state assumes constant rates and no memory"
-        if self.has_memory:
-            said += "; memory was found, so it is only a rough guide"
-        return (
-            f"Migration: {len(self.segments)} segments, {len(self.periods)} periods, {moved:.0%} of customers moved a period. "
-            f"{said}.{' ' + self.note if self.note else ''}"
-        )
+        return said + ("; memory was found, so it is only a rough guide" if self.has_memory else "")
 
     def _repr_html_(self) -> str:
+        """A page for your own eyes; for others show the page of `shared()`."""
         names = ("rates", "flows", "change", "steady_state", "memory", "at_stake")
         frames = {n: getattr(self, n) for n in names if len(getattr(self, n))}
         return tables.page(repr(self), **frames)
@@ -143,7 +204,8 @@ def migration(
         it is fitted already, as it is. A callable such as `lifecycle_stage` is asked anew: ``segmenter(log, at=at)``.
         Either gives one row a customer with a column segment, tier or stage; a callable may give a Series.
     at : sequence of instants
-        Two or more, rising.
+        Two or more, rising, the last at most a day after the end of the log. Give them at equal distances, or by calendar
+        months.
     value : callable, optional
         The later value of customers: ``value(log, at, horizon)``, a label such as `crmintel.features.orders`;
         `spend` (money net of returns) by default, where the log has amounts.
@@ -167,12 +229,14 @@ def migration(
     ------
     DataContractError
         If there are fewer than two instants, they do not rise, or the segments have no such column or a customer twice.
+    LeakageError
+        If an instant lies after the end of the log: then everybody would look lost.
     DataTypeError
-        If the segmenter can neither score nor be called.
+        If the log is no InteractionLog, or the segmenter can neither score at an instant nor be called.
 
     Examples
     --------
-    >>> frame = pd.DataFrame({"customer_id": [1, 2, 1], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-02-20"])})
+    >>> frame = pd.DataFrame({"customer_id": [1, 2, 1], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-02-29"])})
     >>> def known_twice(log, at):
     ...     counts = log.before(at).to_pandas().groupby("customer_id").size()
     ...     return counts.map(lambda n: "often" if n > 1 else "once")
@@ -180,10 +244,12 @@ def migration(
     >>> moved.matrix().loc["once"].tolist()
     [0.5, 0.5]
     """
-    when = _rising(log, at)
+    when = _rising(log_of(log), at)
     tell = _teller(segmenter, log, at[0])
     states = pd.DataFrame({log.zone.stamp(w): _labels(tell(log, at=a)) for w, a in zip(when, at, strict=True)})
     moved = transitions(states, level=level, random_state=random_state)
+    if isinstance(window := getattr(segmenter, "window", None), str) and window == "all":
+        moved = replace(moved, note=_joined(moved.note, WHOLE_PAST))
     length = pd.Timedelta(duration(horizon) if horizon is not None else when[1] - when[0], unit="us")
     if value is None and not log.has_amounts:
         return replace(moved, note=_joined(moved.note, f"Nothing is at stake in a log without {AMOUNT!r}."))
@@ -206,15 +272,18 @@ def transitions(
     ----------
     states : DataFrame
         One row a customer, one column an instant, in order of time; a missing label means not yet known, or, after a label,
-        gone. Labels are told by their text. Row order plays no part.
+        gone. Labels are told by their text, at most 200 of them. Row order plays no part. Columns of times whose distances
+        differ by more than 15 % are not compared: no change, memory or steady state.
     segments : sequence of str, optional
         The order in which segments are shown; lifecycle stages in their own order, others by name.
 
     Raises
     ------
     DataContractError
-        If `level` is no share, or there are fewer than two columns, no label, a customer twice, falling instants, an unlisted segment, or a segment
-        called "not yet" or "gone".
+        If `level` is no share, or there are fewer than two columns, no label, a customer twice, falling instants, an unlisted segment, a segment
+        called "not yet" or "gone", or more than 200 different labels.
+    DataTypeError
+        If it is no DataFrame of pandas.
 
     Examples
     --------
@@ -226,11 +295,18 @@ def transitions(
     """
     if not 0 < level < 1:
         raise DataContractError(f"level is {level:g}. Give a share between 0 and 1, such as 0.95.")
-    states = _canonical(states)
+    states = _canonical(pandas_of(states, "A table of labels"))
     names = _names(states, segments)
     codes, size = _codes(states, names), len(names) + 2
     rng = np.random.default_rng(random_state)
     cube = t.moves(codes, size)
+    columns = list(states.columns)
+    moved = Migration(
+        _counts(cube, columns, names), _rates(codes, names, level), _flows(cube, columns, names), pd.DataFrame(columns=_CHANGE),
+        pd.DataFrame(columns=_STEADY), pd.DataFrame(columns=_MEMORY), pd.DataFrame(columns=_STAKE), names, level, "",
+    )  # fmt: skip
+    if unequal := _unequal(states.columns):
+        return replace(moved, note=unequal)
     effect = t.design_effect(codes, size) if codes.shape[1] > 2 else np.ones((size, size))
     last = np.bincount(codes[:, -1], minlength=size)[:-2]
     steady = t.steady_state(cube.sum(axis=0), effect, last / max(last.sum(), 1), names, rng, level)
@@ -239,11 +315,8 @@ def transitions(
     memory = pd.DataFrame(
         [] if found is None else [[found.statistic, found.df, found.p, found.method]], columns=_MEMORY
     )
-    columns = list(states.columns)
-    return Migration(
-        _counts(cube, columns, names), _rates(codes, names, level), _flows(cube, columns, names),
-        _change(codes, columns, names, rng), shares, memory, pd.DataFrame(columns=_STAKE), names, level, steady.note,
-    )  # fmt: skip
+    change = _change(codes, columns, names, rng)
+    return replace(moved, change=change, steady_state=shares, memory=memory, note=steady.note)
 
 
 def _rising(log: InteractionLog, at: Sequence[Any]) -> list[int]:
@@ -252,22 +325,83 @@ def _rising(log: InteractionLog, at: Sequence[Any]) -> list[int]:
     when = [log.zone.instant(a) for a in at]
     if any(b <= a for a, b in pairwise(when)):
         raise DataContractError("The instants do not rise. Give each once, the earliest first.")
+    end = log.bounds[1]
+    if when[-1] > end + GRACE:
+        raise LeakageError(
+            f"The log ends {log.end:%Y-%m-%d}, before the instant {log.zone.stamp(when[-1]):%Y-%m-%d}: every customer would "
+            f"look lost.\nUse instants up to {log.zone.stamp(end + GRACE):%Y-%m-%d}, or a longer log."
+        )
     return when
+
+
+def _unequal(instants: pd.Index) -> str:
+    """A note where periods differ so much in length that they cannot be compared."""
+    if not isinstance(instants, pd.DatetimeIndex):
+        return ""
+    lengths = [(b - a) / pd.Timedelta("1D") for a, b in pairwise(instants)]
+    if max(lengths) <= UNEQUAL * min(lengths):
+        return ""
+    return (
+        f"Periods of {min(lengths):,.0f} to {max(lengths):,.0f} days are not compared, so change, memory and the steady state "
+        "are not told: give instants at equal distances."
+    )
 
 
 def _teller(segmenter: Any, log: InteractionLog, first: Any) -> Callable[..., Any]:
     """What tells the segments at an instant: a fitted copy of an object, or the callable itself."""
-    if hasattr(segmenter, "fit") and hasattr(segmenter, "score"):
+    is_class, name = isinstance(segmenter, type), getattr(segmenter, "__name__", type(segmenter).__name__)
+    if not is_class and _asks_at(segmenter, "fit") and _asks_at(segmenter, "score"):
         fitted = any(name.endswith("_") and not name.startswith("_") for name in vars(segmenter))
         own = segmenter if fitted else copy.copy(segmenter).fit(log, at=first)
         score: Callable[..., Any] = own.score
         return score
-    if callable(segmenter):
+    if callable(segmenter) and not is_class:
         return segmenter  # type: ignore[no-any-return]
     raise DataTypeError(
-        f"{type(segmenter).__name__} cannot tell segments of another instant. Give an object with fit and score, "
-        "or a function that takes (log, at=...)."
+        f"{'The class ' if is_class else ''}{name} cannot tell segments of another instant. Give an object with fit(log, at=...) "
+        "and score(log, at=...), such as RFM(), or a function that takes (log, at=...)."
     )
+
+
+def _asks_at(segmenter: Any, method: str) -> bool:
+    """Whether an object has a method that takes an instant."""
+    found = getattr(segmenter, method, None)
+    if not callable(found):
+        return False
+    parameters = inspect.signature(found).parameters.values()
+    return any(p.name == AT or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+
+
+def _shown(counts: pd.DataFrame, fewest: int) -> pd.DataFrame:
+    """The counts of a period, sources down and targets across, without those that would tell of few customers."""
+    square = counts.pivot(index=SOURCE, columns="target", values="customers")
+    listed, shown = square.notna().to_numpy(), suppressed(square.fillna(0), fewest=fewest)
+    while True:  # a reader knows that a pair which is not listed is of nobody: nothing can hide behind it
+        holes = shown.isna().to_numpy() & listed
+        alone = (holes.sum(axis=1) == 1)[:, None] | (holes.sum(axis=0) == 1)[None, :]
+        if not (further := alone & listed & ~holes).any():
+            return shown
+        shown = shown.mask(further)
+
+
+def _flow_shown(square: pd.DataFrame, segment: str) -> bool:
+    """Whether the flow of a segment gives no hidden count away: those who stayed, newcomers, or a whole line."""
+    shown = square.notna()
+    parts = [(s, segment) for s in (segment, NOT_YET) if s in square.index and segment in square.columns]
+    if not all(shown.at[s, t] for s, t in parts):
+        return False
+    row = segment not in square.index or bool(shown.loc[segment].any())
+    return row and (segment not in square.columns or bool(shown[segment].any()))
+
+
+def _rates_shown(rates: pd.DataFrame, gone: set[tuple[Any, Any]]) -> pd.DataFrame:
+    """The pooled rates without those of hidden counts, and without row totals that stand for hidden counts only."""
+    out = rates.astype({"customers": "Int64", "of": "Int64"})
+    few = pd.Series([pair in gone for pair in zip(out[SOURCE], out["target"], strict=True)], index=out.index)
+    out.loc[few, ["customers", "rate", "low", "high"]] = pd.NA
+    told = (out["customers"].fillna(0) > 0).groupby(out[SOURCE]).transform("any")
+    out.loc[few.groupby(out[SOURCE]).transform("any") & ~told, "of"] = pd.NA
+    return out
 
 
 def _labels(told: Any) -> pd.Series:
@@ -317,6 +451,10 @@ def _names(states: pd.DataFrame, segments: Sequence[str] | None) -> tuple[str, .
     if clash := sorted(found & {NOT_YET, GONE}):
         raise DataContractError(
             f"A segment is called {clash[0]!r}, which is the name of who has no segment. Rename it, or leave it missing."
+        )
+    if len(found) > MOST_SEGMENTS:
+        raise DataContractError(
+            f"There are {len(found):,} different labels. Give segments, at most {MOST_SEGMENTS}, such as fifths of a number."
         )
     order = segments if segments is not None else STAGES if found <= set(STAGES) else sorted(found)
     if missing := sorted(found - set(order)):

@@ -6,14 +6,17 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import norm
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, AT, CATEGORY, CUSTOMER, PURCHASE, RETURN, SEGMENT
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.intervals import Estimate, bootstrap
 from crmintel.evaluation.tables import page
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
+from crmintel.segmentation.doors import log_of, series_of
+from crmintel.segmentation.rules import is_number, numbers
 
 Float = npt.NDArray[np.float64]
 CEILING: Final = 0.9
@@ -21,6 +24,8 @@ FEWEST: Final = 50
 """Customers that peers must number at least; smaller groups are compared with everybody."""
 _STEPS: Final = np.arange(1, 10) / 10
 _STRATA: Final = 10
+MOST_DRAWN: Final = 20_000
+"""With more customers than this the interval of the check is worked out, not drawn."""
 
 
 @final
@@ -58,15 +63,26 @@ class Potential:
 
         In each tenth of the base by current value, customers are parted at the median ceiling of the tenth: some are in richer
         company than others who bring the same. If the gap means anything they are worth more later. What is left of the
-        difference in current value within a tenth is taken out by a common slope.
+        difference in current value within a tenth is taken out by a common slope. The difference is a coefficient of least
+        squares: up to 20,000 customers its interval is the bootstrap's; above, it is the normal one with standard errors
+        that hold for unequal spread (HC1), which needs no draws. ``check.method`` says which.
 
         Parameters
         ----------
         later : Series, shape (n_customers,)
             What each customer was worth in the time after, on any index with the same customers.
+        draws, seed : int
+            Of the bootstrap.
+
+        Raises
+        ------
+        DataContractError
+            If a customer has no later value, two or an infinite one, or nobody of equal value is in other company.
+        DataTypeError
+            If `later` is no Series of numbers.
         """
         table = self.customers.sort_index()
-        after = later.reindex(table.index)
+        after = _amounts(later, "later").reindex(table.index)
         if after.isna().any():
             raise DataContractError(
                 f"{int(after.isna().sum()):,} of {len(table):,} customers have no later value. Give 0 for those who left."
@@ -75,11 +91,14 @@ class Potential:
         richer = table["ceiling"].to_numpy()
         richer = richer > pd.Series(richer).groupby(stratum).transform("median").to_numpy()
         current = table["current"].to_numpy(np.float64)
-        estimate = bootstrap(_more, after.to_numpy(np.float64), richer, current, stratum, n=draws, seed=seed)
-        return replace(self, check=estimate)
+        arrays = after.to_numpy(np.float64), richer, current, stratum
+        few = len(table) <= MOST_DRAWN
+        return replace(self, check=bootstrap(_more, *arrays, n=draws, seed=seed) if few else robust(*arrays))
 
     def __repr__(self) -> str:
-        told = f"check {self.check:.2f}" if self.check is not None else "not checked on later value"
+        told = "not checked on later value"
+        if self.check is not None:
+            told = f"customers in richer company were worth {self.check:,.2f} more later than others of equal value"
         return f"Potential ({self.name}) of {len(self.customers):,} customers, {told}"
 
     def _repr_html_(self) -> str:
@@ -105,7 +124,10 @@ def potential(
     Raises
     ------
     DataContractError
-        If the series are not of the same customers, once each, or values are missing.
+        If the series are not of the same customers, once each, values are missing or infinite, there is one customer only, or
+        `fewest` is below 1.
+    DataTypeError
+        If one of them is no Series, or values or tenures are no numbers.
 
     Notes
     -----
@@ -113,14 +135,18 @@ def potential(
     customers according to potential value", Expert Systems with Applications 27 (2004); quantiles of peers are ours. Until it
     is checked forward it is a gap to peers, not a potential.
     """
-    table = pd.DataFrame({"current": value}).sort_index()
-    table[SEGMENT] = segments.reindex(table.index)
+    if fewest < 1:
+        raise DataContractError(f"fewest is {fewest}. Peers number at least 1.")
+    table = pd.DataFrame({"current": _amounts(value, "value")}).sort_index()
+    table[SEGMENT] = series_of(segments, "segments").reindex(table.index)
     if tenure is not None:
-        table["tenure"] = tenure.reindex(table.index)
-    if not len(table) or len(segments) != len(table) or not table.index.is_unique or table.isna().any().any():
+        table["tenure"] = _amounts(tenure, "tenure").reindex(table.index)
+    if not len(table) or len(segments) != len(table) or table.isna().any().any():
         raise DataContractError(
             f"{len(value):,} values and {len(segments):,} segments (or tenures) do not match, or some are missing. Give one of each a customer."
         )
+    if len(table) == 1:
+        raise DataContractError("There is 1 customer: nobody is alike. Give at least 2.")
     kind, current = pd.factorize(table[SEGMENT], sort=True)[0], table["current"].to_numpy(np.float64)
     finer = kind if tenure is None else kind * 3 + _cut(table.pop("tenure").to_numpy(np.float64), 3)
     following, ceiling = _better(current)
@@ -138,7 +164,8 @@ def share_of_wallet(
 ) -> pd.DataFrame:
     """How each customer's money is spread over categories, against the customers of the same segment.
 
-    Only what was bought here is known, so the wallet is the part of it that is spent here.
+    Only what was bought here is known, so the wallet is the part of it that is spent here. Customers without a segment are
+    left out, and so are those who spent nothing in the window; a category with more returned than bought counts as 0.
 
     Parameters
     ----------
@@ -158,10 +185,23 @@ def share_of_wallet(
     DataFrame
         One row a customer and category that occurs in the segment's purchases: customer, category, segment, money, share,
         segment_share (of the segment's money), short (money by which the customer's share lies below the segment's, at least 0).
+
+    Raises
+    ------
+    DataContractError
+        If the log lacks amounts or the column, a customer has two segments, or none of the customers is in the log.
+    DataTypeError
+        If the log or the segments are something else.
     """
+    known = series_of(segments, "segments").index.isin(log_of(log).customers)
     lacking = [c for c in (AMOUNT, column) if c not in log.columns]
     if lacking:
         raise DataContractError(f"The log has no column {', '.join(lacking)}. A wallet needs amounts and categories.")
+    if not known.any():
+        raise DataContractError(
+            f"None of the {len(segments):,} customers with a segment is in the log. Compare the identifiers: text and whole "
+            "numbers never match."
+        )
     spent = FeatureSet([f.total(AMOUNT, f.where(kind=[PURCHASE, RETURN])).over(window)])
     pairs = spent.build(log, at, by=(CUSTOMER, column)).iloc[:, 0].clip(lower=0.0)
     wide = pairs.rename("money").reset_index(AT, drop=True) if AT in pairs.index.names else pairs.rename("money")
@@ -193,13 +233,38 @@ def _better(current: Float) -> tuple[Float, Float]:
 
 def _more(after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: npt.NDArray[np.int64]) -> float:
     """Mean later value of those in richer company less that of the others, within strata and at equal current value."""
+    x, y = _left(after, richer, current, stratum)
+    return float((x @ y) / (x @ x))
+
+
+def robust(after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: npt.NDArray[np.int64]) -> Estimate:
+    """The same with a normal interval that holds for unequal spread (HC1: White 1980, with the correction for few rows)."""
+    x, y = _left(after, richer, current, stratum)
+    value = float((x @ y) / (x @ x))
+    n, fitted = len(x), len(np.unique(stratum)) + 2
+    error = float(np.sqrt(n / (n - fitted) * ((x * (y - value * x)) ** 2).sum())) / float(x @ x)
+    reach = float(norm.ppf(0.975)) * error
+    return Estimate(value, value - reach, value + reach, method="normal, robust standard error (HC1)")
+
+
+def _left(
+    after: Float, richer: npt.NDArray[np.bool_], current: Float, stratum: npt.NDArray[np.int64]
+) -> tuple[Float, Float]:
+    """Company and later value, less what goes with the stratum and with current value."""
     n = np.maximum(np.bincount(stratum), 1)
     y, x, z = (v - (np.bincount(stratum, weights=v) / n)[stratum] for v in (after, richer.astype(np.float64), current))
-    slope = (x @ z) / (z @ z) if z @ z > 0 else 0.0
-    x = x - slope * z  # what of the company does not go with the current value
+    if z @ z > 0:
+        x, y = x - (x @ z) / (z @ z) * z, y - (y @ z) / (z @ z) * z
     if not x @ x > 1e-9 * len(x):
         raise DataContractError("No two customers of equal value are in different company. Compare several segments.")
-    return float((x @ y) / (x @ x))
+    return x, y
+
+
+def _amounts(thing: Any, what: str) -> pd.Series:
+    """One number a customer, none infinite."""
+    if not is_number(series_of(thing, what).rename(what)):
+        raise DataTypeError(f"{what} holds {thing.dtype}, not numbers. Convert it, such as with pd.to_numeric.")
+    return pd.Series(numbers(thing.rename(what)), index=thing.index)
 
 
 def _tenths(values: Float) -> npt.NDArray[np.int64]:

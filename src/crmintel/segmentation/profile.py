@@ -12,6 +12,7 @@ from crmintel.columns import CUSTOMER, SEGMENT
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.intervals import Floats
 from crmintel.evaluation.tables import page
+from crmintel.segmentation.doors import series_of, table_of
 from crmintel.segmentation.rules import Ints, Rules, aligned, is_number, levels, numbers, rules
 from crmintel.segmentation.small import FEWEST, Mask, hidden, suppressed
 
@@ -22,6 +23,9 @@ LEAST: Final = {"number": 0.2, "share": 0.05}
 FIGURES: Final = ["difference", "low", "high", "p", "q"]
 Masks = tuple[Mask, Mask]
 STANDING: Final = 3
+SHOWN: Final = 10
+FEW_VALUES: Final = 150
+FEW_EXPECTED: Final = 5
 CLIP: Final = 4.0
 
 
@@ -43,7 +47,8 @@ class Profile:
     lines : DataFrame
         segment, line: a sentence with at most three columns, those not by construction first.
     prototypes : DataFrame
-        segment, the customer, distance: three real customers nearest to the segment's mean.
+        segment, customer_id (from the index, whatever its name), distance: three real customers nearest to the segment's
+        mean.
     rules : Rules
         Who is in which segment, in short rules, and for how many held-out customers they are right.
     """
@@ -65,8 +70,8 @@ class Profile:
 
         Segments below `fewest` are hidden, and the smallest others with them until the hidden ones are two segments of
         `fewest` customers together, so that taking the rest from the total tells nothing. Means of fewer customers and
-        levels that fewer share are missing, as is the outside wherever it would give them away. Of the prototypes only
-        the distances stay. Do not share the numbers of an earlier profile of almost the same customers beside it.
+        levels that fewer share are missing, as is the outside wherever it would give them away. Segments whose rules are
+        hidden are not named among the rules. Of the prototypes only the distances stay. Do not share the numbers of an earlier profile of almost the same customers beside it.
         """
         if "known_inside" not in self.differences:
             raise DataContractError("This profile is a shared one already. Share the profile that it comes from.")
@@ -80,7 +85,8 @@ class Profile:
         frame = self.rules.frame[~self.rules.frame[SEGMENT].isin(small)]
         few = hidden(frame["customers"].to_numpy(dtype=np.float64), fewest)
         frame = frame[~few].reset_index(drop=True)
-        told = replace(self.rules, frame=frame)
+        silent = small | (set(self.rules.frame[SEGMENT]) - set(frame[SEGMENT]))
+        told = replace(self.rules, frame=frame, segments=tuple(s for s in self.rules.segments if s not in silent))
         return Profile(sizes, differences, lines, prototypes.reset_index(drop=True), told, fewest, self.words)
 
     def _small(self, fewest: int) -> set[str]:
@@ -92,7 +98,8 @@ class Profile:
         head = (
             f"Profile of {len(self.sizes):,} segments, {int(self.differences['telling'].sum()):,} telling differences"
         )
-        return "\n  ".join([head, *self.lines["line"].head(10)])
+        more = [f"and {len(self.lines) - SHOWN} more"] if len(self.lines) > SHOWN else []
+        return "\n  ".join([head, *self.lines["line"].head(SHOWN), *more])
 
     def _repr_html_(self) -> str:
         telling = self.differences[self.differences["telling"]]
@@ -117,7 +124,8 @@ def profile(
     Parameters
     ----------
     table : DataFrame
-        One row a customer, indexed by customer: numbers (gaps allowed), text, categories or flags.
+        One row a customer, indexed by customer: numbers (gaps allowed), text, categories or flags. Customers of a
+        polars or Arrow table are told by the number of their row.
     segments : Series
         The segment of the same customers, aligned by index.
     value : str or Series, optional
@@ -127,23 +135,26 @@ def profile(
     sentences : mapping of column to words, optional
         Words for people, used in the lines; of a FeatureSet: `dict(fs.describe()[["feature", "meaning"]].values)`.
     fewest : int, default=10
-        Nothing is called telling in segments of fewer customers.
+        Nothing is called telling in segments of fewer customers, and no level that fewer customers of the segment have
+        and fewer would have by chance, nor one that so few do without.
 
     Raises
     ------
     DataContractError
         If customers differ, occur twice or have no segment; if numbers are infinite; if `built_from` or `value` names no
-        column; if there are fewer than two customers.
+        column; if there are fewer than two customers, or no columns.
     DataTypeError
-        For columns of times, and money that is no number.
+        For columns of times, money that is no number, what is no table, and segments that are no Series.
 
     Notes
     -----
     Numbers: difference of the means over the root of the mean of both variances, with Hedges' factor below 20 known
     values; its variance is Bonett's (2008, Psychological Methods 13, 99-109), which allows unequal variances, and so are
-    the degrees of freedom; p by Welch's t. Where both sides are constant but differ, the difference is infinite, p is that
+    the degrees of freedom; p by Welch's t. With fewer than 150 known values on either side, where a few very large ones
+    would mislead it, p is the larger of Welch's and that of the rank test of Mann and Whitney. Where both sides are constant but differ, the difference is infinite, p is that
     of two shares, and there is no interval. Shares: Newcombe's (1998, Statistics in Medicine 17, 873-890) hybrid score
-    interval and the score test. Levels: the 20 most frequent, ties by name; a flag has one row, for True.
+    interval and the score test; where a count below 5 is expected, twice the smaller tail of the hypergeometric
+    distribution, the observed table counted half (mid-p). Levels: the 20 most frequent, ties by name; a flag has one row, for True.
 
     Prototypes have the smallest mean squared distance (numbers by median and interquartile range / 1.349, or by the
     standard deviation where that range is zero, clipped at 4; a missing value or a level other than the segment's most
@@ -155,6 +166,7 @@ def profile(
     >>> profile(table, pd.Series(["few"] * 60 + ["many"] * 60)).lines["line"].tolist()
     ['few (60 customers, 50 %): orders 2 against 8', 'many (60 customers, 50 %): orders 8 against 2']
     """
+    table = table_of(table)
     built = set(built_from)
     if strange := sorted(built - set(table.columns)):
         raise DataContractError(
@@ -175,7 +187,7 @@ def profile(
 def _cents(table: pd.DataFrame, value: str | pd.Series) -> pd.Series:
     if isinstance(value, str) and value not in table.columns:
         raise DataContractError(f"value is {value!r}, which is no column of the table. Columns: {list(table.columns)}.")
-    money = table[value] if isinstance(value, str) else value
+    money = table[value] if isinstance(value, str) else series_of(value, "The value")
     if not is_number(money):
         raise DataTypeError(f"The value is of type {money.dtype}. Pass money as numbers.")
     if not money.index.is_unique or not table.index.isin(money.index).all():
@@ -221,13 +233,23 @@ def _differences(
     if known.any():
         out.loc[known, "q"] = stats.false_discovery_control(out.loc[known, "p"].to_numpy())
     large = sizes.set_index(SEGMENT)["customers"].reindex(names).to_numpy()[out[SEGMENT]] >= fewest
-    out["telling"] = (out["q"] < 0.05) & (out["difference"].abs() >= out["kind"].map(LEAST)) & large
+    enough = (out["kind"] == "number") | (_fewer(out) >= fewest)
+    out["telling"] = (out["q"] < 0.05) & (out["difference"].abs() >= out["kind"].map(LEAST)) & large & enough
     place = pd.Index(sizes[SEGMENT]).get_indexer(pd.Index(names))[out[SEGMENT]]
     out[SEGMENT] = pd.array(np.asarray(names, dtype=object)[out[SEGMENT]], dtype="str")
     columns = [SEGMENT, "column", "level", "kind", "inside", "outside", "known_inside", "known_outside"]
     columns += [*FIGURES, "telling", "by_construction"]
     out = out.astype({"column": "str", "level": "str", "kind": "str"})
     return out.iloc[np.argsort(place, kind="stable")][columns].reset_index(drop=True)
+
+
+def _fewer(rows: pd.DataFrame) -> pd.Series:
+    """How many of the segment have the level or would by chance, whichever is more; or do without it, if that is less."""
+    n1, n0 = rows["known_inside"], rows["known_outside"]
+    have, others = rows["inside"].fillna(0.0) * n1, rows["outside"].fillna(0.0) * n0
+    expected = (have + others) * n1 / (n1 + n0).clip(lower=1)
+    fewer = np.minimum(np.maximum(have, expected), n1 - np.minimum(have, expected))
+    return pd.Series(fewer + 1e-9, index=rows.index)  # a share times a number may miss the count
 
 
 def _of_numbers(values: Floats, codes: Ints, k: int) -> dict[str, Floats]:
@@ -245,6 +267,8 @@ def _of_numbers(values: Floats, codes: Ints, k: int) -> dict[str, Floats]:
         e1, e0 = v1 / n1, v0 / n0
         df = (e1 + e0) ** 2 / (e1**2 / (n1 - 1) + e0**2 / (n0 - 1))
         p = 2 * stats.t.sf(np.abs(m1 - m0) / np.sqrt(e1 + e0), df)
+        few = np.minimum(n1, n0) < FEW_VALUES
+        p = np.where(few, np.maximum(p, _by_ranks(v, group, n1, n0)), p) if few.any() else p
     constant = v1 + v0 == 0
     same = np.isclose(m1, m0, rtol=1e-12, atol=0)
     d = np.where(constant, np.where(same, 0.0, np.copysign(np.inf, m1 - m0)), d)
@@ -252,6 +276,16 @@ def _of_numbers(values: Floats, codes: Ints, k: int) -> dict[str, Floats]:
     m0 = np.where(n0 > 0, m0, np.nan)
     return {"inside": m1, "outside": m0, "known_inside": n1.astype(np.int64), "known_outside": n0.astype(np.int64),
             "difference": d, "low": low, "high": high, "p": p}  # fmt: skip
+
+
+def _by_ranks(values: Floats, group: Ints, n1: Floats, n0: Floats) -> Floats:
+    """P-values of Mann and Whitney's test by its normal limit, with ties and continuity; each of shape (k,)."""
+    n = len(values)
+    _, of_value, ties = np.unique(values, return_inverse=True, return_counts=True)
+    rank = np.cumsum(ties) - (ties - 1) / 2
+    above = np.bincount(group, weights=rank[of_value], minlength=len(n1)) - n1 * (n + 1) / 2
+    spread = np.sqrt(n1 * n0 / 12 * (n + 1 - (ties.astype(np.float64) ** 3 - ties).sum() / (n * (n - 1.0))))
+    return np.asarray(2 * stats.norm.sf(np.maximum(np.abs(above) - 0.5, 0.0) / spread))
 
 
 def _rest(n: Floats, mean: Floats, squares: Floats) -> tuple[Floats, Floats, Floats]:
@@ -293,10 +327,20 @@ def _of_levels(level: Ints, codes: Ints, k: int, n_levels: int) -> dict[str, Flo
         d = p1 - p0
         low, high = d - np.hypot(p1 - l1, u0 - p0), d + np.hypot(u1 - p1, p0 - l0)
         z = d / np.sqrt(both * (1 - both) * (1 / n1 + 1 / n0))
-    p = np.where((both == 0) | (both == 1), np.where(np.isnan(d), np.nan, 1.0), 2 * stats.norm.sf(np.abs(z)))
+        few = np.minimum(n1, n0) * np.minimum(both, 1 - both) < FEW_EXPECTED
+    p = 2 * stats.norm.sf(np.abs(z))
+    p[few] = _mid_p(x1[few], n1[few], x0[few], n0[few])
+    p = np.where(np.isnan(d), np.nan, np.where((both == 0) | (both == 1), 1.0, p))
     figures = {"inside": p1, "outside": p0, "difference": d, "low": low, "high": high, "p": p}
     numbers = {"known_inside": n1.astype(np.int64), "known_outside": n0.astype(np.int64)}
     return {name: array.ravel() for name, array in (figures | numbers).items()}
+
+
+def _mid_p(x1: Floats, n1: Floats, x0: Floats, n0: Floats) -> Floats:
+    """Twice the smaller tail of the hypergeometric distribution, the observed table counted half."""
+    seen = stats.hypergeom(n1 + n0, x1 + x0, n1)
+    half = seen.pmf(x1) / 2
+    return np.asarray(np.minimum(2 * np.minimum(seen.cdf(x1 - 1), seen.sf(x1)) + 2 * half, 1.0))
 
 
 def _ends(p: Floats, n: Floats) -> tuple[Floats, Floats]:
@@ -386,8 +430,7 @@ def _prototypes(table: pd.DataFrame, codes: Ints, names: list[str], rank: list[i
     sizes = np.diff(np.concatenate([first, [len(order)]]))
     chosen = order[np.arange(len(order)) - np.repeat(first, sizes) < STANDING]
     segment = pd.array(np.asarray(names, dtype=object)[codes[chosen]], dtype="str")
-    who = CUSTOMER if table.index.name is None else str(table.index.name)
-    return pd.DataFrame({SEGMENT: segment, who: table.index[chosen], "distance": distance[chosen]})
+    return pd.DataFrame({SEGMENT: segment, CUSTOMER: table.index[chosen], "distance": distance[chosen]})
 
 
 def _number_distance(column: pd.Series, codes: Ints, k: int) -> Floats | None:

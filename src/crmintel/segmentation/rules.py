@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Final, final
 
 import numpy as np
@@ -14,6 +15,7 @@ from crmintel.columns import SEGMENT
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.intervals import Estimate, Floats, wilson
 from crmintel.evaluation.tables import page
+from crmintel.segmentation.doors import series_of, table_of
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -76,23 +78,24 @@ def rules(table: pd.DataFrame, segments: pd.Series, *, random_state: int = 0) ->
 
     A decision tree of at most two leaves a segment, each with 1 % of the customers, is fitted on at most 10,000 of 70 %
     of the customers; the other 30 % judge the rules as they are written. Numbers are as round as they can be without
-    moving any customer of the table; "or missing" stands where a rule selects missing values too; "is not" holds for
-    them as well.
+    moving any customer of the table; "or missing" stands where a rule selects missing values too, which needs missing
+    values among the customers it was fitted on; "is not" holds for them as well. Two rules of a segment that one can
+    say are one.
 
     Parameters
     ----------
     table : DataFrame
         One row a customer, indexed by customer: numbers (gaps allowed), text, categories (the 20 most frequent
-        levels can be told) or flags.
+        levels can be told) or flags. Customers of a polars or Arrow table are told by the number of their row.
     segments : Series
         The segment of the same customers, aligned by index.
 
     Raises
     ------
     DataContractError
-        If customers differ, occur twice or have no segment; if numbers are infinite; if there are fewer than two.
+        If customers differ, occur twice or have no segment; if numbers are infinite; if there are fewer than two, or no columns.
     DataTypeError
-        For columns of dates.
+        For columns of dates, what is no table, and segments that are no Series.
 
     Examples
     --------
@@ -104,8 +107,8 @@ def rules(table: pd.DataFrame, segments: pd.Series, *, random_state: int = 0) ->
     order = np.random.default_rng(random_state).permutation(len(table))
     held = np.sort(order[: max(1, round(HELD_OUT * len(table)))])
     fitted = np.sort(order[len(held) :][:MOST_FITTED])
-    read = _Values(table)
-    leaves = _leaves(read, codes, fitted, len(names), random_state)
+    read = _Values(table, fitted)
+    leaves = _joined(_leaves(read, codes, fitted, len(names), random_state), read.gaps)
     chosen = np.full(len(table), -1)
     rows = []
     for label, ranges in leaves:
@@ -127,8 +130,12 @@ def aligned(table: pd.DataFrame, segments: pd.Series) -> tuple[pd.DataFrame, Int
     Raises
     ------
     DataContractError
-        If customers differ, occur twice or have no segment, or there are fewer than two; if columns share a name.
+        If customers differ, occur twice or have no segment, or there are fewer than two; if columns share a name or there
+        are none.
+    DataTypeError
+        If the table is none, or the segments are no Series.
     """
+    table, segments = table_of(table), series_of(segments, "The segments")
     if len(table) < 2:
         raise DataContractError(f"The table has {len(table):,} customers. Segments need at least 2.")
     if not table.columns.is_unique:
@@ -217,6 +224,19 @@ class _Range:
         inside: Mask = (values > self.low) & (values <= self.high)
         return inside | np.isnan(values) if self.missing else inside
 
+    def alike(self, other: "_Range", gaps: bool) -> bool:
+        """Whether both hold the same values of a feature, which may have gaps."""
+        return (self.low, self.high, self.missing and gaps) == (other.low, other.high, other.missing and gaps)
+
+    def and_also(self, other: "_Range") -> "_Range | None":
+        """What either holds, unless there is a hole between them."""
+        one, two = sorted((self, other), key=lambda r: (r.low, r.high))
+        names, missing = {**one.names, **two.names}, one.missing or two.missing
+        if one.low == one.high or two.low == two.high:  # one of them holds missing values only
+            some = two if one.low == one.high else one
+            return _Range(some.low, some.high, missing, names)
+        return _Range(one.low, max(one.high, two.high), missing, names) if two.low <= one.high else None
+
     def told(self, feature: _Feature, gaps: bool) -> str:
         name = feature.column
         if feature.level is not None:
@@ -237,10 +257,10 @@ Ranges = dict[_Feature, _Range]
 class _Values:
     """The features of a table; the levels of a category are looked up once."""
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: pd.DataFrame, fitted: Ints) -> None:
         self._table = table
         self._levels = {c: levels(table[c]) for c in table.columns if not is_number(table[c])}
-        self._gaps = {c: bool(table[c].isna().any()) for c in table.columns}
+        self.gaps = {c: bool(table[c].iloc[fitted].isna().any()) for c in table.columns}
         self.features: list[_Feature] = []
         for column in table.columns:
             told = self._levels[column][1] if column in self._levels else [None]
@@ -261,7 +281,7 @@ class _Values:
     def told(self, ranges: Ranges) -> str:
         one = {f.column for f, r in ranges.items() if f.level is not None and r.low >= 0}
         told = [
-            r.told(f, self._gaps[f.column])
+            r.told(f, self.gaps[f.column])
             for f, r in ranges.items()
             if f.level is None or r.low >= 0 or f.column not in one  # "is web" makes "is not shop" needless
         ]
@@ -291,16 +311,44 @@ def _leaves(read: _Values, codes: Ints, fitted: Ints, k: int, random_state: int)
             return [(label, ranges)]
         i = usable[grown.feature[node]]
         cut, name = _cut(read.of(features[i]), attained[i], float(grown.threshold[node]))
+        gaps = read.gaps[features[i].column]
         go_left = bool(grown.missing_go_to_left[node])
         old = ranges.get(features[i], _Range())
         said = {**old.names, cut: name} if name else old.names
-        left = _Range(old.low, min(old.high, cut), old.missing and go_left, said)
-        right = _Range(max(old.low, cut), old.high, old.missing and not go_left, said)
+        left = _Range(old.low, min(old.high, cut), old.missing and gaps and go_left, said)
+        right = _Range(max(old.low, cut), old.high, old.missing and gaps and not go_left, said)
         found = below(grown.children_left[node], {**ranges, features[i]: left})
         found += below(grown.children_right[node], {**ranges, features[i]: right})
         return [(label, ranges)] if len(found) == 2 and found[0][0] == found[1][0] == label else found
 
     return below(0, {})
+
+
+def _joined(leaves: list[tuple[int, Ranges]], gaps: Mapping[str, bool]) -> list[tuple[int, Ranges]]:
+    """The leaves, those of the same segment that one rule can say made one."""
+    out = list(leaves)
+    while True:
+        for i, j in combinations(range(len(out)), 2):
+            if out[i][0] == out[j][0] and (both := _union(out[i][1], out[j][1], gaps)) is not None:
+                out[i] = (out[i][0], both)
+                del out[j]
+                break
+        else:
+            return out
+
+
+def _union(a: Ranges, b: Ranges, gaps: Mapping[str, bool]) -> Ranges | None:
+    """Both together where they differ in one feature only, in which they touch; else None."""
+    full = _Range()
+    differ = [f for f in {**a, **b} if not a.get(f, full).alike(b.get(f, full), gaps[f.column])]
+    if len(differ) != 1:
+        return None
+    feature = differ[0]
+    both = a.get(feature, full).and_also(b.get(feature, full))
+    if both is None:
+        return None
+    rest = {f: r for f, r in a.items() if f != feature}
+    return rest if both.alike(full, gaps[feature.column]) else {**rest, feature: both}
 
 
 def _cut(values: Floats, attained: Floats, threshold: float) -> tuple[float, str]:

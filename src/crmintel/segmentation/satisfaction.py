@@ -1,5 +1,6 @@
 """Satisfaction is not loyalty: what customers say beside what they do."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,10 +12,11 @@ import pandas as pd
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, KIND, PURCHASE, RATING, RETURN, STAGE
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.evaluation import tables
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
+from crmintel.segmentation.doors import log_of
 from crmintel.segmentation.lifecycle import lifecycle_stage
 from crmintel.segmentation.small import FEWEST, suppressed
 
@@ -77,6 +79,9 @@ class Scale:
         """A scale whose upper quarter is satisfied and whose lower half is dissatisfied."""
         return cls(low, high, low + 0.75 * (high - low), low + 0.5 * (high - low))
 
+    def __str__(self) -> str:
+        return f"{self.low:g} to {self.high:g}, satisfied from {self.satisfied:g}, dissatisfied below {self.dissatisfied:g}"
+
 
 NPS: Final = Scale(0, 10, satisfied=9, dissatisfied=7)
 """The scale of the net promoter score: promoters 9 and 10, passives 7 and 8, detractors 0 to 6."""
@@ -126,7 +131,8 @@ class SatisfactionGrid:
         leaving, captive = (sum(int(counts.get(c, 0)) for c in cells) for cells in (_CELLS[0][1:], _CELLS[2][:1]))
         return (
             f"SatisfactionGrid: {len(self.customers):,} customers, {told}; {leaving:,} satisfied but leaving or gone, "
-            f"{captive:,} captive; {self.prospects:,} prospects left out"
+            f"{captive:,} captive; {self.prospects:,} prospects left out; "
+            f"{'no ratings' if self.scale is None else f'ratings read on {self.scale}'}"
         )
 
     def _repr_html_(self) -> str:
@@ -154,8 +160,9 @@ def satisfaction_grid(
     horizon_back : str
         The look-back window, ``[at - horizon_back, at)``.
     scale : Scale or pair of float, optional
-        How ratings are read: `NPS`, a `Scale` of your own, or (low, high); by default the smallest and the largest rating
-        known before `at`, of all customers.
+        How ratings are read: `NPS`, a `Scale` of your own, or (low, high). Without it the smallest and the largest rating known
+        before `at` are taken for the ends, and a warning says so: a shop that only ever gets 4 and 5 of 5 would find its 4s
+        dissatisfied.
     stages : Series or DataFrame, optional
         Lifecycle stages told before, one row a customer; `lifecycle_stage` by default.
 
@@ -164,6 +171,8 @@ def satisfaction_grid(
     DataContractError
         If there are neither ratings nor complaints before the instant, ratings lie outside the scale, only one rating value
         was seen and no scale given, or a customer has no stage or one of another name.
+    DataTypeError
+        If the log is none.
 
     Examples
     --------
@@ -174,7 +183,7 @@ def satisfaction_grid(
     >>> grid.customers["cell"].tolist()
     ['loyal and satisfied', 'captive']
     """
-    told, read_as = _said(log, at, horizon_back, scale)
+    told, read_as = _said(log_of(log), at, horizon_back, scale)
     stage = _stages(log, at, stages).reindex(told.index)
     does = stage.map({s: b for b, group in DOES.items() for s in group} | {PROSPECT: PROSPECT})
     if does.isna().any():
@@ -243,6 +252,12 @@ def _scale(log: InteractionLog, at: Any, scale: Scale | tuple[float, float] | No
             raise DataContractError(
                 "All ratings are equal, so the scale cannot be seen. Give it, such as scale=(1, 5)."
             )
+        warnings.warn(
+            f"No scale was given, and ratings from {low:g} to {high:g} were seen: these are taken for its ends. Give the scale "
+            "of the question, such as scale=(1, 5): where its ends were never chosen, satisfied and dissatisfied are wrong.",
+            DataContractWarning,
+            stacklevel=4,
+        )
         return Scale.between(low, high)
     found = scale if isinstance(scale, Scale) else Scale.between(*scale)
     if low < found.low or high > found.high:

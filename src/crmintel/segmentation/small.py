@@ -1,12 +1,14 @@
 """Groups too small to be shown to others: merged into larger ones, or left out so that they cannot be worked out."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
+from crmintel.segmentation.doors import series_of
 
 FEWEST = 10
 OTHER = "other"
@@ -42,14 +44,16 @@ def merged(
     Raises
     ------
     DataContractError
-        If segments are missing, or there are fewer customers in all than one segment must have.
+        If segments are missing, customers occur twice, or there are fewer customers in all than one segment must have.
+    DataTypeError
+        If the segments are no Series.
 
     Examples
     --------
     >>> merged(pd.Series(["a"] * 12 + ["b"] * 11 + ["c"] * 2), into={"c": "b"}).value_counts().to_dict()
     {'b': 13, 'a': 12}
     """
-    text = _text(segments)
+    text = _text(series_of(segments, "The segments"))
     counts: dict[str, int] = {str(k): int(v) for k, v in text.value_counts().items()}
     if 0 < len(text) < fewest:
         raise DataContractError(
@@ -91,12 +95,17 @@ def suppressed(counts: pd.DataFrame, *, fewest: int = FEWEST) -> pd.DataFrame:
     ------
     DataContractError
         If a count is negative or no whole number.
+    DataTypeError
+        If it is no DataFrame of pandas, or holds text.
 
     Examples
     --------
     >>> suppressed(pd.DataFrame({"web": [40, 3], "shop": [30, 50]}, index=["a", "b"])).isna().to_numpy().all()
     np.True_
     """
+    counts = pandas_of(counts, "A table of counts")
+    if text := [c for c, kind in counts.dtypes.items() if not pd.api.types.is_numeric_dtype(kind)]:
+        raise DataTypeError(f"Columns hold no numbers: {', '.join(map(repr, text))}. Pass counts of customers.")
     cells = counts.to_numpy(dtype=np.float64, na_value=np.nan)
     known = cells[~np.isnan(cells)]
     if (known < 0).any() or (known != np.rint(known)).any():
@@ -112,6 +121,20 @@ def suppressed(counts: pd.DataFrame, *, fewest: int = FEWEST) -> pd.DataFrame:
     back[np.ix_(rows, columns)] = missing
     shown = pd.DataFrame(np.nan_to_num(cells), index=counts.index, columns=counts.columns).astype("Int64")
     return shown.mask(back)
+
+
+def pandas_of(thing: Any, what: str) -> pd.DataFrame:
+    """A DataFrame of pandas as it is; its index says whom the rows are about.
+
+    Raises
+    ------
+    DataTypeError
+        If it is something else.
+    """
+    if not isinstance(thing, pd.DataFrame):
+        kind = type(thing)
+        raise DataTypeError(f"{what} cannot be a {kind.__module__}.{kind.__qualname__}. Give a pandas DataFrame.")
+    return thing
 
 
 def hidden(counts: Floats, fewest: int = FEWEST, already: Mask | None = None) -> Mask:

@@ -9,12 +9,17 @@ from typing import Any, Final, Self, final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.exceptions import NotFittedError
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, CHANNEL, PURCHASE, RETURN, TIER
 from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.evaluation.tables import page
 from crmintel.features import FeatureSet
+from crmintel.features.words import ALL
 from crmintel.interactions import InteractionLog
+from crmintel.segmentation.doors import log_of
+from crmintel.segmentation.small import FEWEST, hidden
 
 Cents = npt.NDArray[np.int64]
 CONTACT: Final = "contact"
@@ -35,6 +40,9 @@ class ValueTiers:
         A kept column with the cost of each purchase or return: customers are ranked by margin then, not by amount.
     contact_costs : mapping of channel to float
         What an interaction of kind ``contact`` costs on each channel; it is taken off the customer's contribution.
+    window : str, default="all"
+        How far back contributions look, such as ``"365d"``. Against ends that are kept, lifetime contributions hardly ever
+        fall: give a window to compare instants. Who brought nothing in it is in Z.
 
     Attributes
     ----------
@@ -64,6 +72,7 @@ class ValueTiers:
     shares: tuple[float, float] = (0.8, 0.95)
     cost: str | None = None
     contact_costs: Mapping[str, float] = field(default_factory=dict)
+    window: str = ALL
 
     def fit(self, log: InteractionLog, *, at: Any) -> Self:
         """Rank the customers known before an instant, and learn where tiers end.
@@ -72,11 +81,14 @@ class ValueTiers:
         ------
         DataContractError
             If fewer than two customers are known before it, the log has no amounts, or lacks the cost column or the
-            channels of contacts, or a contact costs less than 0.
+            channels of contacts, a contact costs less than 0, the shares are not two, or the window is no duration.
+        DataTypeError
+            If the log is none.
         """
-        if not 0 < self.shares[0] <= self.shares[1] <= 1:
+        log_of(log)
+        if not _rising(self.shares):
             raise DataContractError(
-                f"shares are {self.shares}. Give two rising shares of the money, such as (0.8, 0.95)."
+                f"shares are {self.shares!r}. Give two rising shares of the money, such as (0.8, 0.95)."
             )
         cents = self._contribution(log, at)
         if len(cents) < 2:
@@ -92,11 +104,12 @@ class ValueTiers:
 
     def tiers(self) -> pd.DataFrame:
         """One row a customer: contribution (money), tier, and decile of those who bring money (1 is best, 0 brings none)."""
-        return self._told(self.cents_)
+        return self._told(self._fitted)
 
     def score(self, log: InteractionLog, *, at: Any) -> pd.DataFrame:
         """Customers of any log at any instant, by the ends of the tiers that were learned; columns as in `tiers`."""
-        return self._told(self._contribution(log, at))
+        _ = self._fitted
+        return self._told(self._contribution(log_of(log), at))
 
     def summary(self) -> pd.DataFrame:
         """Customers and money of each tier; the money adds up to the total exactly, in cents."""
@@ -108,9 +121,27 @@ class ValueTiers:
             share=table["customers"] / max(len(self.cents_), 1), revenue_share=table["cents"] / self._positive
         ).reset_index()
 
+    def shared(self, fewest: int = FEWEST) -> pd.DataFrame:
+        """The summary fit for others to see: the figures of tiers of fewer than `fewest` customers are missing.
+
+        So are those of a further tier, where the total would tell the first; see `small.hidden`.
+        """
+        table = self.summary()
+        shut = hidden(table["customers"].to_numpy(np.float64), fewest)
+        figures = table.drop(columns=TIER).astype({"customers": "Int64", "cents": "Int64"})
+        return pd.concat([table[[TIER]], figures.mask(pd.Series(shut))], axis=1)
+
     def top(self, n: int) -> pd.DataFrame:
-        """The `n` customers who bring most, best first; of equal ones those whose identifier comes first."""
-        order = np.lexsort((np.arange(len(self.cents_)), -self.cents_.to_numpy()))
+        """The `n` customers who bring most, best first; of equal ones those whose identifier comes first.
+
+        Raises
+        ------
+        DataContractError
+            If `n` is below 1.
+        """
+        if n < 1:
+            raise DataContractError(f"n is {n}. Ask for at least one customer.")
+        order = np.lexsort((np.arange(len(self._fitted)), -self.cents_.to_numpy()))
         return self.tiers().iloc[order[:n]]
 
     def share_that_makes(self, part: float = 0.8) -> tuple[int, float]:
@@ -121,7 +152,7 @@ class ValueTiers:
         DataContractError
             If `part` is not in (0, 1], or nobody brings money.
         """
-        falling = np.sort(self.cents_[self.cents_ > 0].to_numpy())[::-1]
+        falling = np.sort(self._fitted[self._fitted > 0].to_numpy())[::-1]
         if not 0 < part <= 1 or not len(falling):
             raise DataContractError(
                 f"{part} of the money of {len(falling)} customers cannot be told. Ask for a part in (0, 1]."
@@ -131,12 +162,22 @@ class ValueTiers:
 
     def concentration(self) -> pd.DataFrame:
         """The curve of cumulative money over customers, richest first: customer_share, revenue_share."""
-        cents = np.sort(self.cents_.to_numpy())[::-1]
+        cents = np.sort(self._fitted.to_numpy())[::-1]
         points = np.unique(np.linspace(0, len(cents), 101).astype(int))
         running = np.concatenate([[0], np.cumsum(cents)])
         return pd.DataFrame(
             {"customer_share": points / max(len(cents), 1), "revenue_share": running[points] / self._positive}
         )
+
+    def _repr_html_(self) -> str:
+        return page(repr(self), tiers=self.summary()) if hasattr(self, "cents_") else page(repr(self))
+
+    @property
+    def _fitted(self) -> pd.Series:
+        """The contributions it was fitted on, in cents."""
+        if not hasattr(self, "cents_"):
+            raise NotFittedError("These ValueTiers are not fitted. Call fit(log, at=...) first.")
+        return self.cents_
 
     @property
     def _positive(self) -> int:
@@ -175,15 +216,15 @@ class ValueTiers:
         for channel, price in self.contact_costs.items():
             specs.append(f.count(f.where(kind=CONTACT, channel=channel)))
             weights.append(-float(price))
-        table = FeatureSet(specs).build(log, at)
-        if self.cost is not None and (without := int(table["without_cost_all"].sum())):
+        table = FeatureSet([s.over(self.window) for s in specs]).build(log, at)
+        if self.cost is not None and (without := int(table.iloc[:, 2].sum())):
             raise DataContractError(
                 f"{without:,} purchases or returns have no {self.cost!r}: their margin is not known. Fill it, or rank by amount."
             )
         contacts = table.columns[len(specs) - len(self.contact_costs) :]
         if silent := [c for c, name in zip(self.contact_costs, contacts, strict=True) if not table[name].any()]:
             warnings.warn(
-                f"No contact before the instant on: {', '.join(silent)}. Compare the names with those of the log's channels.",
+                f"No contact before the instant{'' if self.window == ALL else ', in the window,'} on: {', '.join(silent)}. Compare the names with those of the log's channels.",
                 DataContractWarning,
                 stacklevel=3,
             )
@@ -194,6 +235,15 @@ class ValueTiers:
                 "The money of all customers does not fit 63 bits of cents. Give amounts in a larger unit."
             )
         return pd.Series(cents.astype(np.int64), index=table.index, name="cents")
+
+
+def _rising(shares: Any) -> bool:
+    """Whether they are two rising numbers in (0, 1]."""
+    try:
+        first, second = (float(s) for s in shares)
+    except (TypeError, ValueError):
+        return False
+    return 0 < first <= second <= 1
 
 
 def _reached(running: Cents, share: float) -> Any:

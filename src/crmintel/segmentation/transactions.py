@@ -25,11 +25,12 @@ SHORT: Final = 8
 """Texts of at most so many bytes are compared as whole numbers."""
 
 
-def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
+def plain_values(frame: Any, at: int, zone: Zone, back: int | None = None) -> pd.DataFrame | None:
     """Recency, frequency and money of each customer in plain rows; None where the door must look at them.
 
     Plain are a frame of customer_id (whole numbers or text), timestamp and, if wanted, amount, with nothing missing and
-    amounts in whole hundredths: then sums do not depend on the order of rows.
+    amounts in whole hundredths: then sums do not depend on the order of rows. Frequency and money are those of the last
+    `back` microseconds, if given.
     """
     if not isinstance(frame, pd.DataFrame) or not len(frame) or set(frame.columns) - {AMOUNT} != {CUSTOMER, TIME}:
         return None
@@ -43,7 +44,8 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
         code, time, cents = code[past], time[past], cents[past]
     n = len(customers)
     rows: npt.NDArray[Any] = np.bincount(code, minlength=n)
-    known, money = rows > 0, np.bincount(code, weights=cents, minlength=n) / SCALE
+    spent = cents if back is None else cents * (time >= at - back)
+    known, money = rows > 0, np.bincount(code, weights=spent, minlength=n) / SCALE
     if cents.min(initial=0.0) < 0:  # returns are no purchases
         bought = cents >= 0
         code, time = code[bought], time[bought]
@@ -52,6 +54,10 @@ def plain_values(frame: Any, at: int, zone: Zone) -> pd.DataFrame | None:
     np.maximum.at(last, code, time)
     since = (at - last) / DAY
     since[rows == 0] = np.nan
+    if back is not None:
+        recent = time >= at - back
+        code, time = code[recent], time[recent]
+        rows = np.bincount(code, minlength=n)
     often = rows - _again(code, time, zone, n)
     table: dict[str, npt.NDArray[Any]] = {"recency_days": since, "frequency": often}
     if AMOUNT in frame:
