@@ -29,8 +29,8 @@ def planted(shape: str, seed: int, *, categories: int = 0, n: int = 1_500, k: in
     return table, of
 
 
-def cloud(kind: str, seed: int, n: int = 800) -> pd.DataFrame:
-    """Customers without groups."""
+def cloud(kind: str, seed: int, n: int = 800, *, categories: bool = False) -> pd.DataFrame:
+    """Customers without groups; with two categories, one that goes with nothing and one that follows a number, if wanted."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, 4))
     if kind == "long":
@@ -44,7 +44,11 @@ def cloud(kind: str, seed: int, n: int = 800) -> pd.DataFrame:
     elif kind == "recency, frequency, money":
         count = 1 + rng.poisson(rng.gamma(1.0, 4, n))
         x = np.c_[rng.exponential(365 / count), count, count * np.exp(rng.normal(3, 0.6, n))]
-    return pd.DataFrame(x, columns=list("abcd")[: x.shape[1]])
+    table = pd.DataFrame(x, columns=list("abcd")[: x.shape[1]])
+    if categories:
+        table["kind"] = rng.choice(list("wxyz"), n, p=[0.5, 0.3, 0.15, 0.05])
+        table["size"] = np.digitize(table["b"].rank(pct=True) + rng.normal(0, 0.2, n), [0.3, 0.7]).astype(str)
+    return table
 
 
 def mixed(rows: int) -> tuple[Float, npt.NDArray[np.int64]]:
