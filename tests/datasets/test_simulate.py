@@ -175,6 +175,7 @@ def test_contacts_are_those_who_were_treated_at_random(shop):
     assert np.allclose(share, shop.truth["treated_share"], equal_nan=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("effect", [0.5, 1.0, 2.0])
 def test_the_effect_of_promotions_is_recovered_from_the_randomised_contacts(effect):
     world = simulate(15_000, seed=6, promotion_effect=effect, churn_a_year=0.0, present_share=1.0, days=400)
@@ -193,6 +194,7 @@ def test_the_effect_of_promotions_is_recovered_from_the_randomised_contacts(effe
     assert error < 0.05
 
 
+@pytest.mark.slow
 def test_promotions_change_nothing_outside_their_windows(quiet):
     world = simulate(20_000, seed=3, promotion_effect=3.0, return_rate=0.0)
     early = T("2023-03-02")  # the first campaign

@@ -127,6 +127,7 @@ def test_the_order_of_rows_does_not_depend_on_the_columns_asked_for(columns: Any
                 break
 
 
+@pytest.mark.slow
 def test_whole_customers_stay_together_and_the_parts_are_asked_for_one_by_one() -> None:
     log = read(batches(history()), memory="100KB")
     seen = [set(p.customers.to_pylist()) for p in log.parts([])]
@@ -201,6 +202,7 @@ def test_ids_that_look_alike_are_counted_although_they_were_written_to_other_fil
         assert [f.rows for f in log.quality.warnings] == [600]
 
 
+@pytest.mark.slow
 def test_integer_customers_spill_too_and_an_empty_cut_keeps_its_types() -> None:
     frame = history().assign(customer_id=lambda f: f["item_id"] + 5)
     equal(read(batches(frame), memory="100KB"), read(frame))

@@ -68,7 +68,8 @@ def test_no_label_window_reaches_into_the_test(run: Run) -> None:
     assert split.test + split.horizon <= run.results.ground.log.end
 
 
-@pytest.mark.parametrize("change", ["shuffled", pytest.param("other column order", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["shuffled", "other column order"])
 def test_the_same_data_give_the_same_bytes(run: Run, tmp_path: Path, change: str) -> None:
     rows = run.rows.sample(frac=1, random_state=8) if change == "shuffled" else run.rows[run.rows.columns[::-1]]
     again = done(rows, tmp_path, run.settings)

@@ -122,6 +122,7 @@ def test_the_page_opens_without_a_complaint_and_fits_a_laptop_and_a_phone(
         assert measured["scroll"] <= measured["width"]
 
 
+@pytest.mark.slow
 def test_the_shipped_file_itself_opens_without_a_complaint(page: str, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page, encoding="utf-8")

@@ -81,6 +81,7 @@ def test_nobody_or_everybody_responded(yes: int, rate: float) -> None:
 # Laws
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=1, max_size=8))
 def test_expected_lies_between_the_own_rate_and_everybody_s(told: list[tuple[int, int]]) -> None:

@@ -106,6 +106,7 @@ def test_a_table_without_information_is_random() -> None:
 # Calibration and the true chance
 
 
+@pytest.mark.slow
 def test_similarity_is_calibrated(found: tuple[LookAlikes, pd.DataFrame, pd.Index, pd.Series]) -> None:
     told, _, seeds, _ = found
     customers = told.customers
@@ -151,6 +152,7 @@ def test_the_audience_leaves_the_list_out(found: tuple[LookAlikes, pd.DataFrame,
 # One answer
 
 
+@pytest.mark.slow
 def test_order_of_rows_columns_and_list_changes_no_bit() -> None:
     table = base(500, 4)
     seeds, _ = planted(table)
@@ -240,6 +242,7 @@ def test_infinite_values_are_named_by_column() -> None:
         look_alikes(table, table.index[:30])
 
 
+@pytest.mark.slow
 def test_tables_of_polars_and_arrow_tell_the_same() -> None:
     table = base(120, 9)[["orders", "noise"]]
     table.index.name = "customer_id"

@@ -183,7 +183,7 @@ def random_states(draw: st.DrawFn) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=range(periods), dtype=object)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(random_states())
 def test_rows_and_columns_reconcile_with_the_customers_of_each_instant(states: pd.DataFrame) -> None:
     moved = transitions(states)
@@ -554,7 +554,7 @@ def test_row_134_value_at_stake_of_hidden_flows_is_not_shared() -> None:
     assert moved.shared(fewest=13).at_stake.empty
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(random_states(), st.integers(2, 6))
 def test_row_134_no_line_of_shared_moves_gives_a_small_count_away(states: pd.DataFrame, fewest: int) -> None:
     full = transitions(states)

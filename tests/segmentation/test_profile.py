@@ -295,6 +295,7 @@ def rare_cities(n: int, worlds: int) -> Iterator[pd.DataFrame]:
     return (pd.DataFrame({"city": rng.choice(cities, n, p=p / p.sum())}).astype("str") for _ in range(worlds))
 
 
+@pytest.mark.slow
 def test_rare_levels_and_heavy_tails_make_no_claims_by_chance_in_small_worlds() -> None:
     assert false_claims(rare_cities(1000, 20), 15) <= 0.1  # 19 of 20 worlds before counts below 5 were told apart
     assert false_claims(heavy_tails(1000, 20), 30) <= 0.1

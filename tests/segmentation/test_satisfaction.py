@@ -156,6 +156,7 @@ def histories(draw: st.DrawFn) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_customers_and_money_reconcile_and_row_order_changes_no_bit(rows: list[Row], random: Any) -> None:

@@ -101,7 +101,7 @@ def test_the_curve_rises_above_its_end_and_comes_back() -> None:
 # Laws
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(MONEY)
 def test_tiers_keep_their_laws(cents: list[int]) -> None:
     model = ValueTiers().fit(log_of(cents), at=AT)
@@ -278,7 +278,7 @@ def test_row_134_a_small_tier_is_hidden_with_another_one_that_protects_it() -> N
     assert model.shared(fewest=1).notna().all(axis=None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(MONEY, st.integers(1, 20))
 def test_row_134_no_small_tier_is_shown_and_none_can_be_worked_out(cents: list[int], fewest: int) -> None:
     model = ValueTiers().fit(log_of(cents), at=AT)

@@ -41,7 +41,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rows, st.sampled_from([None, *NAMES]))
 def test_plain_rows_tell_what_a_log_tells(rows: list[tuple[int, int, int]], kind: str | None) -> None:
     frame = frame_of(rows, NAMES.get(str(kind)))
@@ -51,7 +51,7 @@ def test_plain_rows_tell_what_a_log_tells(rows: list[tuple[int, int, int]], kind
     pd.testing.assert_frame_equal(plain, door, check_exact=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rows, st.sampled_from(["1d", "30d", "90m", "2190h", "all"]))
 def test_a_window_tells_what_it_tells_of_a_log(rows: list[tuple[int, int, int]], window: str) -> None:
     frame = frame_of([*rows, (1, 742, 100), (2, 741, 100), (3, 743, -100)])  # at, before and after the edge of 30 days

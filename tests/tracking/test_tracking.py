@@ -36,6 +36,7 @@ def test_a_run_can_be_read_back_and_a_second_joins_the_same_experiment(tmp_path:
     assert (tmp_path / "mlflow.db").is_file()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(DataContractError, match=r"could not be recorded in 'http://127.0.0.1:9'.* Tables and page are"):
