@@ -40,11 +40,6 @@ class Mixed:
         """Some rows."""
         return Mixed(self.x[:, rows], self.codes[:, rows])
 
-    @property
-    def levels(self) -> int:
-        """How many codes there are."""
-        return int(self.codes.max(initial=-1)) + 1
-
 
 @final
 @dataclass(frozen=True)

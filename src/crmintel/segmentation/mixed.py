@@ -10,7 +10,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, ch
 
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation.doors import frame_of
-from crmintel.segmentation.kprototypes import Float, Int, Mixed
+from crmintel.segmentation.kprototypes import Float, Mixed
 from crmintel.segmentation.scaling import Scale, scale_of
 
 
@@ -123,6 +123,3 @@ def _text(values: pd.Series) -> pd.Series:
         if values.notna().all()
         else values.astype("object").where(values.notna()).map(str, na_action="ignore")
     )
-
-
-__all__ = ["Encoding", "Int", "Table", "encoded", "table_of"]
