@@ -1,11 +1,11 @@
 """What may come in: a log, a table of customers, a series of one value a customer; anything else is named."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.features.frames import frame_of
 from crmintel.interactions import InteractionLog
 
 
@@ -20,29 +20,6 @@ def log_of(thing: Any) -> InteractionLog:
     if not isinstance(thing, InteractionLog):
         raise DataTypeError(
             f"A history cannot be a {type(thing).__name__} here. Read it first: InteractionLog.read(...)."
-        )
-    return thing
-
-
-def frame_of(thing: Any) -> Any:
-    """A table of pandas, polars, Arrow or DuckDB as one of pandas; an array as it is.
-
-    Raises
-    ------
-    DataTypeError
-        If it is no table.
-    """
-    if isinstance(thing, pd.DataFrame):
-        return thing
-    for name in ("to_pandas", "df"):  # polars and Arrow; DuckDB relations
-        if not isinstance(thing, pd.Series | type) and callable(getattr(thing, name, None)):
-            return getattr(thing, name)()
-    listed = isinstance(thing, list) and any(isinstance(row, Mapping) for row in thing)
-    sparse = hasattr(thing, "tocsr")  # a sparse matrix may be a mapping, too
-    named = isinstance(thing, pd.Series | Mapping | str | bytes | type) and not sparse
-    if listed or named or thing is None or hasattr(thing, "__fspath__"):
-        raise DataTypeError(
-            f"A table of customers cannot be a {type(thing).__name__}. Give a DataFrame (pandas, polars, Arrow, DuckDB) or an array."
         )
     return thing
 

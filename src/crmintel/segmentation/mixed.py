@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array, validate_data
 
 from crmintel.errors import DataContractError, DataTypeError
-from crmintel.segmentation.doors import frame_of
+from crmintel.features.frames import frame_of, is_number
 from crmintel.segmentation.kprototypes import Float, Mixed
 from crmintel.segmentation.scaling import Scale, scale_of
 
@@ -93,7 +93,7 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
         raise DataContractError(
             "The table has no column (0 feature(s)): nothing tells customers apart. Give at least one."
         )
-    mixed = isinstance(X, pd.DataFrame) and not all(_is_number(d) for d in X.dtypes)
+    mixed = isinstance(X, pd.DataFrame) and not all(is_number(d) for d in X.dtypes)
     if not mixed:
         values = validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan")
         names = getattr(estimator, "feature_names_in_", [f"x{i}" for i in range(values.shape[1])])
@@ -104,16 +104,12 @@ def table_of(estimator: Any, X: Any, *, reset: bool) -> Table:
         raise DataContractError("Two columns of the table have one name. Rename one of them.")
     if times := [str(c) for c in X.columns if X[c].dtype.kind in "mM"]:
         raise DataTypeError(f"Columns of times tell no groups: {', '.join(times)}. Give days since, or leave them out.")
-    numbers = [c for c in X.columns if _is_number(X[c].dtype)]
+    numbers = [c for c in X.columns if is_number(X[c].dtype)]
     checked = np.empty((len(X), 0))
     if numbers:
         checked = check_array(X[numbers], dtype=np.float64, ensure_all_finite="allow-nan")
     texts = {str(c): _text(X[c]) for c in X.columns if c not in numbers}
     return Table(dict(zip(map(str, numbers), checked.T, strict=True)), texts, len(X))
-
-
-def _is_number(dtype: Any) -> bool:
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
 
 
 def _text(values: pd.Series) -> pd.Series:
