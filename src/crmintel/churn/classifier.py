@@ -1,117 +1,172 @@
 """Who will leave: a probability that is true as it comes."""
 
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, final
+from typing import Any, Final, Self, final
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+from threadpoolctl import threadpool_limits
 
-from crmintel.columns import CUSTOMER
-from crmintel.errors import DataContractError, DataTypeError
+from crmintel.churn.folds import Fold, customers_of, folds, instants_of
+from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
+from crmintel.churn.outcome import outcome
+from crmintel.churn.stack import Calibration, Weights, chosen, learned
+from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, warn
+from crmintel.churn.tuning import tuned
+from crmintel.columns import CHURN
+from crmintel.errors import DataContractError
+from crmintel.evaluation.leakage import guard
+from crmintel.evaluation.probability import auc, brier, log_loss
 
-Float = npt.NDArray[np.float64]
-FOLDS = 3
-
-
-def small_trees(random_state: int = 0) -> lgb.LGBMClassifier:
-    """Many slow, shallow trees: they keep to the little that a churn table can tell, where the defaults overfit."""
-    return lgb.LGBMClassifier(
-        n_estimators=260, learning_rate=0.03, num_leaves=7, max_depth=3, min_child_samples=40, subsample=0.7,
-        subsample_freq=1, colsample_bytree=0.4, reg_lambda=5.0, random_state=random_state, n_jobs=1,
-        deterministic=True, force_row_wise=True, verbose=-1,
-    )  # fmt: skip
+SHIFTED: Final = 0.2
+"""A constant of the stack beyond this says that earlier and later instants differ."""
 
 
 @final
 class ChurnClassifier(ClassifierMixin, BaseEstimator):
     """Probability that a customer leaves.
 
-    Shallow boosted trees, then a two-number correction of their log-odds, learned on customers the trees had not seen
-    (three folds; rows of one customer stay together when the index of `X` has a level ``customer_id``).
+    Four learners that err in different ways (a logistic regression on splines; small, middle and plain boosted trees) are
+    weighed on the log-odds scale by how well they told customers that they had not seen, so the probability is calibrated as
+    it comes. No class weights and no resampling: they cost calibration and buy nothing.
 
     Parameters
     ----------
-    learner : scikit-learn classifier, optional
-        Instead of LightGBM with small trees.
-    random_state : int
-        Seed of the learner and of the folds.
-    threads : int
-        How many folds are learned at a time, each on one thread; the result does not depend on it.
+    learners : recipe, scikit-learn classifier, or sequence of these, optional
+        What is stacked: `crmintel.churn.STACK` by default. `LIGHT` is one learner for millions of rows. A classifier of your
+        own gets a frame with pandas categories if the table has any, and an array of numbers otherwise.
+    folds : int, default=5
+        In how many parts customers are split to weigh the learners; above 200,000 rows one part is held out.
+    tune : int, default=0
+        How many settings of trees are tried on the folds; the best one joins the stack.
+    allow : sequence of str
+        Columns that the leak guard must let pass; ``"*"`` for all.
+    positive : optional
+        The label of those who left, where labels are neither 0 and 1 nor false and true.
+    random_state : int, default=0
+    threads : int, default=2
+        How many learners are fitted at a time, each on one thread; the result does not depend on it.
 
     Attributes
     ----------
     classes_ : array of two classes, the second is *left*
-    slope_, offset_ : float
-        The correction: log-odds = offset + slope × log-odds of the learner.
-    learner_ : fitted learner
+    weights_ : Series
+        The weight of each learner.
+    constant_ : float
+        What is added on the log-odds scale.
+    calibration_ : {"none", "sigmoid", "isotonic"}
+        The further step; taken only where it lowers the Brier score of rows not seen.
+    summary_ : DataFrame
+        For each learner, and for the stack: weight, and auc, brier and log_loss on rows not learned from (of the stack, they are
+        told by its own weights, which have seen the labels).
+    tuning_ : DataFrame
+        The settings tried, the best first (with `tune`).
 
     Notes
     -----
-    Rows are put into an order that depends on their content alone before anything is fitted, so shuffled rows give the
-    same model. No class weights: they cost calibration and buy nothing.
+    The order in which rows come does not matter: before anything is fitted they are put into an order of their content. Where the
+    index has the levels ``customer_id`` and ``at``, as feature tables have, folds keep customers whole and learn from earlier
+    instants only.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float), "plan": rng.choice(["month", "year"], 400)})
+    >>> y = rng.random(400) < np.where(X["plan"] == "month", 0.5, 0.1)
+    >>> model = ChurnClassifier(folds=2).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (400, 2)
     """
 
-    def __init__(self, learner: Any = None, *, random_state: int = 0, threads: int = 2) -> None:
-        self.learner = learner
+    def __init__(
+        self, learners: Any = None, *, folds: int = 5, tune: int = 0, allow: Sequence[str] = (), positive: Any = None,
+        random_state: int = 0, threads: int = 2,
+    ) -> None:  # fmt: skip
+        self.learners = learners
+        self.folds = folds
+        self.tune = tune
+        self.allow = allow
+        self.positive = positive
         self.random_state = random_state
         self.threads = threads
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn from a feature table and what happened later.
+        """Learn from a table as of an instant and what happened later.
 
         Parameters
         ----------
-        X : DataFrame or array of numbers, shape (n_rows, n_features)
-            Missing values are allowed, infinite ones are not.
+        X : DataFrame or array of numbers, shape (n_rows, n_columns)
+            Numbers and categories; missing values are allowed, infinite ones are not. Arrays have no names, so the leak guard
+            does not look at them.
         y : array of two classes, shape (n_rows,)
 
         Raises
         ------
         DataContractError
-            If a column is not numeric, `y` has one class only (the counts are named), or there is no feature.
+            If `y` has one class only (the counts are named), more than two, or holes; if there is no feature.
+        LeakageError
+            If a column seems to know the future.
         """
-        groups = _customers(X)
-        _numeric(X)
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) != 2:
-            counts = ", ".join(f"{n:,}" for n in np.bincount(codes))
-            raise DataContractError(
-                f"Only binary classification is supported: y has {len(self.classes_)} class(es), with {counts} rows. "
-                "Choose an instant or a horizon at which some leave and some stay."
-            )
-        order = np.lexsort((*X.T[::-1], codes))
-        X, codes = X[order], codes[order]
-        folds = _folds(None if groups is None else groups[order], codes, self.random_state)
-        base = small_trees(self.random_state) if self.learner is None else self.learner
-        unseen = np.full(len(X), _logit(codes.mean()))
-
-        def learn(fold: int) -> Any:
-            inside, outside = folds != fold, folds == fold
-            if fold == FOLDS:  # the one that is kept
-                return clone(base).fit(X, codes)
-            if outside.any() and len(np.unique(codes[inside])) == 2:
-                unseen[outside] = _log_odds(clone(base).fit(X[inside], codes[inside]), X[outside])
-            return None
-
-        with ThreadPoolExecutor(self.threads) as pool:
-            self.learner_ = list(pool.map(learn, range(FOLDS + 1)))[-1]
-        self.slope_, self.offset_ = _correction(unseen, codes)
+        named_columns = isinstance(X, pd.DataFrame) or not isinstance(X, np.ndarray | list)
+        X = checked(X, self)
+        y = column_or_1d(y, warn=True) if not isinstance(y, pd.Series) else y
+        if not isinstance(y, pd.Series):
+            check_classification_targets(y)
+        self.classes_, left = outcome(y, len(X), self.positive)
+        if named_columns:
+            guard(X, left, allow=self.allow)
+        self.schema_ = Schema.learn(X)
+        customers, instants = customers_of(X), instants_of(X)
+        order = by_content(X, self.schema_, *(k for k in (left, customers, instants) if k is not None))
+        table, left = self.schema_.read(X, order), left[order]
+        groups, times = (None if k is None else k[order] for k in (customers, instants))
+        split = folds(left, groups, times, self.folds, self.random_state)
+        with threadpool_limits(1):
+            self._learn(Data(table), left, split, several=instants is not None and int(instants.max()) > 0)
         return self
 
+    def _learn(self, data: Data, y: Int, split: tuple[Fold, ...], *, several: bool) -> None:
+        """Learners without each fold, their weights, and learners of all rows."""
+        recipes, self.tuning_ = recipes_of(self.learners), pd.DataFrame()
+        if self.tune:
+            best, self.tuning_ = tuned(data, y, split, self.tune, self.random_state, self.threads)
+            recipes = (*recipes, best)
+        every = np.arange(len(y))
+        jobs = [(r, inside) for r in recipes for inside in (every, *(f[0] for f in split))]
+        if any(not isinstance(r, Other) for r in recipes):
+            _ = data.binned  # once, before threads ask for it
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = list(pool.map(lambda j: j[0].fit(data, y, j[1], seed=self.random_state), jobs))
+        n = len(split) + 1
+        self.learners_ = named(recipes, [found[i * n] for i in range(len(recipes))])
+        outside = np.concatenate([f[1] for f in split]) if split else every[:0]
+        part = np.concatenate([np.full(len(f[1]), i) for i, f in enumerate(split)]) if split else every[:0]
+        columns = [_unseen(data.table, split, found[i * n + 1 : (i + 1) * n]) for i in range(len(recipes))]
+        self._weigh(np.column_stack(columns), y[outside], part, y)
+        if several and abs(self.constant_) > SHIFTED:
+            warn(f"The stack adds {self.constant_:+.2f} on the log-odds scale: customers leave more or less often at the later "
+                 "instants than at the earlier ones. Look at the rate of each instant before the probabilities are used.")  # fmt: skip
+
+    def _weigh(self, z: Float, unseen: Int, part: Int, y: Int) -> None:
+        k = len(self.learners_)
+        equal = Weights(0.0, np.full(k, 1 / k))
+        known = len(unseen) > 0 and len(np.unique(unseen)) == 2
+        self.stack_ = learned(z, unseen) if known else equal
+        self.step_, self.candidates_ = chosen(z, unseen, part) if known else (Calibration(), {})
+        self.weights_ = pd.Series(self.stack_.weights, index=list(self.learners_), name="weight")
+        self.constant_, self.calibration_ = self.stack_.constant, self.step_.kind
+        self.rate_ = float(y.mean())
+        self.summary_ = _summary(self.weights_, z, self.step_(self.stack_(z)), unseen) if known else pd.DataFrame()
+
     def decision_function(self, X: Any) -> Float:
-        """Corrected log-odds of leaving, shape (n_rows,)."""
-        check_is_fitted(self)
-        X = self.prepared(X)
-        return np.asarray(self.offset_ + self.slope_ * _log_odds(self.learner_, X))
+        """Log-odds of leaving, shape (n_rows,)."""
+        return self.log_odds(self.read(X))
 
     def predict_proba(self, X: Any) -> Float:
         """Probabilities of staying and leaving, shape (n_rows, 2)."""
@@ -123,72 +178,89 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
-    def prepared(self, X: Any) -> Float:
-        """A table as the columns that were learned from: put into their order by name, missing ones named."""
-        if hasattr(self, "feature_names_in_") and isinstance(X, pd.DataFrame):
-            if absent := [c for c in self.feature_names_in_ if c not in X.columns]:
-                raise DataContractError(
-                    f"Missing features: {', '.join(absent)}. Build the table with the feature set of the model."
-                )
-            X = X[list(self.feature_names_in_)]
-        _numeric(X)
-        return np.asarray(validate_data(self, X, reset=False, dtype=np.float64, ensure_all_finite="allow-nan"))
+    def scores(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The probability of leaving, and how much was known of each customer.
+
+        Returns
+        -------
+        DataFrame
+            On the index of `X`: churn_probability, known (the share of columns that are not missing), and low_information (less
+            than half of them known).
+        """
+        table = self.read(X)
+        known = table.known
+        told = {CHURN: expit(self.log_odds(table)), "known": known, "low_information": known < 0.5}
+        return pd.DataFrame(told, index=X.index)
+
+    def read(self, X: Any) -> Table:
+        """A table as the columns that were learned from, found by name.
+
+        Raises
+        ------
+        DataContractError, DataTypeError
+            If columns are missing or infinite, or hold something else than they held.
+        """
+        check_is_fitted(self)
+        reset = not hasattr(self, "feature_names_in_") or not isinstance(X, pd.DataFrame)
+        table = self.schema_.read(checked(X, self if reset else None, reset=False))
+        if empty := int((table.known == 0).sum()):
+            warn(
+                f"Of {empty:,} of {len(table):,} rows nothing is known: they get the probability of a customer without a past."
+            )
+        return table
+
+    def log_odds(self, table: Table) -> Float:
+        """Log-odds of rows that were read, after the further step, shape (n_rows,)."""
+        return self.step_(self.stacked(table))
+
+    def stacked(self, table: Table) -> Float:
+        """The same before the further step."""
+        with threadpool_limits(1):
+            parts = [m.log_odds(table) for m in self.learners_.values()]
+        return self.stack_(np.column_stack(parts))
+
+    def _repr_html_(self) -> str:
+        if not hasattr(self, "summary_"):
+            return f"<pre>{self!r}</pre>"
+        said = f"Churn classifier: {self.rate_:.1%} left; further calibration: {self.calibration_}"
+        return f"<p>{said}</p>{self.summary_.to_html(float_format='{:.4f}'.format, na_rep='')}"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
         return tags
 
 
-def _customers(X: Any) -> npt.NDArray[np.int64] | None:
-    """A number for each customer, if the table knows its customers."""
-    if isinstance(X, pd.DataFrame) and CUSTOMER in X.index.names:
-        return np.asarray(pd.factorize(X.index.get_level_values(CUSTOMER), sort=True)[0])
-    return None
+def recipes_of(learners: Any) -> tuple[Recipe, ...]:
+    """What is stacked, of what was asked for.
+
+    Raises
+    ------
+    DataContractError
+        If something is neither a recipe nor a classifier.
+    """
+    asked = STACK if learners is None else tuple(learners) if isinstance(learners, Iterable) else (learners,)
+    if not asked or (
+        odd := [type(r).__name__ for r in asked if not (hasattr(r, "predict_proba") or hasattr(r, "name"))]
+    ):
+        said = ", ".join(odd) if asked else "nothing"
+        raise DataContractError(
+            f"learners holds {said}. Give recipes of crmintel.churn or classifiers with predict_proba."
+        )
+    return tuple(Other(r) if hasattr(r, "predict_proba") else r for r in asked)
 
 
-def _folds(groups: npt.NDArray[np.int64] | None, y: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.int64]:
-    """A fold for each row: whole customers, or rows dealt out class by class."""
-    rng = np.random.default_rng(seed)
-    if groups is not None:
-        return rng.integers(0, FOLDS, int(groups.max(initial=0)) + 1)[groups]
-    out = np.empty(len(y), np.int64)
-    for label in (0, 1):
-        rows = np.flatnonzero(y == label)
-        out[rows[rng.permutation(len(rows))]] = np.arange(len(rows)) % FOLDS
-    return out
+def _unseen(table: Table, split: tuple[Fold, ...], found: list[Fitted]) -> Float:
+    """Log-odds of the rows that each fold left out, fold after fold."""
+    told = [m.log_odds(table.take(outside)) for (_, outside), m in zip(split, found, strict=True)]
+    return np.concatenate(told) if told else np.zeros(0)
 
 
-def _log_odds(model: Any, X: Float) -> Float:
-    if isinstance(model, lgb.LGBMClassifier):
-        return np.asarray(model.booster_.predict(X, raw_score=True, num_threads=1))
-    return np.asarray(_logit(np.clip(model.predict_proba(X)[:, 1], 1e-6, 1 - 1e-6)))
-
-
-def _logit(p: Any) -> Any:
-    return np.log(p) - np.log1p(-p)
-
-
-def _correction(z: Float, y: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Slope and offset of log-odds by log-loss; a slope of at least 0 keeps the order."""
-
-    def loss(w: Float) -> tuple[float, Float]:
-        s = w[1] + w[0] * z
-        gap = expit(s) - y
-        return float(np.mean(np.logaddexp(0, s) - y * s)), np.array([np.mean(gap * z), np.mean(gap)])
-
-    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0.05, 5.0), (None, None)])
-    return float(found.x[0]), float(found.x[1])
-
-
-def _numeric(X: Any) -> None:
-    """Name the columns of a frame that cannot be learned from; arrays are left to scikit-learn's own checks."""
-    if not isinstance(X, pd.DataFrame):
-        return
-    if not X.shape[1]:
-        raise DataContractError("The table has no feature. Build one with crmintel.features.")
-    if odd := [str(c) for c, t in X.dtypes.items() if not pd.api.types.is_numeric_dtype(t)]:
-        raise DataTypeError(f"Columns that are not numbers: {', '.join(odd)}. Encode or drop them first.")
-    if endless := [str(c) for c in X.columns if np.isinf(X[c].to_numpy(np.float64, na_value=np.nan)).any()]:
-        raise DataContractError(f"Columns with infinity: {', '.join(endless)}. Repair them first.")
+def _summary(weights: pd.Series, z: Float, stacked: Float, y: Int) -> pd.DataFrame:
+    rows = [(name, w, expit(s)) for (name, w), s in zip(weights.items(), z.T, strict=True)]
+    rows.append(("stack", weights.sum(), expit(stacked)))
+    told = [(name, w, auc(y, p), brier(y, p), log_loss(y, p)) for name, w, p in rows]
+    return pd.DataFrame(told, columns=["learner", "weight", "auc", "brier", "log_loss"]).set_index("learner")

@@ -1,7 +1,8 @@
 """What is stacked: recipes that learn log-odds from a table, and what they learned, as plain arrays and trees.
 
 A recipe is a frozen dataclass with ``fit(data, y, rows, weight=None, seed=0)``; what it learned gives ``log_odds(table)`` of
-shape (n_rows,), and ``contributions(table)`` of shape (n_rows, n_columns + 1) that add up to it, the constant last.
+shape (n_rows,). Splines and trees also give ``contributions(table)`` of shape (n_rows, n_columns + 1) that add up to it, the
+constant last.
 """
 
 from collections.abc import Mapping
@@ -28,9 +29,6 @@ class Fitted(Protocol):
 
     def log_odds(self, table: Table) -> Float:
         """Log-odds of leaving, shape (n_rows,)."""
-
-    def contributions(self, table: Table) -> Float:
-        """What each column adds to the log-odds, shape (n_rows, n_columns + 1); the last column is the constant."""
 
 
 class Recipe(Protocol):
@@ -100,7 +98,7 @@ class Trees:
             "feature_fraction": self.column_share, "lambda_l2": self.ridge, "cat_smooth": self.cat_smooth, "seed": seed,
             "deterministic": True, "force_col_wise": True, "num_threads": threads, "verbosity": -1, "feature_pre_filter": False,
         }  # fmt: skip
-        sample = data.binned.subset(rows)
+        sample = data.binned.subset(rows).construct()
         sample.set_label(y[rows])
         sample.set_weight(None if weight is None else weight[rows])
         booster = lgb.train(params, sample, num_boost_round=self.n_trees)
@@ -162,7 +160,8 @@ class SplineLogistic:
         model = LogisticRegression(C=self.C, solver="newton-cholesky", max_iter=100, tol=1e-8)
         model.fit(np.hstack(parts), truth, None if weight is None else weight[rows])
         weights = np.split(model.coef_[0], ends[:-1])
-        terms = [t.term(w) for t, w in zip((*curves, *steps), weights, strict=True)]
+        made: list[_Spline | _Levels] = [*curves, *steps]
+        terms = [t.term(w) for t, w in zip(made, weights, strict=True)]
         raw = Additive(float(model.intercept_[0]), tuple(terms), np.zeros(len(terms)))
         return replace(raw, means=raw.contributions(table)[:, :-1].mean(axis=0))
 
@@ -249,7 +248,7 @@ class _Spline:
         if not len(of):
             return Curve(np.zeros(1), np.zeros((DEGREE + 1, 0)), own)
         padded = _padded(self.knots)
-        cubic = PPoly.from_spline(BSpline(padded, of, DEGREE))
+        cubic = PPoly.from_spline((padded, of, DEGREE))
         inner = slice(DEGREE, len(padded) - DEGREE - 1)
         coefficients = np.array(cubic.c[:, inner])
         coefficients[-1] += shift
@@ -328,16 +327,6 @@ class FittedOther:
         """Log-odds of its probabilities, shape (n_rows,)."""
         p = np.clip(np.asarray(self.estimator.predict_proba(_plain(table)), np.float64)[:, 1], CLIP, 1 - CLIP)
         return np.log(p) - np.log1p(-p)
-
-    def contributions(self, table: Table) -> Float:
-        """Not known of other learners.
-
-        Raises
-        ------
-        TypeError
-            Always.
-        """
-        raise TypeError(f"{type(self.estimator).__name__} does not say what each column adds.")
 
 
 def _plain(table: Table) -> Any:

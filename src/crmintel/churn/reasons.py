@@ -1,19 +1,27 @@
 """Why a customer is at risk, in sentences: contributions that add up to the log-odds, grouped by what they speak of."""
 
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import final
+from typing import Any, Final, Literal, final
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from crmintel.churn.classifier import ChurnClassifier
-from crmintel.errors import DataTypeError
-from crmintel.features import Feature, FeatureSet
+from crmintel.churn.learners import Additive, FittedTrees
+from crmintel.churn.table import Float, Int, Table
+from crmintel.churn.telling import Teller, teller
+from crmintel.errors import DataContractError, DataTypeError
+from crmintel.features import FeatureSet
 
-Float = npt.NDArray[np.float64]
+CALIBRATION: Final = "calibration"
+"""The name of the term that a further calibration step adds."""
+CHUNK: Final = 1_000
+"""Rows that are explained at a time."""
 
 
 @final
@@ -23,78 +31,156 @@ class Reasons:
 
     Parameters
     ----------
-    contributions : DataFrame, shape (n_rows, n_themes)
-        By theme; with `base` they sum to the log-odds.
+    contributions : DataFrame, shape (n_rows, n_reasons)
+        By reason; with `base` they sum to the log-odds.
     base : float
         The log-odds of the typical customer.
     sentences : DataFrame, shape (n_rows, k)
         The strongest reasons for leaving first; empty text where fewer exist.
     themes : DataFrame, shape (n_rows, k)
         What each sentence speaks of.
+    actionable : DataFrame of bool, shape (n_rows, k)
+        Whether it is among those that the company said it can act on.
     """
 
     contributions: pd.DataFrame
     base: float
     sentences: pd.DataFrame
     themes: pd.DataFrame
+    actionable: pd.DataFrame
 
     def to_frame(self) -> pd.DataFrame:
         """The sentences."""
-        return self.sentences
+        return self.sentences.copy(deep=False)
+
+    def by(self, segments: Any) -> pd.DataFrame:
+        """The mean contribution of each reason in each segment, the reasons that differ most first.
+
+        Parameters
+        ----------
+        segments : array or Series, shape (n_rows,)
+            The segment of each row, in the order of the rows.
+        """
+        if len(segments) != len(self.contributions):
+            raise DataContractError(f"{len(segments):,} segments for {len(self.contributions):,} rows. Give one a row.")
+        means = self.contributions.groupby(np.asarray(segments), sort=True).mean()
+        return means[means.abs().max().sort_values(ascending=False, kind="stable").index]
 
     def __repr__(self) -> str:
         return f"Reasons for {len(self.sentences):,} rows in {self.contributions.shape[1]} themes"
 
     def _repr_html_(self) -> str:
-        return self.sentences.head(20).to_html(escape=True)
+        return f"<p>{self!r}</p>{self.sentences.head(20).to_html(escape=True)}"
 
 
-def reasons(model: ChurnClassifier, X: pd.DataFrame, features: FeatureSet, *, k: int = 3) -> Reasons:
+def reasons(
+    model: ChurnClassifier, X: pd.DataFrame, features: FeatureSet | None = None, *, k: int = 3, language: Literal["en", "zh"] = "en",
+    themes: Mapping[str, str] | None = None, actionable: Collection[str] = (),
+) -> Reasons:  # fmt: skip
     """The `k` strongest reasons for leaving of each row.
 
-    Contributions are TreeSHAP values of the trees times the slope of the correction, so they are exactly additive on the
-    corrected log-odds. Features of one declaration (orders in 30, 60, 90 days) are one theme: their contributions are added
-    up and the strongest of them is quoted.
+    Contributions are those of each learner (of a spline or a category what it adds beyond its mean; of trees their TreeSHAP
+    values) times its weight, so they add up exactly to the log-odds. A further calibration step is a term of its own, called
+    "calibration", which is never quoted.
+
+    Parameters
+    ----------
+    model : ChurnClassifier
+        Fitted.
+    X : DataFrame, shape (n_rows, n_columns)
+        Those who are to be explained, such as those who will be contacted.
+    features : FeatureSet, optional
+        What the columns were built with: it has the sentences, and says which columns speak of the same.
+    k : int, default=3
+        How many reasons.
+    language : {"en", "zh"}
+        English or Chinese.
+    themes : mapping of column to text, optional
+        Which columns are one reason; otherwise those of one theme of `features`, else each column by itself.
+    actionable : collection of str
+        Reasons or columns on which the company can act.
 
     Raises
     ------
     DataTypeError
-        If the model's learner is not LightGBM.
+        If a learner of the model cannot say what each column adds.
+    DataContractError
+        If a name in `actionable` or `themes` is unknown, or the language.
+
+    References
+    ----------
+    Lundberg et al. (2018), Consistent individualized feature attribution for tree ensembles, arXiv:1802.03888.
     """
     check_is_fitted(model)
-    if not isinstance(model.learner_, lgb.LGBMClassifier):
-        raise DataTypeError(f"Reasons need LightGBM trees, not {type(model.learner_).__name__}.")
-    values = model.prepared(X)
-    raw = np.asarray(model.learner_.booster_.predict(values, pred_contrib=True, num_threads=1)) * model.slope_
-    names = list(model.feature_names_in_)
-    theme_of = features.themes
-    themes = list(dict.fromkeys(theme_of[n] for n in names))
-    place = np.array([themes.index(theme_of[n]) for n in names])
-    summed = np.column_stack([raw[:, :-1][:, place == t].sum(axis=1) for t in range(len(themes))])
+    table = model.read(X)
+    added, base = _contributions(model, table)
+    names = table.schema.columns
+    told = teller(names, table.schema.levels, features, themes, language)
+    titles = tuple(dict.fromkeys(told.themes))
+    if odd := sorted(set(actionable) - set(titles) - set(names)):
+        raise DataContractError(f"Neither reasons nor columns: {', '.join(odd)}. There are {', '.join(titles)}.")
+    place = np.array([titles.index(t) for t in told.themes])
+    summed = np.column_stack([added[:, :-1][:, place == t].sum(axis=1) for t in range(len(titles))])
     order = np.argsort(-summed, axis=1, kind="stable")[:, :k]
-    by_name = {f.name: f for f in features.features}
-    told = [
-        [_told(t, summed[row], raw[row], place, [by_name[n] for n in names], values[row]) for t in order[row]]
-        for row in range(len(values))
-    ]
-    titles = np.array(themes, object)[order]
-    titles[np.take_along_axis(summed, order, axis=1) <= 0] = ""
     columns = [f"reason_{i + 1}" for i in range(order.shape[1])]
+    against = np.take_along_axis(summed, order, axis=1) <= 0
+    shown = np.array(titles, object)[order]
+    shown[against] = ""
+    can = np.array([t in actionable or bool(set(actionable) & _of(names, place, i)) for i, t in enumerate(titles)])
+    every = pd.DataFrame(summed, index=X.index, columns=list(titles))
+    if model.calibration_ != "none":
+        every[CALIBRATION] = added[:, -1]
     return Reasons(
-        pd.DataFrame(summed, index=X.index, columns=themes),
-        float(raw[0, -1] + model.offset_) if len(raw) else 0.0,
-        pd.DataFrame(told, index=X.index, columns=columns, dtype="str"),
-        pd.DataFrame(titles, index=X.index, columns=columns, dtype="str"),
-    )
+        every, base, pd.DataFrame(_sentences(told, table, added, place, order, against), index=X.index, columns=columns, dtype="str"),
+        pd.DataFrame(shown, index=X.index, columns=columns, dtype="str"),
+        pd.DataFrame(can[order] & ~against, index=X.index, columns=columns),
+    )  # fmt: skip
 
 
-def _told(
-    theme: int, summed: Float, raw: Float, place: npt.NDArray[np.int64], features: list[Feature], values: Float
-) -> str:
-    """Up to two plain features of a theme, the strongest first; nothing for a theme that speaks against leaving."""
-    if summed[theme] <= 0:
-        return ""
-    members = [m for m in np.flatnonzero(place == theme) if features[m].plain] or list(np.flatnonzero(place == theme))
-    members.sort(key=lambda m: -raw[m])
-    quoted = [m for m in members if raw[m] > 0][:2] or members[:1]
-    return "; ".join(dict.fromkeys(features[m].tell(float(values[m])) for m in quoted))
+def _of(names: tuple[str, ...], place: Int, theme: int) -> set[str]:
+    return {n for n, p in zip(names, place, strict=True) if p == theme}
+
+
+def _contributions(model: ChurnClassifier, table: Table) -> tuple[Float, float]:
+    """What each column adds to each row, the further step last, shape (n_rows, n_columns + 1); and the constant."""
+    base, out = model.constant_, np.zeros((len(table), len(table.schema.columns) + 1))
+    parts = [(m, w) for m, w in zip(model.learners_.values(), model.weights_, strict=True) if w != 0]
+    if odd := [
+        n for n, m in model.learners_.items() if not isinstance(m, FittedTrees | Additive) and model.weights_[n] != 0
+    ]:
+        raise DataTypeError(
+            f"What each column adds is not known of {', '.join(odd)}. Reasons need the learners of crmintel.churn."
+        )
+
+    def tell(start: int) -> float:
+        some, constant = table.take(slice(start, start + CHUNK)), 0.0
+        for learner, weight in parts:
+            told = weight * learner.contributions(some)  # type: ignore[attr-defined]
+            out[start : start + CHUNK, :-1] += told[:, :-1]
+            constant += float(told[0, -1])
+        stacked = model.stacked(some)
+        out[start : start + CHUNK, -1] = model.step_(stacked) - stacked
+        return constant
+
+    with threadpool_limits(1), ThreadPoolExecutor(model.threads) as pool:
+        constants = list(pool.map(tell, range(0, len(table), CHUNK)))
+    return out, base + (constants[0] if constants else 0.0)
+
+
+def _sentences(
+    told: Teller, table: Table, added: Float, place: Int, order: Int, against: npt.NDArray[np.bool_]
+) -> list[list[str]]:
+    """Up to two plain columns of each reason, the strongest first; nothing for a reason that speaks against leaving."""
+    groups = [told.plain_of(np.flatnonzero(place == t)) for t in range(int(place.max(initial=-1)) + 1)]
+    values = table.matrix()
+    out = []
+    for row in range(len(table)):
+        lines = []
+        for theme, no in zip(order[row], against[row], strict=True):
+            members = groups[theme]
+            strength = added[row, members]
+            best = members[np.argsort(-strength, kind="stable")[:2]]
+            quoted = [m for m in best if added[row, m] > 0] or list(best[:1])
+            lines.append("" if no else "; ".join(dict.fromkeys(told(m, values[row, m]) for m in quoted)))
+        out.append(lines)
+    return out

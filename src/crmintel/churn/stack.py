@@ -88,8 +88,8 @@ class Calibration:
         if self.x is None or self.y is None:
             return log_odds
         if self.kind == "sigmoid":
-            return self.y[0] + self.y[1] * log_odds
-        return np.interp(log_odds, self.x, self.y)
+            return np.asarray(self.y[0] + self.y[1] * log_odds)
+        return np.asarray(np.interp(log_odds, self.x, self.y))
 
 
 def calibrated(kind: Kind, s: Float, y: Int) -> Calibration:

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils.validation import _check_feature_names, _check_n_features, validate_data
 
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
+from crmintel.evaluation.leakage import guard
 from crmintel.features.frames import frame_of, is_number
 
 Float = npt.NDArray[np.float64]
@@ -55,7 +56,7 @@ class Table:
         """The rows with their names, categories as pandas knows them."""
         columns: dict[str, Any] = dict(zip(self.schema.numbers, self.numbers.T, strict=True))
         for (name, levels), code in zip(self.schema.levels.items(), self.codes.T, strict=True):
-            columns[name] = pd.Categorical.from_codes(code, categories=list(levels))
+            columns[name] = pd.Categorical.from_codes(code, dtype=pd.CategoricalDtype(list(levels)))
         return pd.DataFrame({name: columns[name] for name in self.schema.names})
 
     @property
@@ -157,6 +158,8 @@ def checked(X: Any, estimator: Any = None, *, reset: bool = True) -> pd.DataFram
         If it is no table, or a column holds times.
     DataContractError
         If it has no column, or names that are no text or not different.
+    LeakageError
+        If times lie at or after the instant of their row.
     """
     X = frame_of(X)
     if not isinstance(X, pd.DataFrame):
@@ -172,6 +175,7 @@ def checked(X: Any, estimator: Any = None, *, reset: bool = True) -> pd.DataFram
     if twice := sorted(set(X.columns[X.columns.duplicated()])):
         raise DataContractError(f"Several columns have one name: {', '.join(twice)}. Rename or drop them.")
     if times := [c for c in X.columns if X[c].dtype.kind in "mM"]:
+        guard(X[times])
         raise DataTypeError(f"Columns of times: {', '.join(times)}. Give days before the instant instead.")
     if estimator is not None and reset:
         _check_feature_names(estimator, X, reset=True)
@@ -185,14 +189,18 @@ def by_content(X: pd.DataFrame, schema: Schema, *more: npt.NDArray[Any]) -> Int:
     columns = [X[n].to_numpy(np.float64, na_value=np.nan) for n in schema.numbers]
     columns += [pd.util.hash_array(_text(X[n]).to_numpy(object), categorize=True) for n in schema.levels]
     for column in (*columns, *more):
-        bits = np.array(column, np.uint64 if column.dtype.kind == "u" else np.float64)
-        if bits.dtype.kind == "f":
-            bits += 0.0  # no negative zero
-            bits[np.isnan(bits)] = np.nan
-            bits = bits.view(np.uint64)
-        mixed = (mixed ^ bits) * _MIX
+        mixed = (mixed ^ _bits(column)) * _MIX
         mixed ^= mixed >> _SHIFT
     return np.argsort(mixed, kind="stable")
+
+
+def _bits(column: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """The bits of hashes or of numbers; 0 and −0 are one, and so are all that is missing."""
+    if column.dtype.kind == "u":
+        return column.astype(np.uint64)
+    number = column.astype(np.float64) + 0.0
+    number[np.isnan(number)] = np.nan
+    return number.view(np.uint64)
 
 
 def warn(text: str) -> None:

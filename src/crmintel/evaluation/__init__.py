@@ -1,6 +1,7 @@
 """How good is it, honestly: time splits, figures with intervals, and simple rules to beat."""
 
 from crmintel.evaluation.intervals import Estimate, bootstrap, wilson
+from crmintel.evaluation.leakage import LeakReport, leak_check
 from crmintel.evaluation.probability import (
     auc,
     average_precision,
@@ -20,6 +21,7 @@ from crmintel.evaluation.values import ValueReport, compare_values
 
 __all__ = [
     "Estimate",
+    "LeakReport",
     "ProbabilityReport",
     "RankingReport",
     "TimeSplit",
@@ -36,6 +38,7 @@ __all__ = [
     "compare_values",
     "coverage",
     "hit_rate",
+    "leak_check",
     "lift",
     "lift_table",
     "log_loss",

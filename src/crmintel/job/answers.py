@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmintel import features as f
 from crmintel.actions import uniform
-from crmintel.churn import ChurnClassifier
+from crmintel.churn import BestColumn, ChurnClassifier, simple_rules
 from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN
 from crmintel.errors import DataContractError
 from crmintel.evaluation import (
@@ -113,7 +113,7 @@ class ChurnAnswer:
 
 
 def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
-    """Learn who leaves; judge it at the later instant beside three rules.
+    """Learn who leaves; judge it at the later instant beside four rules.
 
     Raises
     ------
@@ -122,14 +122,9 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     """
     train = f.churned(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
     later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
-    looks = ground.rules
-    usual = looks["gap_purchase_mean_all"].to_numpy()
-    usual = np.where(np.isnan(usual), np.nanmedian(usual) if np.isfinite(usual).any() else 1.0, usual)
-    rules = {
-        "days since the last purchase": looks["recency_days_purchase"].to_numpy(),
-        "few past orders": 0.0 - looks["orders_all"].to_numpy(),
-        "silence over usual gap": looks["recency_days_purchase"].to_numpy() / usual,
-    }
+    rules = simple_rules(ground.rules)
+    best = BestColumn.learn(ground.train, train)
+    rules[str(best)] = best(ground.test)
     judged = ChurnClassifier(random_state=seed).fit(ground.train, train)
     report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
     model = ChurnClassifier(random_state=seed).fit(*_everything(ground, train, later))

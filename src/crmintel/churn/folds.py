@@ -1,0 +1,72 @@
+"""Who is learned from and who is left out: rows never learn from their own customer, nor from a later instant."""
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from crmintel.churn.table import Int
+from crmintel.columns import AT, CUSTOMER
+
+LARGE: Final = 200_000
+"""With more rows than these, one held-out part is enough."""
+Fold = tuple[Int, Int]
+
+
+def folds(y: Int, customers: Int | None, instants: Int | None, n: int, seed: int) -> tuple[Fold, ...]:
+    """Pairs of rows to learn from and rows to predict; predicted rows never overlap.
+
+    Without customers or with one row each, rows are dealt out label by label. With several rows a customer, whole customers are
+    dealt out. With several instants, a fold predicts its customers at one of the later half of the instants, from other
+    customers at earlier instants.
+
+    Parameters
+    ----------
+    y : int, shape (n_rows,)
+    customers, instants : int, shape (n_rows,), optional
+        Numbers of customers and of instants, these rising with time.
+    n : int
+        How many folds.
+    """
+    rng = np.random.default_rng(seed)
+    n, used = max(2, n), 1 if len(y) > LARGE else n
+    several = customers is not None and len(np.unique(customers)) < len(customers)
+    part = _whole(customers, n, rng) if several and customers is not None else _dealt(y, n, rng)
+    last = 0 if instants is None else int(instants.max(initial=0))
+    out = []
+    for fold in range(used):
+        inside, outside = part != fold, part == fold
+        if instants is not None and last > 0:
+            cuts = np.arange(last // 2 + 1, last + 1)
+            cut = cuts[-1 - fold % len(cuts)]
+            inside, outside = inside & (instants < cut), outside & (instants == cut)
+        out.append((np.flatnonzero(inside), np.flatnonzero(outside)))
+    return tuple(f for f in out if len(np.unique(y[f[0]])) == 2 and len(f[1]))
+
+
+def customers_of(X: Any) -> Int | None:
+    """A number for each row's customer, if the table knows its customers."""
+    return _level(X, CUSTOMER)
+
+
+def instants_of(X: Any) -> Int | None:
+    """A number for each row's instant, rising with time, if the table knows its instants."""
+    return _level(X, AT)
+
+
+def _level(X: Any, name: str) -> Int | None:
+    if isinstance(X, pd.DataFrame) and name in X.index.names:
+        return np.asarray(pd.factorize(X.index.get_level_values(name), sort=True)[0], np.int64)
+    return None
+
+
+def _whole(customers: Int, n: int, rng: np.random.Generator) -> Int:
+    return np.asarray(rng.integers(0, n, int(customers.max(initial=0)) + 1)[customers])
+
+
+def _dealt(y: Int, n: int, rng: np.random.Generator) -> Int:
+    out = np.empty(len(y), np.int64)
+    for label in (0, 1):
+        rows = np.flatnonzero(y == label)
+        out[rows[rng.permutation(len(rows))]] = np.arange(len(rows)) % n
+    return out
