@@ -132,7 +132,7 @@ def ours(X: pd.DataFrame, y: Float) -> ChurnClassifier:
 def contenders(X: pd.DataFrame, y: Float, folds: Float) -> dict[str, Float]:
     """Probabilities of ours and of every contender, on the same folds; CatBoost only where it can be installed."""
     made = {"ours": ours, "LightGBM default": Default(), "small trees": Alone(SMALL), "middle trees": Alone(MIDDLE),
-            "spline-logistic": Alone(SplineLogistic())}  # fmt: skip
+            "spline-logistic": Alone(SplineLogistic(C=0.3)), "spline-logistic, penalty chosen": Alone(SplineLogistic())}  # fmt: skip
     out = {name: predicted(fit, X, y, folds) for name, fit in made.items()}
     if (python := environment("catboost", CATBOOST)) is not None:
         with tempfile.TemporaryDirectory() as folder:

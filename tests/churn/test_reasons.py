@@ -53,7 +53,9 @@ def test_chunks_change_no_bit(plain: ChurnClassifier) -> None:
     assert whole.contributions.iloc[CHUNK - 3 : CHUNK + 3].equals(some.contributions)
 
 
-def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(world: Any, fitted: ChurnClassifier) -> None:
+def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(
+    world: Any, fitted: ChurnClassifier
+) -> None:
     fs, X, _ = world
     riskiest = X.iloc[[int(np.argmax(fitted.decision_function(X)))]]
     told = reasons(fitted, riskiest, fs)
@@ -90,9 +92,12 @@ def test_without_features_a_column_is_a_reason_and_holes_are_said(plain: ChurnCl
     assert "a: 2.5" in first
     assert "plan: month" in first
     hole = reasons(plain, X.iloc[:1].assign(a=np.nan, plan=None), k=4, language="zh")
-    assert {s for s in hole.sentences.iloc[0] if s} <= {"a：未知", "plan：未知", f"b：{X['b'].iloc[0]:.2f}", "c：0.12"} | {
-        s for s in hole.sentences.iloc[0] if s.startswith(("b：", "c："))
-    }
+    assert {s for s in hole.sentences.iloc[0] if s} <= {
+        "a：未知",
+        "plan：未知",
+        f"b：{X['b'].iloc[0]:.2f}",
+        "c：0.12",
+    } | {s for s in hole.sentences.iloc[0] if s.startswith(("b：", "c："))}
 
 
 def test_columns_can_be_joined_to_one_reason(plain: ChurnClassifier) -> None:
@@ -100,7 +105,9 @@ def test_columns_can_be_joined_to_one_reason(plain: ChurnClassifier) -> None:
     told = reasons(plain, X, themes={"a": "habits", "b": "habits"})
     alone = reasons(plain, X)
     assert list(told.contributions.columns) == ["habits", "c", "plan"]
-    assert told.contributions["habits"].to_numpy() == pytest.approx(alone.contributions[["a", "b"]].sum(axis=1).to_numpy())
+    assert told.contributions["habits"].to_numpy() == pytest.approx(
+        alone.contributions[["a", "b"]].sum(axis=1).to_numpy()
+    )
 
 
 def test_what_the_company_can_act_on_is_flagged(plain: ChurnClassifier) -> None:

@@ -19,7 +19,9 @@ def base(n: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndar
 
 
 def test_the_usual_rules_by_hand() -> None:
-    X = pd.DataFrame({"recency_days_purchase": [10.0, 40], "orders_all": [3.0, 1], "gap_purchase_mean_all": [20.0, np.nan]})
+    X = pd.DataFrame(
+        {"recency_days_purchase": [10.0, 40], "orders_all": [3.0, 1], "gap_purchase_mean_all": [20.0, np.nan]}
+    )
     rules = simple_rules(X)
     assert {k: v.tolist() for k, v in rules.items()} == {
         "days since the last purchase": [10, 40], "few past orders": [-3, -1], "silence over usual gap": [0.5, 2.0],
@@ -83,7 +85,9 @@ def test_segments_say_where_the_probability_is_off() -> None:
     X, y, p = base(3_000)
     X["branch"] = np.where(np.arange(3_000) % 2, "north", "south")
     said = np.where(X["branch"] == "south", np.minimum(p + 0.2, 1), p)
-    told = churn_report(X, y, said, segments={"branch": "branch", "size": np.where(np.arange(3_000) < 5, "few", "many")}, n=20)
+    told = churn_report(
+        X, y, said, segments={"branch": "branch", "size": np.where(np.arange(3_000) < 5, "few", "many")}, n=20
+    )
     table = told.segments.set_index("segment")
     assert table.index.tolist() == ["north", "south", "many"]  # five customers are too few to be shown
     assert table.loc["south", "low"] > 0.1
@@ -95,7 +99,9 @@ def test_intervals_of_segments_hold_the_truth_as_often_as_they_say() -> None:
     held = []
     for seed in range(200):
         X, y, p = base(300, seed)
-        X.index = pd.Index(np.arange(300) // 3, name="customer_id")  # three rows of one customer, who leaves in all or in none
+        X.index = pd.Index(
+            np.arange(300) // 3, name="customer_id"
+        )  # three rows of one customer, who leaves in all or in none
         y = np.repeat(np.random.default_rng(seed).random(100) < p[::3], 3)
         from crmintel.churn.folds import customers_of
         from crmintel.churn.report import _by_segment

@@ -119,13 +119,17 @@ def test_row_100_customers_on_both_sides_are_counted() -> None:
     assert leak_check(X, test=X, allow=["same customers"]).findings == ()
 
 
-@pytest.mark.parametrize("name", ["duration", "last_call_duration", "Churn Reason", "churn_score", "cancelled_on", "exit_date", "closed_at"])
+@pytest.mark.parametrize(
+    "name", ["duration", "last_call_duration", "Churn Reason", "churn_score", "cancelled_on", "exit_date", "closed_at"]
+)
 def test_names_of_what_is_known_only_afterwards_are_found(name: str) -> None:
     X, y = clean(2, n=400)
     assert leak_check(X.rename(columns={"score": name}), y).suspects == [name]
 
 
-@pytest.mark.parametrize("name", ["informational_duration", "contract_duration", "exit_rates", "tenure", "gap_days", "left_hand", "nr_calls"])
+@pytest.mark.parametrize(
+    "name", ["informational_duration", "contract_duration", "exit_rates", "tenure", "gap_days", "left_hand", "nr_calls"]
+)
 def test_names_that_only_sound_alike_pass(name: str) -> None:
     X, y = clean(2, n=400)
     assert leak_check(X.rename(columns={"score": name}), y).suspects == []
@@ -134,7 +138,9 @@ def test_names_that_only_sound_alike_pass(name: str) -> None:
 def test_numbers_written_as_text_with_blanks_are_found() -> None:
     X, _ = clean(2, n=1_000)
     text = X["points"].astype(str)
-    assert leak_check(X.assign(points=text.where(X.index > 9, " "))).to_frame()["finding"].tolist() == ["numbers as text"]
+    assert leak_check(X.assign(points=text.where(X.index > 9, " "))).to_frame()["finding"].tolist() == [
+        "numbers as text"
+    ]
     assert leak_check(X.assign(points=(X["points"] % 13).astype(str))).suspects == []
 
 

@@ -24,8 +24,8 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation.leakage import guard
 from crmintel.evaluation.probability import auc, brier, log_loss
 
-SHIFTED: Final = 0.2
-"""A constant of the stack beyond this says that earlier and later instants differ."""
+SHIFTED: Final = 0.3
+"""A constant of the stack beyond this, and three standard errors from 0, says that earlier and later instants differ."""
 
 
 @final
@@ -149,9 +149,17 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         part = np.concatenate([np.full(len(f[1]), i) for i, f in enumerate(split)]) if split else every[:0]
         columns = [_unseen(data.table, split, found[i * n + 1 : (i + 1) * n]) for i in range(len(recipes))]
         self._weigh(np.column_stack(columns), y[outside], part, y)
-        if several and abs(self.constant_) > SHIFTED:
-            warn(f"The stack adds {self.constant_:+.2f} on the log-odds scale: customers leave more or less often at the later "
-                 "instants than at the earlier ones. Look at the rate of each instant before the probabilities are used.")  # fmt: skip
+        if several and len(outside):
+            self._compare(y[outside], np.column_stack(columns))
+
+    def _compare(self, y: Int, z: Float) -> None:
+        """Say so where later instants differ from those that were learned from."""
+        p = expit(self.stack_(z))
+        if abs(self.constant_) > max(SHIFTED, 3 / np.sqrt(max(float((p * (1 - p)).sum()), 1.0))):
+            warn(
+                f"The stack adds {self.constant_:+.2f} on the log-odds scale: customers leave more or less often at the later "
+                "instants than at the earlier ones. Look at the rate of each instant before the probabilities are used."
+            )
 
     def _weigh(self, z: Float, unseen: Int, part: Int, y: Int) -> None:
         k = len(self.learners_)

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import BSpline, PPoly
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
 
+from crmintel.churn.ridge import ridge
 from crmintel.churn.table import Float, Int, Table
 
 CLIP: Final = 1e-5
@@ -137,16 +137,16 @@ class SplineLogistic:
     name : str
     knots : int
         Knots of each number, at equal distances.
-    C : float
-        Inverse of the ridge penalty, as in scikit-learn.
+    C : float, optional
+        Inverse of the ridge penalty, as in scikit-learn; chosen by leaving rows out if not given.
     most_rows : int
         More rows than these are not looked at: a smooth curve is known by then.
     """
 
     name: str = "spline-logistic"
     knots: int = 8
-    C: float = 0.3
-    most_rows: int = 60_000
+    C: float | None = None
+    most_rows: int = 40_000
 
     def fit(self, data: Data, y: Int, rows: Int, *, weight: Float | None = None, seed: int = 0, threads: int = 1) -> "Additive":  # fmt: skip
         """Learn from some rows: the first of them in the order of their content."""
@@ -157,12 +157,11 @@ class SplineLogistic:
         parts = [c.columns(x) for c, x in zip(curves, table.numbers.T, strict=True)]
         parts += [s.columns(code) for s, code in zip(steps, table.codes.T, strict=True)]
         ends = np.cumsum([p.shape[1] for p in parts])
-        model = LogisticRegression(C=self.C, solver="newton-cholesky", max_iter=100, tol=1e-8)
-        model.fit(np.hstack(parts), truth, None if weight is None else weight[rows])
-        weights = np.split(model.coef_[0], ends[:-1])
+        found = ridge(np.hstack(parts), truth, None if weight is None else weight[rows], C=self.C)
+        weights = np.split(found.weights, ends[:-1])
         made: list[_Spline | _Levels] = [*curves, *steps]
         terms = [t.term(w) for t, w in zip(made, weights, strict=True)]
-        raw = Additive(float(model.intercept_[0]), tuple(terms), np.zeros(len(terms)))
+        raw = Additive(found.constant, tuple(terms), np.zeros(len(terms)))
         return replace(raw, means=raw.contributions(table)[:, :-1].mean(axis=0))
 
 
