@@ -62,7 +62,7 @@ def test_a_model_that_knows_more_gets_a_grade() -> None:
 
 
 def test_a_model_like_the_rule_gets_none_and_a_worse_one_is_told() -> None:
-    X, y, p = base(2_000)
+    X, y, _p = base(2_000)
     rank = X["recency_days_purchase"].rank(pct=True).to_numpy()
     assert churn_report(X, y, rank, n=60).grade == "not proven"
     assert churn_report(X, y, rank[::-1], n=60).grade == "worse"

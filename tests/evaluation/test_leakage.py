@@ -103,7 +103,7 @@ def test_times_at_or_after_the_instant_are_found() -> None:
 
 
 def test_columns_whose_past_changed_between_exports_are_found() -> None:
-    X, y = clean(5, n=1_000)
+    X, _y = clean(5, n=1_000)
     later = X.assign(points=X["points"] + 1, plan=X["plan"].where(X.index > 4, "year"), score=X["score"] * (1 + 1e-12))
     assert leak_check(later, earlier=X).suspects == ["points", "plan"]
     assert leak_check(X.iloc[::-1], earlier=X).suspects == []
@@ -158,7 +158,7 @@ def test_findings_do_not_depend_on_the_order_of_rows() -> None:
 
 
 def test_few_leavers_prove_nothing() -> None:
-    X, y = clean(2, n=400)
+    X, _y = clean(2, n=400)
     few = np.zeros(400, int)
     few[:19] = 1
     assert leak_check(X.assign(lucky=few + 0.0), few).suspects == []

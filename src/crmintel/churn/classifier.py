@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from crmintel.churn.folds import Fold, customers_of, folds, instants_of
 from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
 from crmintel.churn.outcome import outcome
-from crmintel.churn.stack import Calibration, Weights, chosen, learned
+from crmintel.churn.stack import Calibration, Weights, chosen, constant_of, learned
 from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, warn
 from crmintel.churn.tuning import tuned
 from crmintel.columns import CHURN
@@ -25,7 +25,8 @@ from crmintel.evaluation.leakage import guard
 from crmintel.evaluation.probability import auc, brier, log_loss
 
 SHIFTED: Final = 0.3
-"""A constant of the stack beyond this, and three standard errors from 0, says that earlier and later instants differ."""
+"""Log-odds at later instants this far from those told, and three standard errors, say that instants differ."""
+MOST_CENTRED: Final = 50_000
 
 
 @final
@@ -61,7 +62,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     constant_ : float
         What is added on the log-odds scale.
     calibration_ : {"none", "sigmoid", "isotonic"}
-        The further step; taken only where it lowers the Brier score of rows not seen.
+        The further step; taken only where it lowers the Brier score of rows not seen, and never with several instants.
+    shift_ : float
+        With several instants: by how much the log-odds at the later ones exceed those told by the earlier ones.
     summary_ : DataFrame
         For each learner, and for the stack: weight, and auc, brier and log_loss on rows not learned from (of the stack, they are
         told by its own weights, which have seen the labels).
@@ -145,32 +148,39 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
             found = list(pool.map(lambda j: j[0].fit(data, y, j[1], seed=self.random_state), jobs))
         n = len(split) + 1
         self.learners_ = named(recipes, [found[i * n] for i in range(len(recipes))])
-        outside = np.concatenate([f[1] for f in split]) if split else every[:0]
-        part = np.concatenate([np.full(len(f[1]), i) for i, f in enumerate(split)]) if split else every[:0]
+        outside, part = (np.concatenate([every[:0], *k]) for k in ([f[1] for f in split], [np.full(len(f[1]), i) for i, f in enumerate(split)]))  # fmt: skip
         columns = [_unseen(data.table, split, found[i * n + 1 : (i + 1) * n]) for i in range(len(recipes))]
-        self._weigh(np.column_stack(columns), y[outside], part, y)
-        if several and len(outside):
-            self._compare(y[outside], np.column_stack(columns))
-
-    def _compare(self, y: Int, z: Float) -> None:
-        """Say so where later instants differ from those that were learned from."""
-        p = expit(self.stack_(z))
-        if abs(self.constant_) > max(SHIFTED, 3 / np.sqrt(max(float((p * (1 - p)).sum()), 1.0))):
-            warn(
-                f"The stack adds {self.constant_:+.2f} on the log-odds scale: customers leave more or less often at the later "
-                "instants than at the earlier ones. Look at the rate of each instant before the probabilities are used."
-            )
-
-    def _weigh(self, z: Float, unseen: Int, part: Int, y: Int) -> None:
-        k = len(self.learners_)
-        equal = Weights(0.0, np.full(k, 1 / k))
-        known = len(unseen) > 0 and len(np.unique(unseen)) == 2
-        self.stack_ = learned(z, unseen) if known else equal
-        self.step_, self.candidates_ = chosen(z, unseen, part) if known else (Calibration(), {})
+        z, unseen = np.column_stack(columns), y[outside]
+        known = len(np.unique(unseen)) == 2
+        self.stack_, self.step_, self.candidates_ = (
+            Weights(0.0, np.full(len(recipes), 1 / len(recipes))),
+            Calibration(),
+            {},
+        )
+        if known:
+            self.stack_ = learned(z, unseen, groups=part if several else None)
+            self.step_, self.candidates_ = (Calibration(), {}) if several else chosen(z, unseen, part)
+        if several and known:
+            self._centre(data.table, y, z, unseen)
         self.weights_ = pd.Series(self.stack_.weights, index=list(self.learners_), name="weight")
         self.constant_, self.calibration_ = self.stack_.constant, self.step_.kind
         self.rate_ = float(y.mean())
         self.summary_ = _summary(self.weights_, z, self.step_(self.stack_(z)), unseen) if known else pd.DataFrame()
+
+    def _centre(self, table: Table, y: Int, z: Float, unseen: Int) -> None:
+        """Make the mean probability the rate of all instants, not that of the last ones: a rate that moved may move back."""
+        some = slice(MOST_CENTRED)
+        own = [m.log_odds(table.take(some)) for m in self.learners_.values()]
+        plain = Weights(0.0, self.stack_.weights)
+        self.stack_ = Weights(constant_of(plain(np.column_stack(own)), y[some]), self.stack_.weights)
+        self.shift_ = constant_of(self.stack_(z), unseen)
+        p = expit(self.stack_(z))
+        if abs(self.shift_) > max(SHIFTED, 3 / np.sqrt(float((p * (1 - p)).sum()))):
+            warn(
+                f"At the later instants customers leave {'more' if self.shift_ > 0 else 'less'} often than those like them at the "
+                f"earlier ones ({self.shift_:+.2f} on the log-odds scale). Look at the rate of each instant before the "
+                "probabilities are used."
+            )
 
     def decision_function(self, X: Any) -> Float:
         """Log-odds of leaving, shape (n_rows,)."""

@@ -136,7 +136,7 @@ class SplineLogistic:
     ----------
     name : str
     knots : int
-        Knots of each number, at equal distances.
+        Knots of each number, at equal distances; fewer where a number has few values.
     C : float, optional
         Inverse of the ridge penalty, as in scikit-learn; chosen by leaving rows out if not given.
     most_rows : int
@@ -277,7 +277,8 @@ def _curve(x: Float, n: int) -> _Spline:
     hole = (missing, float(np.sqrt(missing * (1 - missing)))) if 0 < missing < 1 else None
     if not len(known) or known.min() == known.max():
         return _Spline(np.zeros(1), np.zeros(0), np.zeros(0), hole)
-    knots = np.linspace(known.min(), known.max(), n)
+    different = len(np.unique(known))
+    knots = np.linspace(known.min(), known.max(), max(2, min(n, different - 2)))  # no more splines than values
     basis = _basis(known, knots)
     spread = basis.std(axis=0)
     return _Spline(knots, basis.mean(axis=0), np.where(spread > 0, spread, 1.0), hole)

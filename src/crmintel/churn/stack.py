@@ -33,7 +33,7 @@ class Weights:
         return out
 
 
-def learned(z: Float, y: Int, *, penalty: float = PENALTY) -> Weights:
+def learned(z: Float, y: Int, *, groups: Int | None = None, penalty: float = PENALTY) -> Weights:
     """Weights and constant that minimise mean log-loss + penalty × squared distance to equal weights.
 
     Parameters
@@ -41,6 +41,9 @@ def learned(z: Float, y: Int, *, penalty: float = PENALTY) -> Weights:
     z : float, shape (n_rows, n_learners)
         Log-odds of rows that were not learned from.
     y : int, shape (n_rows,)
+    groups : int, shape (n_rows,), optional
+        Rows that get a constant of their own while weights are learned, such as those of one instant; the constant that is
+        returned is then their mean.
 
     References
     ----------
@@ -49,22 +52,25 @@ def learned(z: Float, y: Int, *, penalty: float = PENALTY) -> Weights:
     k = z.shape[1]
     equal = np.full(k, 1 / k)
     if min(np.bincount(y, minlength=2)) < FEW_POSITIVES:
-        return Weights(_constant(z @ equal, y), equal)
+        return Weights(constant_of(z @ equal, y), equal)
+    of = np.zeros(len(y), np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n = int(of.max()) + 1
 
     def loss(at: Float) -> tuple[float, Float]:
-        s = at[0] + z @ at[1:]
+        s = at[of] + z @ at[n:]
         gap = expit(s) - y
-        value = np.mean(np.logaddexp(0, s) - y * s) + penalty * np.sum((at[1:] - equal) ** 2)
-        slope = np.concatenate([[gap.mean()], z.T @ gap / len(y) + 2 * penalty * (at[1:] - equal)])
+        value = np.mean(np.logaddexp(0, s) - y * s) + penalty * np.sum((at[n:] - equal) ** 2)
+        slope = np.concatenate([np.bincount(of, gap, n), z.T @ gap]) / len(y)
+        slope[n:] += 2 * penalty * (at[n:] - equal)
         return float(value), slope
 
-    start = np.concatenate([[0.0], equal])
-    bounds = [(None, None)] + [(0.0, None)] * k
+    start = np.concatenate([np.zeros(n), equal])
+    bounds = [(None, None)] * n + [(0.0, None)] * k
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12, "gtol": 1e-9})
-    return Weights(float(found.x[0]), np.asarray(found.x[1:]))
+    return Weights(float(found.x[:n].mean()), np.asarray(found.x[n:]))
 
 
-def _constant(s: Float, y: Int) -> float:
+def constant_of(s: Float, y: Int) -> float:
     """The constant that makes the mean probability equal the rate."""
     b = 0.0
     for _ in range(50):
