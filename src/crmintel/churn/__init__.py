@@ -1,6 +1,17 @@
 """Who will leave, and why."""
 
 from crmintel.churn.classifier import ChurnClassifier
+from crmintel.churn.empc import Empc, empc
+from crmintel.churn.profit import Best, ProfitCurve, profit_curve
 from crmintel.churn.reasons import Reasons, reasons
 
-__all__ = ["ChurnClassifier", "Reasons", "reasons"]
+__all__ = [
+    "Best",
+    "ChurnClassifier",
+    "Empc",
+    "ProfitCurve",
+    "Reasons",
+    "empc",
+    "profit_curve",
+    "reasons",
+]
