@@ -57,7 +57,7 @@ class ProfitCurve:
     best : Best
         The cut with the highest realised profit. The interval of its depth and threshold is where the optimum of
         resampled customers lies; the interval of its profit is at the fixed depth. Chosen on the same labels, its
-        profit is too high by about `optimism`.
+        profit is too high by up to about `optimism`.
     planned : Best
         The cut that needs no labels: whoever has an expected gain above zero.
     flat : (float, float)
