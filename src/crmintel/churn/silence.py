@@ -186,7 +186,7 @@ class _Curves:
         pair = gaps.customer * len(CLASSES) + self.of
         self.once = 1.0 / np.bincount(pair)[pair]
         self.now = self.of[~gaps.observed]  # one open gap a customer, in the order of customers
-        self.rows = [np.flatnonzero(self.of == c) for c in range(len(CLASSES))]
+        self.rows = [*(np.flatnonzero(self.of == c) for c in range(len(CLASSES))), np.arange(len(self.of))]
 
     def survival(self, c: int, weights: Floats) -> Floats:
         """Share of gaps longer than 0, 1, 2 … days, up to the longest that ended."""
@@ -207,14 +207,15 @@ class _Curves:
         return np.asarray((np.r_[1.0, alive] - never) / (1 - never))
 
     def mixed(self, weights: Floats) -> Floats:
-        """The same at each candidate, averaged over customers as they are at the end of the log."""
+        """The same at each candidate, averaged over customers as they are at the end of the log.
+
+        A class in which nobody has returned yet is taken to be like all customers together.
+        """
         size = np.bincount(self.now, weights, minlength=len(CLASSES))
-        at = [self.late(c, weights) for c in range(len(CLASSES))]
-        told = np.array([a[np.minimum(self.tried, len(a) - 1)] for a in at])
-        known = ~np.isnan(told[:, 0]) & (size > 0)
-        return np.asarray(
-            size[known] @ told[known] / size[known].sum() if known.any() else np.full(len(self.tried), np.nan)
-        )
+        told = [self.late(c, weights) for c in range(len(CLASSES) + 1)]
+        at = np.array([a[np.minimum(self.tried, len(a) - 1)] for a in told])
+        of_class = np.where(np.isnan(at[:-1]), at[-1], at[:-1])
+        return np.asarray(size @ of_class / size.sum())
 
     def classes(self) -> pd.DataFrame:
         return pd.DataFrame(list(self._rows()))
