@@ -285,7 +285,10 @@ def _comparisons(whole: _Cut, draws: list[_Cut], depth: float, optimism: float, 
         # A depth of nobody or of everybody is the rule itself: nothing was gained by choosing.
         less = optimism if np.abs(told).max() > 1e-12 else 0.0
         gain = percentile(whole.best_profit - profit - less, told - less)
-        rows.append((name, profit, gain.value, gain.low, gain.high, tables.verdict(gain, cases=cases)))
+        said = tables.verdict(gain, cases=cases)
+        if said == "worse" and gain.high + less >= 0:  # what is taken off is an upper figure: it proves no harm
+            said = "not proven"
+        rows.append((name, profit, gain.value, gain.low, gain.high, said))
     return pd.DataFrame(rows, columns=["against", "profit", "gain", "low", "high", "verdict"])
 
 
@@ -295,17 +298,22 @@ def _sentences(told: ProfitCurve) -> Iterator[str]:
         yield "Contacting nobody is best: no depth brings more than it costs."
     else:
         yield (
-            f"Contacting {best.depth.value:.0%} of the base brings most: {best.profit.value:,.2f} per customer "
+            f"Contacting {_part(best.depth.value)} of the base brings most: {best.profit.value:,.2f} per customer "
             f"({best.profit.low:,.2f} to {best.profit.high:,.2f}), {best.profit.value * told.n:,.0f} in all."
         )
     if told.is_flat:
         yield (
-            f"The optimum is flat: from {told.flat[0]:.0%} to {told.flat[1]:.0%} the profit is within {FLAT:.0%} of the best."
+            f"The optimum is flat: from {_part(told.flat[0])} to {_part(told.flat[1])} the profit is within {FLAT:.0%} of the best."
         )
-    yield f"Other customers of the same kind put the best depth between {best.depth.low:.0%} and {best.depth.high:.0%}."
+    yield f"Other customers of the same kind put the best depth between {_part(best.depth.low)} and {_part(best.depth.high)}."
     yield f"The gain over {gain.index[1]} is {gain['verdict'].iloc[1]}, over {gain.index[2]} {gain['verdict'].iloc[2]}."
     if told.leavers < FEW:
         yield f"Only {told.leavers:,} customers left: read the intervals, not the figures."
+
+
+def _part(depth: float) -> str:
+    """A depth in percent, one digit after the point below ten."""
+    return f"{depth:.1%}" if 0 < depth < 0.0995 else f"{depth:.0%}"
 
 
 def _accepts(acceptance: float | tuple[float, float]) -> float:
