@@ -156,6 +156,7 @@ def test_later_labels_alone_judge_calibration() -> None:
     assert told.retrain == "yes"
     assert told.figures["before"].isna().all()
     assert "calibration in the large +0." in told.reasons[0]
+    assert drift(X, X, score_after=p2, y_after=world(1500, 1)[2]).retrain == "no"
 
 
 def test_row_115_values_outside_the_training_range_are_counted_in_each_feature() -> None:

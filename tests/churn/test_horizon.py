@@ -315,7 +315,7 @@ def test_who_came_back_by_hand() -> None:
 
 
 def test_an_instant_that_is_not_followed_long_enough_is_shown_but_not_counted() -> None:
-    log = log_of({1: [0, 40], 2: [0], 3: [0, 90]})
+    log = log_of({1: [0, 40], 2: [0], 3: [0, 90], 4: [50]})
     told = re_activated(log, ["2023-01-11", "2023-03-01"], "20d", n=50)
     assert told.instants["share"].isna().tolist() == [False, True]
     assert told.instants["returned"].tolist() == [2, 1]

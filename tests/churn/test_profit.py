@@ -267,6 +267,8 @@ def test_row_order_and_repetition_change_no_bit() -> None:
     assert one.curve.to_numpy().tobytes() == two.curve.to_numpy().tobytes()
     assert (one.best, one.optimism, one.flat) == (two.best, two.optimism, two.flat)
     assert empc(y, p, value=value) == empc(y[order], p[order], value=value[order])
+    three, four = profit_curve(y, p, value=99.7, n=30), profit_curve(y[order], p[order], value=99.7, n=30)
+    assert three.curve.to_numpy().tobytes() == four.curve.to_numpy().tobytes()
 
 
 def test_rows_of_one_customer_are_drawn_together() -> None:

@@ -74,7 +74,7 @@ def test_nothing_leaves_the_sheet_and_no_lines_of_text_meet(name: str, pictures:
         size = float(re.search(r"font-size: ([\d.]+)px", style).group(1))  # type: ignore[union-attr]
         long = 0.5 * size * len(html.unescape(text))
         left = float(x) - (long / 2 if "middle" in style else long if "end" in style else 0)
-        boxes.append((left, left + long, float(y) - 0.7 * size, float(y), text))
+        boxes.append((left, left + long, float(y) - 0.95 * size, float(y), text))
     assert len(boxes) >= 10
     assert [b for b in boxes if b[0] < -1 or b[1] > wide + 1 or b[3] > high] == []
     for i, (a, b, top, low, text) in enumerate(boxes):
@@ -105,6 +105,9 @@ def test_the_mark_stands_on_the_curve_at_the_best_depth(curve: ProfitCurve) -> N
     top = float(re.findall(r"L [\d.]+ ([\d.]+)", stem)[-1])
     assert (x - left) / (right - left) == pytest.approx(curve.best.depth.value, abs=0.005)
     assert top == pytest.approx(points[:, 1].min(), abs=1)
+    shade = next(d for d, style in paths if "fill: #e9edf1" in style)
+    ends = [float(a) for a in re.findall(r"[ML] ([\d.]+)", shade)]
+    assert [(e - left) / (right - left) for e in (min(ends), max(ends))] == pytest.approx(curve.flat, abs=0.005)
 
 
 def test_a_loss_has_no_flat_range_and_shows_it_below_zero(losing: ProfitCurve) -> None:
