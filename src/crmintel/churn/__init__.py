@@ -1,10 +1,16 @@
 """Who will leave, when, why, and whom it pays to call."""
 
 from crmintel.churn.classifier import ChurnClassifier
+from crmintel.churn.drift import Drift, drift
+from crmintel.churn.empc import Empc, empc
+from crmintel.churn.fairness import Fairness, fairness
+from crmintel.churn.labels import Contracts, by_status, contractual
 from crmintel.churn.learners import LIGHT, MIDDLE, PLAIN, SMALL, STACK, SplineLogistic, Trees
+from crmintel.churn.profit import ProfitCurve, profit_curve
 from crmintel.churn.reasons import Reasons, reasons
 from crmintel.churn.report import ChurnReport, churn_report
 from crmintel.churn.rules import BestColumn, simple_rules
+from crmintel.churn.silence import Reactivation, Silence, re_activated, suggest_silence
 
 __all__ = [
     "LIGHT",
@@ -15,10 +21,25 @@ __all__ = [
     "BestColumn",
     "ChurnClassifier",
     "ChurnReport",
+    "Contracts",
+    "Drift",
+    "Empc",
+    "Fairness",
+    "ProfitCurve",
+    "Reactivation",
     "Reasons",
+    "Silence",
     "SplineLogistic",
     "Trees",
+    "by_status",
     "churn_report",
+    "contractual",
+    "drift",
+    "empc",
+    "fairness",
+    "profit_curve",
+    "re_activated",
     "reasons",
     "simple_rules",
+    "suggest_silence",
 ]

@@ -148,20 +148,18 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
             found = list(pool.map(lambda j: j[0].fit(data, y, j[1], seed=self.random_state), jobs))
         n = len(split) + 1
         self.learners_ = named(recipes, [found[i * n] for i in range(len(recipes))])
-        outside, part = (np.concatenate([every[:0], *k]) for k in ([f[1] for f in split], [np.full(len(f[1]), i) for i, f in enumerate(split)]))  # fmt: skip
+        outside = np.concatenate([every[:0], *(f[1] for f in split)])
+        part = np.concatenate([every[:0], *(np.full(len(f[1]), i) for i, f in enumerate(split))])
         columns = [_unseen(data.table, split, found[i * n + 1 : (i + 1) * n]) for i in range(len(recipes))]
-        z, unseen = np.column_stack(columns), y[outside]
-        known = len(np.unique(unseen)) == 2
-        self.stack_, self.step_, self.candidates_ = (
-            Weights(0.0, np.full(len(recipes), 1 / len(recipes))),
-            Calibration(),
-            {},
-        )
-        if known:
-            self.stack_ = learned(z, unseen, groups=part if several else None)
-            self.step_, self.candidates_ = (Calibration(), {}) if several else chosen(z, unseen, part)
+        self._weigh(data.table, y, np.column_stack(columns), y[outside], part, several=several)
+
+    def _weigh(self, table: Table, y: Int, z: Float, unseen: Int, part: Int, *, several: bool) -> None:
+        """The weights of the learners by the rows that each fold left out, and a further step where it helps."""
+        k, known = len(self.learners_), len(np.unique(unseen)) == 2
+        self.stack_ = learned(z, unseen, groups=part if several else None) if known else Weights(0.0, np.full(k, 1 / k))
+        self.step_, self.candidates_ = chosen(z, unseen, part) if known and not several else (Calibration(), {})
         if several and known:
-            self._centre(data.table, y, z, unseen)
+            self._centre(table, y, z, unseen)
         self.weights_ = pd.Series(self.stack_.weights, index=list(self.learners_), name="weight")
         self.constant_, self.calibration_ = self.stack_.constant, self.step_.kind
         self.rate_ = float(y.mean())

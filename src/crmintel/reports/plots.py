@@ -28,6 +28,7 @@ from crmintel.reports.axes import (
     rising,
 )
 from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
+from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
 from crmintel.reports.segment_plots import pareto, rfm_map
@@ -45,6 +46,7 @@ __all__ = [
     "numbers",
     "pareto",
     "profile_bars",
+    "profit_plot",
     "retention",
     "rfm_map",
     "round_ticks",
