@@ -18,6 +18,7 @@ from sklearn.base import clone
 
 from crmintel.churn.ridge import ridge
 from crmintel.churn.table import Float, Int, Table
+from crmintel.churn.treeshap import TreeShap
 
 CLIP: Final = 1e-5
 """Probabilities of other learners are kept this far from 0 and 1."""
@@ -118,7 +119,12 @@ class FittedTrees:
 
     def contributions(self, table: Table) -> Float:
         """TreeSHAP values (Lundberg et al. 2018), the expected value last."""
-        return np.asarray(self.booster.predict(table.matrix(), pred_contrib=True, num_threads=1), np.float64)
+        return self.explainer(table.matrix())
+
+    @cached_property
+    def explainer(self) -> TreeShap:
+        """What they add, from tables: the same as LightGBM's, several times as fast."""
+        return TreeShap.of(self.booster.dump_model())
 
     def __getstate__(self) -> dict[str, str]:
         return {"booster": self.booster.model_to_string()}

@@ -20,7 +20,7 @@ from crmintel.features import FeatureSet
 
 CALIBRATION: Final = "calibration"
 """The name of the term that a further calibration step adds."""
-CHUNK: Final = 1_000
+CHUNK: Final = 2_500
 """Rows that are explained at a time."""
 
 

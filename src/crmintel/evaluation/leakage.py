@@ -257,13 +257,15 @@ def _rates(codes: npt.NDArray[np.intp], n: int, y: Floats) -> Floats:
 
 
 def _made_of_label(codes: npt.NDArray[np.intp], values: Floats, y: Floats) -> bool:
-    """Whether the rates by value follow the values (also smoothed by the number of rows) more closely than chance allows."""
+    """Whether the rates by value are the values, or follow them (also smoothed) more closely than chance allows."""
     known = codes >= 0
     n = np.bincount(codes[known], minlength=len(values)).astype(np.float64)
     if len(values) < 2 or len(values) > known.sum() / 3:
         return False
     rate = np.bincount(codes[known], weights=y[known], minlength=len(values)) / n
     if np.allclose(rate, values, rtol=0, atol=1e-9) and not set(values) <= {0.0, 1.0}:
+        return True
+    if _drawn_in(values, rate, float(y.mean())):
         return True
     told = n * y.mean() * (1 - y.mean()) >= 1  # values of fewer rows say nothing
     if told.sum() < 10:
@@ -274,6 +276,19 @@ def _made_of_label(codes: npt.NDArray[np.intp], values: Floats, y: Floats) -> bo
     fit, *_ = np.linalg.lstsq(design * weight[:, None], rate * weight, rcond=None)
     off = float((((rate - design @ fit) * weight) ** 2).sum())
     return bool(chi2.cdf(off, len(n) - 4) < TOO_CLOSE)
+
+
+def _drawn_in(values: Floats, rate: Floats, p: float) -> bool:
+    """Whether values are rates drawn towards the mean by the number of rows: v = (n r + a p) / (n + a) for whole n and one a.
+
+    Then (p - v) / (v - r) is n / a, so these are to one another as whole numbers.
+    """
+    off = (np.abs(values - rate) > 1e-9) & (np.abs(values - p) > 1e-9)
+    sizes = (p - values[off]) / (values[off] - rate[off])
+    if off.sum() < 5 or (sizes <= 0).any():
+        return False
+    ratio = sizes / sizes.min()
+    return any(bool((np.abs(ratio * n - np.round(ratio * n)) < 1e-6 * n).all()) for n in range(1, 51))
 
 
 def _named(name: str, x: Floats) -> bool:
