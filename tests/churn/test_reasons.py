@@ -71,7 +71,7 @@ def test_the_same_in_chinese(world: Any, fitted: ChurnClassifier) -> None:
     told, english = reasons(fitted, riskiest, fs, language="zh"), reasons(fitted, riskiest, fs)
     meaning = set(fs.describe("zh")["meaning"])
     for chinese, plain in zip(told.sentences.iloc[0], english.sentences.iloc[0], strict=True):
-        parts = chinese.split("; ")
+        parts = chinese.split("；")
         assert {p.split("：")[0] for p in parts} <= meaning
         assert len(parts) == len(plain.split("; "))
     assert {"节奏", "频率"} <= set(told.contributions.columns)

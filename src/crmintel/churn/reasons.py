@@ -181,6 +181,6 @@ def _sentences(
             strength = added[row, members]
             best = members[np.argsort(-strength, kind="stable")[:2]]
             quoted = [m for m in best if added[row, m] > 0] or list(best[:1])
-            lines.append("" if no else "; ".join(dict.fromkeys(told(m, values[row, m]) for m in quoted)))
+            lines.append("" if no else told.joint.join(dict.fromkeys(told(m, values[row, m]) for m in quoted)))
         out.append(lines)
     return out

@@ -40,6 +40,11 @@ class Teller:
             return f"{feature.words}：{feature.values[int(value)]}"
         return f"{feature.words}：{Feature('', '', '={value}').tell(value)[1:]}"
 
+    @property
+    def joint(self) -> str:
+        """What stands between two sentences of one reason."""
+        return "; " if self.language == "en" else "；"
+
     def plain_of(self, columns: Int) -> Int:
         """Those of some columns that need no lesson; all of them, if none does without."""
         plain = [c for c in columns if self.features[c].plain]

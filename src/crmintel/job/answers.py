@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmintel import features as f
 from crmintel.actions import uniform
-from crmintel.churn import BestColumn, ChurnClassifier, simple_rules
+from crmintel.churn import SMALL, BestColumn, ChurnClassifier, simple_rules
 from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN
 from crmintel.errors import DataContractError
 from crmintel.evaluation import (
@@ -125,10 +125,15 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     rules = simple_rules(ground.rules)
     best = BestColumn.learn(ground.train, train)
     rules[str(best)] = best(ground.test)
-    judged = ChurnClassifier(random_state=seed).fit(ground.train, train)
+    judged = _classifier(seed).fit(ground.train, train)
     report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
-    model = ChurnClassifier(random_state=seed).fit(*_everything(ground, train, later))
+    model = _classifier(seed).fit(*_everything(ground, train, later))
     return ChurnAnswer(model, report, float(later.mean()))
+
+
+def _classifier(seed: int) -> ChurnClassifier:
+    """Small trees alone: on features of a log the whole stack orders customers no better, and takes ten times as long."""
+    return ChurnClassifier(SMALL, folds=3, random_state=seed)
 
 
 @final

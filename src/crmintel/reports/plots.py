@@ -31,12 +31,14 @@ from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
+from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
 
 __all__ = [
     "Numbers",
     "calibration",
     "concentration",
+    "customer_reasons",
     "gain_curve",
     "group_map",
     "half_point",
@@ -51,6 +53,7 @@ __all__ = [
     "rfm_map",
     "round_ticks",
     "score_histogram",
+    "segment_reasons",
     "stability_choice",
     "value_deciles",
 ]
