@@ -266,6 +266,23 @@ def test_folds_without_customers_hold_the_rate_and_every_row() -> None:
     assert all(y[o].sum() == 20 for _, o in split)
 
 
+def test_row_101_a_random_split_says_so(fitted: ChurnClassifier) -> None:
+    X, y = customers(300)
+    assert fitted.split_ == "by customer"
+    assert "split by customer" in fitted._repr_html_()
+    assert ChurnClassifier(FEW[1:], folds=2).fit(X.reset_index(drop=True), y).split_ == "at random"
+    months = pd.to_datetime(["2024-01-01", "2024-02-01"])
+    X.index = pd.MultiIndex.from_arrays([np.arange(300), months[np.arange(300) % 2]], names=["customer_id", "at"])
+    assert ChurnClassifier(FEW[1:], folds=2).fit(X, y).split_ == "by time and customer"
+
+
+def test_row_116_scoring_in_chunks_gives_the_same_bits(fitted: ChurnClassifier) -> None:
+    X, _ = customers()
+    parts = [fitted.scores(X.iloc[i : i + 317]) for i in range(0, len(X), 317)]
+    whole = fitted.scores(X)
+    assert pd.concat(parts).to_numpy(float).tobytes() == whole.to_numpy(float).tobytes()
+
+
 def test_customers_leaving_more_often_at_the_later_instants_is_said() -> None:
     X, y = customers(4_000)
     at = np.where(np.arange(4_000) % 2, "2024-01-01", "2024-06-01")
@@ -351,7 +368,7 @@ def test_row_3_and_5_names_of_columns_are_text_and_differ() -> None:
     assert "no text: 0" in refused(lambda X, y: (X[["a", "b"]].set_axis([0, "b"], axis=1), y))
 
 
-def test_columns_of_times_are_refused_and_late_ones_are_leaks() -> None:
+def test_row_97_columns_of_times_are_refused_and_late_ones_are_leaks() -> None:
     stamp = pd.Timestamp("2024-05-01")
     assert "Columns of times: seen" in refused(lambda X, y: (X.assign(seen=stamp), y), DataTypeError)
 

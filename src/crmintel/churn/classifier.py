@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
-from crmintel.churn.folds import Fold, customers_of, folds, instants_of
+from crmintel.churn.folds import Fold, customers_of, folds, instants_of, told
 from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
 from crmintel.churn.outcome import outcome
 from crmintel.churn.stack import Calibration, Weights, chosen, constant_of, learned
@@ -65,6 +65,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         The further step; taken only where it lowers the Brier score of rows not seen, and never with several instants.
     shift_ : float
         With several instants: by how much the log-odds at the later ones exceed those told by the earlier ones.
+    split_ : str
+        How rows that were not learned from were chosen: "by time and customer", "by time", "by customer" or "at random".
     summary_ : DataFrame
         For each learner, and for the stack: weight, and auc, brier and log_loss on rows not learned from (of the stack, they are
         told by its own weights, which have seen the labels).
@@ -130,8 +132,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         table, left = self.schema_.read(X, order), left[order]
         groups, times = (None if k is None else k[order] for k in (customers, instants))
         split = folds(left, groups, times, self.folds, self.random_state)
+        several = instants is not None and int(instants.max()) > 0
+        self.split_ = told(customers, several=several)
         with threadpool_limits(1):
-            self._learn(Data(table), left, split, several=instants is not None and int(instants.max()) > 0)
+            self._learn(Data(table), left, split, several=several)
         return self
 
     def _learn(self, data: Data, y: Int, split: tuple[Fold, ...], *, several: bool) -> None:
@@ -238,7 +242,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     def _repr_html_(self) -> str:
         if not hasattr(self, "summary_"):
             return f"<pre>{self!r}</pre>"
-        said = f"Churn classifier: {self.rate_:.1%} left; further calibration: {self.calibration_}"
+        said = f"Churn classifier: {self.rate_:.1%} left; judged on rows split {self.split_}; further calibration: {self.calibration_}"
         return f"<p>{said}</p>{self.summary_.to_html(float_format='{:.4f}'.format, na_rep='')}"
 
     def __sklearn_tags__(self) -> Any:

@@ -44,6 +44,13 @@ def folds(y: Int, customers: Int | None, instants: Int | None, n: int, seed: int
     return tuple(f for f in out if len(np.unique(y[f[0]])) == 2 and len(f[1]))
 
 
+def told(customers: Int | None, *, several: bool) -> str:
+    """How rows are split, in words: where a table knows neither customers nor instants it can only be at random."""
+    if several:
+        return "by time" if customers is None else "by time and customer"
+    return "at random" if customers is None else "by customer"
+
+
 def customers_of(X: Any) -> Int | None:
     """A number for each row's customer, if the table knows its customers."""
     return _level(X, CUSTOMER)
