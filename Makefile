@@ -26,6 +26,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.foundation
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.segmentation
+	$(BIN)/python -m benchmarks.churn
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

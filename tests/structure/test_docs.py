@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import features, segmentation
+from crmintel import churn, features, segmentation
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "features": (features, ("Screening", "购买")),
+    "churn": (churn, ("购买", "grade", "Retrain?")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
 }
 
