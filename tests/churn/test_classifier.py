@@ -70,6 +70,22 @@ def test_weights_find_the_learner_that_is_right() -> None:
     assert found.constant == pytest.approx(-0.5, abs=0.05)
 
 
+def test_no_weight_is_negative() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(0, 1, (5_000, 2))
+    y = (rng.random(5_000) < expit(z @ [1.0, -0.5])).astype(np.int64)
+    assert learned(z, y).weights[1] == 0.0
+
+
+def test_with_groups_each_has_a_constant_of_its_own() -> None:
+    rng = np.random.default_rng(0)
+    group, z = np.repeat([0, 1], 20_000), rng.normal(0, 1, (40_000, 1))
+    y = (rng.random(40_000) < expit(z[:, 0] + np.where(group == 1, 1.5, -0.5))).astype(np.int64)
+    found = learned(z, y, groups=group)
+    assert found.weights[0] == pytest.approx(1.0, abs=0.05)
+    assert found.constant == pytest.approx(0.5, abs=0.05)
+
+
 def test_weights_are_where_the_slope_of_the_loss_is_nothing() -> None:
     rng = np.random.default_rng(1)
     z = rng.normal(size=(2_000, 2))

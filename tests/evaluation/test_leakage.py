@@ -1,5 +1,6 @@
 """The leak guard: planted leaks are found, clean tables pass, and no value is printed."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -188,3 +189,18 @@ def test_the_report_shows_itself() -> None:
 def test_labels_and_rows_must_be_as_many() -> None:
     with pytest.raises(DataContractError, match="3 labels for 400 rows"):
         leak_check(clean(2, n=400)[0], [0, 1, 1])
+
+
+@pytest.mark.slow
+def test_the_traps_of_published_tables_are_named(data: Path) -> None:
+    telco = pd.read_parquet(data / "telco_ibm" / "telco.parquet")
+    y = (telco.pop("Churn") == "Yes").to_numpy(int)
+    assert dict(leak_check(telco, y).to_frame()[["column", "finding"]].to_numpy()) == {
+        "customerID": "near-unique",
+        "TotalCharges": "numbers as text",
+    }
+    bank = pd.read_parquet(data / "bank_churn" / "bank_churn.parquet")
+    assert leak_check(bank.drop(columns="Exited"), bank["Exited"]).suspects == ["RowNumber", "CustomerId"]
+    for file, label in (("bank_additional_full", "y"), ("bank_full", "deposit")):
+        calls = pd.read_parquet(data / "bank_marketing" / f"{file}.parquet")
+        assert leak_check(calls.drop(columns=label), (calls[label] == "yes").astype(int)).suspects == ["duration"]

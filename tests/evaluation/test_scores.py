@@ -123,3 +123,14 @@ def test_row_94_constant_label_raises_with_the_counts(y, counts):
 def test_bad_probabilities_and_rules_are_refused(p, rules, message):
     with pytest.raises(ValueError, match=message):
         compare_scores([0, 1], p, rules)
+
+
+def test_the_top_of_the_list_has_intervals_that_hold_its_figures():
+    rng = np.random.default_rng(0)
+    p = rng.beta(1, 3, 800)
+    lift = compare_scores(rng.random(800) < p, p, {}, n=100).lift
+    for figure in ("captured", "lift"):
+        low, high = lift[f"{figure}_low"], lift[f"{figure}_high"]
+        assert ((low <= lift[figure]) & (lift[figure] <= high)).all()
+        assert (high[:-1] > low[:-1]).all()
+    assert lift[["captured_low", "captured_high", "lift_low", "lift_high"]].iloc[-1].tolist() == [1.0] * 4

@@ -22,7 +22,12 @@ def test_the_twenty_lines_run() -> None:
 
 @pytest.mark.parametrize(
     ("bench", "page"),
-    [("foundation", "README.md"), ("features", "docs/features.md"), ("segmentation", "docs/segmentation.md"), ("churn", "docs/churn.md")],
+    [
+        ("foundation", "README.md"),
+        ("features", "docs/features.md"),
+        ("segmentation", "docs/segmentation.md"),
+        ("churn", "docs/churn.md"),
+    ],
 )
 def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:
     from benchmarks.measure import kept, marks, table

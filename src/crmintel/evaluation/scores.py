@@ -10,8 +10,8 @@ import pandas as pd
 
 from crmintel.evaluation import checks, tables
 from crmintel.evaluation.intervals import Estimate, Floats, percentile, resamples
-from crmintel.evaluation.ordering import Ordering, block_auc, block_average_precision, block_lift
-from crmintel.evaluation.probability import binned_error, calibration_table, lift_table, surprise
+from crmintel.evaluation.ordering import Ordering, block_auc, block_average_precision, block_capture, block_lift
+from crmintel.evaluation.probability import POINTS, binned_error, calibration_table, lift_table, surprise
 
 METRICS: Final = ("auc", "average_precision", "brier", "log_loss", "calibration_error", "top_decile_lift")
 
@@ -28,8 +28,10 @@ class ProbabilityReport:
     rules : DataFrame
         A row for "model" and one for each rule: name, auc, auc_low, auc_high, gain, gain_low, gain_high, verdict.
         The gain is the model's AUC minus the rule's, on the same resampled customers.
-    calibration, lift : DataFrame
-        See `calibration_table` and `lift_table`.
+    calibration : DataFrame
+        See `calibration_table`.
+    lift : DataFrame
+        See `lift_table`; with the 95 % intervals captured_low, captured_high, lift_low and lift_high.
     n, positives : int
         Rows looked at, and how many of them did.
     """
@@ -126,9 +128,21 @@ def compare_scores(
     column = {name: i for i, name in enumerate(orderings, start=len(METRICS))}
     table = _rules(column, value, draws, _cases(truth, groups))
     return ProbabilityReport(
-        metrics, table, calibration_table(truth, probability), lift_table(truth, probability), len(truth),
+        metrics, table, calibration_table(truth, probability), _lift(truth, probability, draws[:, -len(POINTS) :]), len(truth),
         int(truth.sum()),
     )  # fmt: skip
+
+
+def _lift(truth: Floats, probability: Floats, captured: Floats) -> pd.DataFrame:
+    """How much the top of the list holds, with intervals: what is captured, and that over the depth."""
+    out = lift_table(truth, probability)
+    for i, (depth, share) in enumerate(zip(POINTS, out["captured"], strict=True)):
+        told = percentile(float(share), captured[:, i])
+        ends = {"captured_low": told.low, "captured_high": told.high}
+        ratio = out.loc[i, "lift"] / share if share else 1 / depth
+        ends |= {"lift_low": told.low * ratio, "lift_high": told.high * ratio}
+        out.loc[i, list(ends)] = list(ends.values())
+    return out
 
 
 def _figures(
@@ -139,15 +153,16 @@ def _figures(
     losses: Floats,
     weights: Floats,
 ) -> Floats:
-    """All figures of one draw: METRICS of the model, then the AUC of the model and of each rule."""
+    """All figures of one draw: METRICS of the model, the AUC of the model and of each rule, what the model captures at POINTS."""
     positive = weights * truth
     sums = {name: (o.sums(positive), o.sums(weights)) for name, o in orderings.items()}
     aucs = [block_auc(*blocks) for blocks in sums.values()]
     squared, surprised = weights @ losses / weights.sum()
     model = sums["model"]
     error = binned_error(ascending, truth, probability, weights)
+    captured = [block_capture(*model, depth) for depth in POINTS]
     return np.array(
-        [aucs[0], block_average_precision(*model), squared, surprised, error, block_lift(*model, 0.1), *aucs]
+        [aucs[0], block_average_precision(*model), squared, surprised, error, block_lift(*model, 0.1), *aucs, *captured]
     )
 
 
