@@ -44,12 +44,6 @@ def bank_marketing() -> Table:
     return X, (X.pop("y") == "yes").to_numpy(np.int64)
 
 
-def bank_marketing_old() -> Table:
-    """The earlier file of the same calls, 45,211 rows, without the duration of the call."""
-    X = pd.read_parquet(DATA / "bank_marketing" / "bank_full.parquet").drop(columns="duration")
-    return X, (X.pop("deposit") == "yes").to_numpy(np.int64)
-
-
 def online_shoppers() -> Table:
     """Sessions of a shop, and whether they ended in a purchase."""
     X = pd.read_parquet(DATA / "online_shoppers_intention" / "purchase_intention.parquet")
@@ -70,7 +64,7 @@ def information() -> Table:
 
 
 TABLES: Mapping[str, Callable[[], Table]] = {
-    "telco_ibm": telco, "bank_churn": bank_churn, "bank_marketing": bank_marketing, "bank_marketing, older file": bank_marketing_old,
+    "telco_ibm": telco, "bank_churn": bank_churn, "bank_marketing": bank_marketing,
     "online_shoppers": online_shoppers, "caravan": caravan, "information_uplift": information,
 }  # fmt: skip
 

@@ -3,6 +3,7 @@
 python -m benchmarks.opponents.churn_catboost TABLE.parquet OUT.npy
 """
 
+import os
 import sys
 
 import catboost
@@ -19,7 +20,7 @@ if __name__ == "__main__":
     for repeat in range(folds.shape[1]):
         for fold in np.unique(folds[:, repeat]):
             inside = folds[:, repeat] != fold
-            model = catboost.CatBoostClassifier(verbose=0, thread_count=2, random_seed=0, allow_writing_files=False, cat_features=text)  # fmt: skip
+            model = catboost.CatBoostClassifier(verbose=0, thread_count=int(os.environ["OMP_NUM_THREADS"]), random_seed=0, allow_writing_files=False, cat_features=text)  # fmt: skip
             model.fit(table[inside], y[inside])
             out[~inside, repeat] = model.predict_proba(table[~inside])[:, 1]
     np.save(sys.argv[2], out)

@@ -282,6 +282,11 @@ def test_folds_without_customers_hold_the_rate_and_every_row() -> None:
     assert all(y[o].sum() == 20 for _, o in split)
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(500, 5), (20_001, 3), (200_001, 1)])
+def test_more_rows_need_fewer_folds(rows: int, expected: int) -> None:
+    assert len(folds((np.arange(rows) % 3 == 0).astype(np.int64), None, None, None, 0)) == expected
+
+
 def test_row_101_a_random_split_says_so(fitted: ChurnClassifier) -> None:
     X, y = customers(300)
     assert fitted.split_ == "by customer"
@@ -303,7 +308,7 @@ def test_customers_leaving_more_often_at_the_later_instants_is_said() -> None:
     X, y = customers(4_000)
     at = np.where(np.arange(4_000) % 2, "2024-01-01", "2024-06-01")
     X.index = pd.MultiIndex.from_arrays([np.arange(4_000), pd.to_datetime(at)], names=["customer_id", "at"])
-    later = y | ((np.arange(4_000) % 2 == 0) & (np.random.default_rng(0).random(4_000) < 0.4))
+    later = y | ((np.arange(4_000) % 2 == 0) & (np.random.default_rng(0).random(4_000) < 0.6))
     with pytest.warns(DataContractWarning, match="At the later instants customers leave more often"):
         ChurnClassifier(FEW[:1], folds=2).fit(X, later)
 

@@ -24,7 +24,7 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation.leakage import guard
 from crmintel.evaluation.probability import auc, brier, log_loss
 
-SHIFTED: Final = 0.3
+SHIFTED: Final = 0.5
 """Log-odds at later instants this far from those told, and three standard errors, say that instants differ."""
 MOST_CENTRED: Final = 50_000
 
@@ -42,8 +42,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     learners : recipe, scikit-learn classifier, or sequence of these, optional
         What is stacked: `crmintel.churn.STACK` by default. `LIGHT` is one learner for millions of rows. A classifier of your
         own gets a frame with pandas categories if the table has any, and an array of numbers otherwise.
-    folds : int, default=5
-        In how many parts customers are split to weigh the learners; above 200,000 rows one part is held out.
+    folds : int, optional
+        In how many parts customers are split to weigh the learners: five, three above 20,000 rows. Above 200,000 rows one part is
+        held out, whatever is asked.
     tune : int, default=0
         How many settings of trees are tried on the folds; the best one joins the stack.
     allow : sequence of str
@@ -90,7 +91,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, learners: Any = None, *, folds: int = 5, tune: int = 0, allow: Sequence[str] = (), positive: Any = None,
+        self, learners: Any = None, *, folds: int | None = None, tune: int = 0, allow: Sequence[str] = (), positive: Any = None,
         random_state: int = 0, threads: int = 2,
     ) -> None:  # fmt: skip
         self.learners = learners

@@ -8,12 +8,14 @@ import pandas as pd
 from crmintel.churn.table import Int
 from crmintel.columns import AT, CUSTOMER
 
+MANY: Final = 20_000
+"""With more rows than these, three folds tell as much as five."""
 LARGE: Final = 200_000
 """With more rows than these, one held-out part is enough."""
 Fold = tuple[Int, Int]
 
 
-def folds(y: Int, customers: Int | None, instants: Int | None, n: int, seed: int) -> tuple[Fold, ...]:
+def folds(y: Int, customers: Int | None, instants: Int | None, n: int | None, seed: int) -> tuple[Fold, ...]:
     """Pairs of rows to learn from and rows to predict; predicted rows never overlap.
 
     Without customers or with one row each, rows are dealt out label by label. With several rows a customer, whole customers are
@@ -25,11 +27,12 @@ def folds(y: Int, customers: Int | None, instants: Int | None, n: int, seed: int
     y : int, shape (n_rows,)
     customers, instants : int, shape (n_rows,), optional
         Numbers of customers and of instants, these rising with time.
-    n : int
-        How many folds.
+    n : int, optional
+        How many folds; by the number of rows if not given.
     """
     rng = np.random.default_rng(seed)
-    n, used = max(2, n), 1 if len(y) > LARGE else n
+    n = (5 if len(y) <= MANY else 3) if n is None else max(2, n)
+    used = 1 if len(y) > LARGE else n
     several = customers is not None and len(np.unique(customers)) < len(customers)
     part = _whole(customers, n, rng) if several and customers is not None else _dealt(y, n, rng)
     last = 0 if instants is None else int(instants.max(initial=0))
