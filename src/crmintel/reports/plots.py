@@ -31,6 +31,7 @@ from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
 from crmintel.reports.segment_plots import pareto, rfm_map
+from crmintel.reports.survival_plots import survival_fan
 
 __all__ = [
     "Numbers",
@@ -50,6 +51,7 @@ __all__ = [
     "round_ticks",
     "score_histogram",
     "stability_choice",
+    "survival_fan",
     "value_deciles",
 ]
 
