@@ -11,6 +11,8 @@ from crmintel.churn.reasons import Reasons, reasons
 from crmintel.churn.report import ChurnReport, churn_report
 from crmintel.churn.rules import BestColumn, simple_rules
 from crmintel.churn.silence import Reactivation, Silence, re_activated, suggest_silence
+from crmintel.churn.survival import TimeToChurn
+from crmintel.evaluation.kaplan_meier import KaplanMeier, LogRank, kaplan_meier, log_rank
 
 __all__ = [
     "LIGHT",
@@ -25,11 +27,14 @@ __all__ = [
     "Drift",
     "Empc",
     "Fairness",
+    "KaplanMeier",
+    "LogRank",
     "ProfitCurve",
     "Reactivation",
     "Reasons",
     "Silence",
     "SplineLogistic",
+    "TimeToChurn",
     "Trees",
     "by_status",
     "churn_report",
@@ -37,6 +42,8 @@ __all__ = [
     "drift",
     "empc",
     "fairness",
+    "kaplan_meier",
+    "log_rank",
     "profit_curve",
     "re_activated",
     "reasons",

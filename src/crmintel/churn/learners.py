@@ -5,7 +5,7 @@ shape (n_rows,). Splines and trees also give ``contributions(table)`` of shape (
 constant last.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Protocol, final
@@ -99,7 +99,7 @@ class Trees:
             "feature_fraction": self.column_share, "lambda_l2": self.ridge, "cat_smooth": self.cat_smooth, "seed": seed,
             "deterministic": True, "force_col_wise": True, "num_threads": threads, "verbosity": -1, "feature_pre_filter": False,
         }  # fmt: skip
-        sample = data.binned.subset(rows).construct()
+        sample = data.binned.subset(rows).construct()  # labels given to a subset before it is made are lost
         sample.set_label(y[rows])
         sample.set_weight(None if weight is None else weight[rows])
         booster = lgb.train(params, sample, num_boost_round=self.n_trees)
@@ -147,12 +147,15 @@ class SplineLogistic:
         Inverse of the ridge penalty, as in scikit-learn; chosen by leaving rows out if not given.
     most_rows : int
         More rows than these are not looked at: a smooth curve is known by then.
+    interactions : pairs of column names
+        The curve of a number may differ by another column: one curve for each value of a category, one that grows with a number.
     """
 
     name: str = "spline-logistic"
     knots: int = 8
     C: float | None = None
     most_rows: int = 40_000
+    interactions: tuple[tuple[str, str], ...] = ()
 
     def fit(self, data: Data, y: Int, rows: Int, *, weight: Float | None = None, seed: int = 0, threads: int = 1) -> "Additive":  # fmt: skip
         """Learn from some rows: the first of them in the order of their content."""
@@ -162,12 +165,15 @@ class SplineLogistic:
         steps = [_Levels(len(levels) + 1) for levels in table.schema.levels.values()]
         parts = [c.columns(x) for c, x in zip(curves, table.numbers.T, strict=True)]
         parts += [s.columns(code) for s, code in zip(steps, table.codes.T, strict=True)]
+        pairs = [Pair.learn(table, *names, self.knots) for names in self.interactions]
+        parts += [p.columns(table) for p in pairs]
         ends = np.cumsum([p.shape[1] for p in parts])
         found = ridge(np.hstack(parts), truth, None if weight is None else weight[rows], C=self.C)
         weights = np.split(found.weights, ends[:-1])
         made: list[_Spline | _Levels] = [*curves, *steps]
-        terms = [t.term(w) for t, w in zip(made, weights, strict=True)]
-        raw = Additive(found.constant, tuple(terms), np.zeros(len(terms)))
+        terms = [t.term(w) for t, w in zip(made, weights[: table.width], strict=True)]
+        more = tuple(p.term(w) for p, w in zip(pairs, weights[table.width :], strict=True))
+        raw = Additive(found.constant, tuple(terms), np.zeros(len(terms)), more)
         return replace(raw, means=raw.contributions(table)[:, :-1].mean(axis=0))
 
 
@@ -199,31 +205,67 @@ class Steps:
 
 @final
 @dataclass(frozen=True, eq=False)
+class Crossed:
+    """What the curve of a number adds beside another column: a curve for each value of a category (a hole last), or one curve
+    times a number brought to mean 0 and spread 1, within the range that was learned from.
+
+    Parameters
+    ----------
+    number, other : int
+        Places of the columns.
+    scale : least, greatest, mean and spread of the other column where it is a number; None for a category
+    """
+
+    number: int
+    other: int
+    curves: tuple[Curve, ...]
+    scale: tuple[float, float, float, float] | None
+
+    def __call__(self, table: Table) -> Float:
+        x, other = table.column(self.number), table.column(self.other)
+        if self.scale is not None:
+            return self.curves[0](x) * _scaled(other, self.scale)
+        out = np.empty(len(x))
+        for code in np.unique(other):
+            inside = other == code
+            out[inside] = self.curves[code](x[inside])
+        return out
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class Additive:
-    """A sum of curves and steps: one for each column, no matter in which batch a row comes."""
+    """A sum of curves and steps, one for each column, and of what pairs of columns add; no matter in which batch a row comes."""
 
     constant: float
     terms: tuple[Curve | Steps, ...]
     means: Float
+    crossed: tuple[Crossed, ...] = ()
 
     def log_odds(self, table: Table) -> Float:
         """Log-odds of leaving, shape (n_rows,)."""
         out = np.full(len(table), self.constant)
-        for told in self._told(table):
+        for _, told in self._told(table):
             out += told
         return out
 
     def contributions(self, table: Table) -> Float:
-        """What each column adds beyond its mean over the rows that were learned from; the constant takes the means."""
-        out = np.empty((len(table), len(self.terms) + 1))
-        for j, told in enumerate(self._told(table)):
-            out[:, j] = told - self.means[j]
+        """What each column adds beyond its mean over the rows that were learned from; the constant takes the means.
+
+        What a pair adds counts for its second column.
+        """
+        out = np.zeros((len(table), len(self.terms) + 1))
+        for j, told in self._told(table):
+            out[:, j] += told
+        out[:, :-1] -= self.means
         out[:, -1] = self.constant + self.means.sum()
         return out
 
-    def _told(self, table: Table) -> Any:
-        columns = [*table.numbers.T, *table.codes.T]
-        return (term(column) for term, column in zip(self.terms, columns, strict=True))
+    def _told(self, table: Table) -> Iterator[tuple[int, Float]]:
+        for j, term in enumerate(self.terms):
+            yield j, term(table.column(j))
+        for pair in self.crossed:
+            yield pair.other, pair(table)
 
 
 @final
@@ -274,6 +316,47 @@ class _Levels:
 
     def term(self, weights: Float) -> Steps:
         return Steps(weights.copy())
+
+
+@final
+@dataclass(frozen=True)
+class Pair:
+    """Columns of a pair: the splines of the number, times each value of a category or times the other number."""
+
+    number: int
+    other: int
+    spline: "_Spline"
+    levels: int
+    scale: tuple[float, float, float, float] | None
+
+    @classmethod
+    def learn(cls, table: Table, number: str, other: str, knots: int) -> "Pair":
+        """How two columns, given by name, are learned from together."""
+        j, k = table.schema.columns.index(number), table.schema.columns.index(other)
+        spline = _curve(table.column(j), knots)
+        if other in table.schema.levels:
+            return cls(j, k, spline, len(table.schema.levels[other]) + 1, None)
+        known = table.numbers[~np.isnan(table.numbers[:, k]), k]
+        if not len(known):
+            return cls(j, k, spline, 1, (0.0, 0.0, 0.0, 1.0))
+        scale = (float(known.min()), float(known.max()), float(known.mean()), float(known.std()) or 1.0)
+        return cls(j, k, spline, 1, scale)
+
+    def columns(self, table: Table) -> Float:
+        basis, other = self.spline.columns(table.column(self.number)), table.column(self.other)
+        if self.scale is not None:
+            return basis * _scaled(other, self.scale)[:, None]
+        return np.hstack([basis * (other % self.levels == level)[:, None] for level in range(self.levels)])
+
+    def term(self, weights: Float) -> Crossed:
+        curves = tuple(self.spline.term(w) for w in np.split(weights, self.levels))
+        return Crossed(self.number, self.other, curves, self.scale)
+
+
+def _scaled(x: Float, scale: tuple[float, float, float, float]) -> Float:
+    """A number with mean 0 and spread 1, within its range; 0 where it is missing."""
+    low, high, mean, spread = scale
+    return np.where(np.isnan(x), 0.0, (np.clip(x, low, high) - mean) / spread)
 
 
 def _curve(x: Float, n: int) -> _Spline:

@@ -46,6 +46,16 @@ class Table:
         """Some of the rows."""
         return Table(self.schema, self.numbers[rows], self.codes[rows])
 
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return int(self.numbers.shape[1] + self.codes.shape[1])
+
+    def column(self, j: int) -> Any:
+        """One column: numbers come first, then categories as codes."""
+        n = self.numbers.shape[1]
+        return self.numbers[:, j] if j < n else self.codes[:, j - n]
+
     def matrix(self) -> Float:
         """Numbers, then codes as numbers; missing is NaN."""
         if not self.codes.shape[1]:

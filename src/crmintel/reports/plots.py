@@ -33,6 +33,7 @@ from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
+from crmintel.reports.survival_plots import survival_fan
 
 __all__ = [
     "Numbers",
@@ -55,6 +56,7 @@ __all__ = [
     "score_histogram",
     "segment_reasons",
     "stability_choice",
+    "survival_fan",
     "value_deciles",
 ]
 
