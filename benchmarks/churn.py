@@ -261,7 +261,7 @@ def size(quick: bool) -> Iterator[Line]:
 
 def lines(quick: bool) -> Iterator[Line]:
     """Everything; quick keeps what fits into 50 seconds."""
-    for part in (ibm, tables, silent, leaks, profit, survival, size):
+    for part in (size, ibm, tables, silent, leaks, profit, survival):
         yield from part(quick)
 
 
