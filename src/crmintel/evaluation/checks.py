@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from crmintel.errors import DataContractError
 from crmintel.evaluation.intervals import Floats
@@ -93,8 +94,8 @@ def rule_names(rules: Mapping[str, object]) -> None:
 def _vector(values: npt.ArrayLike, name: str) -> Floats:
     try:
         # pandas hands out nullable columns as objects; only its own conversion knows what pd.NA means.
-        convert = getattr(values, "to_numpy", None)
-        result = np.asarray(values, dtype=float) if convert is None else convert(dtype=float, na_value=np.nan)
+        own = isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray)
+        result = values.to_numpy(dtype=float, na_value=np.nan) if own else np.asarray(values, dtype=float)  # type: ignore[union-attr]
     except (TypeError, ValueError) as error:
         raise DataContractError(f"{name} is not numeric. Pass one number for each customer.") from error
     if result.ndim != 1 or len(result) == 0:
