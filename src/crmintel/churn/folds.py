@@ -7,6 +7,8 @@ import pandas as pd
 
 from crmintel.churn.table import Int
 from crmintel.columns import AT, CUSTOMER
+from crmintel.errors import DataContractError
+from crmintel.interactions.clock import duration
 
 MANY: Final = 20_000
 """With more rows than these, three folds tell as much as five."""
@@ -15,7 +17,9 @@ LARGE: Final = 200_000
 Fold = tuple[Int, Int]
 
 
-def folds(y: Int, customers: Int | None, instants: Int | None, n: int | None, seed: int) -> tuple[Fold, ...]:
+def folds(
+    y: Int, customers: Int | None, instants: Int | None, n: int | None, seed: int, *, closed: Int | None = None
+) -> tuple[Fold, ...]:
     """Pairs of rows to learn from and rows to predict; predicted rows never overlap.
 
     Without customers or with one row each, rows are dealt out label by label. With several rows a customer, whole customers are
@@ -29,6 +33,8 @@ def folds(y: Int, customers: Int | None, instants: Int | None, n: int | None, se
         Numbers of customers and of instants, these rising with time.
     n : int, optional
         How many folds; by the number of rows if not given.
+    closed : int, shape (n_instants,), optional
+        For each instant, how many of the first instants have labels that are known by then; all earlier ones if not given.
     """
     rng = np.random.default_rng(seed)
     n = (5 if len(y) <= MANY else 3) if n is None else max(2, n)
@@ -42,32 +48,62 @@ def folds(y: Int, customers: Int | None, instants: Int | None, n: int | None, se
         if instants is not None and last > 0:
             cuts = np.arange(last // 2 + 1, last + 1)
             cut = cuts[-1 - fold % len(cuts)]
-            inside, outside = inside & (instants < cut), outside & (instants == cut)
+            known = cut if closed is None else min(cut, closed[cut])
+            inside, outside = inside & (instants < known), outside & (instants == cut)
         out.append((np.flatnonzero(inside), np.flatnonzero(outside)))
     return tuple(f for f in out if len(np.unique(y[f[0]])) == 2 and len(f[1]))
 
 
-def told(customers: Int | None, *, several: bool) -> str:
+def told(split: tuple[Fold, ...], customers: Int | None, *, several: bool) -> str:
     """How rows are split, in words: where a table knows neither customers nor instants it can only be at random."""
+    if not split:
+        return "not at all"
     if several:
         return "by time" if customers is None else "by time and customer"
     return "at random" if customers is None else "by customer"
 
 
 def customers_of(X: Any) -> Int | None:
-    """A number for each row's customer, if the table knows its customers."""
-    return _level(X, CUSTOMER)
+    """A number for each row's customer, if the table knows its customers.
+
+    Raises
+    ------
+    DataContractError
+        If some are missing.
+    """
+    level = _level(X, CUSTOMER)
+    return None if level is None else np.asarray(pd.factorize(level, sort=True)[0], np.int64)
 
 
-def instants_of(X: Any) -> Int | None:
-    """A number for each row's instant, rising with time, if the table knows its instants."""
-    return _level(X, AT)
+def instants_of(X: Any) -> tuple[Int, pd.DatetimeIndex] | None:
+    """A number for each row's instant, rising with time, and the instants; if the table knows them."""
+    level = _level(X, AT)
+    if level is None:
+        return None
+    try:
+        codes, found = pd.factorize(pd.DatetimeIndex(pd.to_datetime(level)), sort=True)
+    except (ValueError, TypeError):
+        raise DataContractError(
+            f"The level {AT!r} of the index holds no instants. Give dates, such as 2024-03-01."
+        ) from None
+    return np.asarray(codes, np.int64), pd.DatetimeIndex(found)
 
 
-def _level(X: Any, name: str) -> Int | None:
-    if isinstance(X, pd.DataFrame) and name in X.index.names:
-        return np.asarray(pd.factorize(X.index.get_level_values(name), sort=True)[0], np.int64)
-    return None
+def closed_by(instants: pd.DatetimeIndex, horizon: str) -> Int:
+    """For each instant how many instants have a label window that has closed by then."""
+    ends = instants + pd.Timedelta(duration(horizon), unit="us")
+    return np.searchsorted(np.asarray(ends), np.asarray(instants), side="right").astype(np.int64)
+
+
+def _level(X: Any, name: str) -> pd.Index | None:
+    if not isinstance(X, pd.DataFrame) or name not in X.index.names:
+        return None
+    level = X.index.get_level_values(name)
+    if holes := int(np.asarray(level.isna()).sum()):
+        raise DataContractError(
+            f"The level {name!r} of the index is missing in {holes:,} of {len(X):,} rows. Leave these rows out."
+        )
+    return level
 
 
 def _whole(customers: Int, n: int, rng: np.random.Generator) -> Int:

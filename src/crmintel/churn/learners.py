@@ -19,6 +19,7 @@ from sklearn.base import clone
 from crmintel.churn.ridge import ridge
 from crmintel.churn.table import Float, Int, Table
 from crmintel.churn.treeshap import TreeShap
+from crmintel.errors import DataTypeError
 
 CLIP: Final = 1e-5
 """Probabilities of other learners are kept this far from 0 and 1."""
@@ -154,7 +155,7 @@ class SplineLogistic:
     name: str = "spline-logistic"
     knots: int = 8
     C: float | None = None
-    most_rows: int = 40_000
+    most_rows: int = 25_000
     interactions: tuple[tuple[str, str], ...] = ()
 
     def fit(self, data: Data, y: Int, rows: Int, *, weight: Float | None = None, seed: int = 0, threads: int = 1) -> "Additive":  # fmt: skip
@@ -402,7 +403,16 @@ class Other:
     def fit(self, data: Data, y: Int, rows: Int, *, weight: Float | None = None, seed: int = 0, threads: int = 1) -> "FittedOther":  # fmt: skip
         """Learn from some rows."""
         extra = {} if weight is None else {"sample_weight": weight[rows]}
-        return FittedOther(clone(self.estimator).fit(_plain(data.table.take(rows)), y[rows], **extra))
+        table = data.table.take(rows)
+        try:
+            return FittedOther(clone(self.estimator).fit(_plain(table), y[rows], **extra))
+        except (ValueError, TypeError) as error:
+            if not table.schema.levels:
+                raise
+            raise DataTypeError(
+                f"{self.name} cannot learn from a table with the categories {', '.join(table.schema.levels)} ({type(error).__name__}). "
+                "Give a pipeline that encodes them first."
+            ) from None
 
 
 @final

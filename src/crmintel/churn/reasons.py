@@ -13,12 +13,13 @@ from threadpoolctl import threadpool_limits
 
 from crmintel.churn.classifier import ChurnClassifier
 from crmintel.churn.learners import Additive, FittedTrees
-from crmintel.churn.table import Float, Int, Table
+from crmintel.churn.table import Float, Int, Table, rows_of
 from crmintel.churn.telling import Teller, teller
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.evaluation.aligned import aligned
 from crmintel.features import FeatureSet
 
-CALIBRATION: Final = "calibration"
+CALIBRATION: Final = "(further calibration)"
 """The name of the term that a further calibration step adds."""
 CHUNK: Final = 2_500
 """Rows that are explained at a time."""
@@ -61,6 +62,7 @@ class Reasons:
         segments : array or Series, shape (n_rows,)
             The segment of each row, in the order of the rows.
         """
+        segments = aligned(segments, self.contributions.index, "segments")
         if len(segments) != len(self.contributions):
             raise DataContractError(f"{len(segments):,} segments for {len(self.contributions):,} rows. Give one a row.")
         means = self.contributions.groupby(np.asarray(segments), sort=True).mean()
@@ -74,20 +76,20 @@ class Reasons:
 
 
 def reasons(
-    model: ChurnClassifier, X: pd.DataFrame, features: FeatureSet | None = None, *, k: int = 3, language: Literal["en", "zh"] = "en",
+    model: ChurnClassifier, X: Any, features: FeatureSet | None = None, *, k: int = 3, language: Literal["en", "zh"] = "en",
     themes: Mapping[str, str] | None = None, actionable: Collection[str] = (),
 ) -> Reasons:  # fmt: skip
     """The `k` strongest reasons for leaving of each row.
 
     Contributions are those of each learner (of a spline or a category what it adds beyond its mean; of trees their TreeSHAP
     values) times its weight, so they add up exactly to the log-odds. A further calibration step is a term of its own, called
-    "calibration", which is never quoted.
+    "(further calibration)", which is never quoted.
 
     Parameters
     ----------
     model : ChurnClassifier
         Fitted.
-    X : DataFrame, shape (n_rows, n_columns)
+    X : DataFrame (pandas, polars, Arrow) or array, shape (n_rows, n_columns)
         Those who are to be explained, such as those who will be contacted.
     features : FeatureSet, optional
         What the columns were built with: it has the sentences, and says which columns speak of the same.
@@ -112,13 +114,20 @@ def reasons(
     Lundberg et al. (2018), Consistent individualized feature attribution for tree ensembles, arXiv:1802.03888.
     """
     check_is_fitted(model)
-    table = model.read(X)
+    if k < 1:
+        raise DataContractError(f"k is {k}. Ask for one reason at least.")
+    actionable = (actionable,) if isinstance(actionable, str) else actionable
+    index, table = rows_of(X), model.read(X)
     added, base = _contributions(model, table)
     names = table.schema.columns
     told = teller(names, table.schema.levels, features, themes, language)
     titles = tuple(dict.fromkeys(told.themes))
     if odd := sorted(set(actionable) - set(titles) - set(names)):
         raise DataContractError(f"Neither reasons nor columns: {', '.join(odd)}. There are {', '.join(titles)}.")
+    if CALIBRATION in titles:
+        raise DataContractError(
+            f"A column or theme is called {CALIBRATION!r}, as the term of the further step is. Rename it."
+        )
     place = np.array([titles.index(t) for t in told.themes])
     summed = np.column_stack([added[:, :-1][:, place == t].sum(axis=1) for t in range(len(titles))])
     order = np.argsort(-summed, axis=1, kind="stable")[:, :k]
@@ -127,13 +136,13 @@ def reasons(
     shown = np.array(titles, object)[order]
     shown[against] = ""
     can = np.array([t in actionable or bool(set(actionable) & _of(names, place, i)) for i, t in enumerate(titles)])
-    every = pd.DataFrame(summed, index=X.index, columns=list(titles))
+    every = pd.DataFrame(summed, index=index, columns=list(titles))
     if model.calibration_ != "none":
         every[CALIBRATION] = added[:, -1]
     return Reasons(
-        every, base, pd.DataFrame(_sentences(told, table, added, place, order, against), index=X.index, columns=columns, dtype="str"),
-        pd.DataFrame(shown, index=X.index, columns=columns, dtype="str"),
-        pd.DataFrame(can[order] & ~against, index=X.index, columns=columns),
+        every, base, pd.DataFrame(_sentences(told, table, added, place, order, against), index=index, columns=columns, dtype="str"),
+        pd.DataFrame(shown, index=index, columns=columns, dtype="str"),
+        pd.DataFrame(can[order] & ~against, index=index, columns=columns),
     )  # fmt: skip
 
 

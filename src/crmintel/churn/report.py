@@ -11,10 +11,12 @@ from scipy.stats import norm
 
 from crmintel.churn.folds import customers_of
 from crmintel.churn.rules import BestColumn, simple_rules
-from crmintel.churn.table import Float
+from crmintel.churn.table import Float, checked
 from crmintel.columns import AT, SEGMENT
 from crmintel.errors import DataContractError
 from crmintel.evaluation import ProbabilityReport, compare_scores, tables
+from crmintel.evaluation.aligned import aligned
+from crmintel.evaluation.outcome import outcome
 
 GRADES: Final = ((0.25, "A"), (0.10, "B"), (0.0, "C"))
 """How much of what the best rule leaves to a perfect order the model gains, for each grade."""
@@ -63,14 +65,14 @@ class ChurnReport:
 
 
 def churn_report(
-    X: pd.DataFrame, y: Any, p: npt.ArrayLike, *, train: tuple[pd.DataFrame, Any] | None = None,
-    rules: Mapping[str, npt.ArrayLike] | None = None, segments: Mapping[str, Any] | None = None, n: int = 300, seed: int = 0,
+    X: Any, y: Any, p: Any, *, train: tuple[Any, Any] | None = None, rules: Mapping[str, Any] | None = None,
+    segments: Mapping[str, Any] | None = None, positive: Any = None, n: int = 300, seed: int = 0,
 ) -> ChurnReport:  # fmt: skip
     """Judge churn probabilities beside simple rules, by segment, and from instant to instant.
 
     Parameters
     ----------
-    X : DataFrame, shape (n_rows, n_columns)
+    X : DataFrame (pandas, polars, Arrow), shape (n_rows, n_columns)
         The table of a later period than the model learned from.
     y : array of bool, shape (n_rows,)
         Who left.
@@ -82,13 +84,16 @@ def churn_report(
         Further rules, or others where the table does not have the columns of the usual ones. Scores rise with the risk.
     segments : mapping of attribute to values, shape (n_rows,), optional
         Whose calibration is looked at; a text names a column of `X`.
+    positive : optional
+        The label of those who left, where labels are not 0 and 1.
     n : int
         Bootstrap draws, over customers.
 
     Raises
     ------
     DataContractError
-        If there is no rule to be compared with, or `y` is constant.
+        If there is no rule to be compared with, `y` is constant, or something is of other rows than `X`. What comes with an index
+        is put into the order of the rows.
 
     Examples
     --------
@@ -97,22 +102,46 @@ def churn_report(
     >>> churn_report(X, y, np.where(y, 0.6, 0.2), rules={"few orders": -X["orders"]}, n=50).grade
     'A'
     """
-    found = simple_rules(X) | {k: np.asarray(v, np.float64) for k, v in (rules or {}).items()}
+    X = checked(X)
+    found = simple_rules(X) | {
+        k: np.asarray(aligned(v, X.index, f"rule {k!r}"), np.float64) for k, v in (rules or {}).items()
+    }
     if train is not None:
-        best = BestColumn.learn(train[0][list(X.columns)], train[1])
+        best = BestColumn.learn(_same_columns(X, checked(train[0])), train[1])
         found[str(best)] = best(X)
     if not found:
         raise DataContractError(
             "There is no rule to compare with. Give rules=..., or train=(X, y) of the training period."
         )
-    truth, probability, customers = np.asarray(y, np.float64), np.asarray(p, np.float64), customers_of(X)
+    truth = outcome(aligned(y, X.index, "y"), len(X), positive)[1].astype(np.float64)
+    probability, customers = np.asarray(aligned(p, X.index, "p"), np.float64), customers_of(X)
     overall = compare_scores(truth, probability, found, groups=customers, n=n, seed=seed)
-    by = {name: X[v] if isinstance(v, str) else v for name, v in (segments or {}).items()}
+    by = {name: _values(X, name, v) for name, v in (segments or {}).items()}
     told = [_by_segment(name, np.asarray(v), truth, probability, customers) for name, v in by.items()]
     return ChurnReport(
         overall, pd.concat(told, ignore_index=True) if told else pd.DataFrame(),
         _by_instant(X, truth, probability, found, n, seed), _grade(overall),
     )  # fmt: skip
+
+
+def _same_columns(X: pd.DataFrame, train: pd.DataFrame) -> pd.DataFrame:
+    if absent := [c for c in X.columns if c not in train.columns]:
+        raise DataContractError(
+            f"The table of the training period lacks {', '.join(absent)}. Build both with the same columns."
+        )
+    return train[list(X.columns)]
+
+
+def _values(X: pd.DataFrame, name: str, of: Any) -> Any:
+    """The segment of each row."""
+    if isinstance(of, str) and of not in X.columns:
+        raise DataContractError(
+            f"segments names the column {of!r}, which X does not have. It has {', '.join(X.columns[:20])}."
+        )
+    values = X[of] if isinstance(of, str) else aligned(of, X.index, f"segments {name!r}")
+    if len(values) != len(X):
+        raise DataContractError(f"segments {name!r} has {len(values):,} values for {len(X):,} rows. Give one a row.")
+    return values
 
 
 def _grade(report: ProbabilityReport) -> str:

@@ -11,7 +11,6 @@ from crmintel.churn.table import Float, Int
 
 GRID: Final = (0.1, 0.01, 0.001, 0.0001)
 """Variances of the weights that are tried, one after the other, while leaving rows out gets better."""
-CHOICE_ROWS: Final = 5_000
 _STEPS = 60
 _ENOUGH = 1e-7
 
@@ -29,8 +28,7 @@ class Ridge:
 def ridge(Z: Float, y: Int, weight: Float | None = None, *, C: float | None = None) -> Ridge:
     """Weights that minimise log-loss (summed) + squared weights ÷ 2C; the constant is free.
 
-    Without `C`, it is chosen on at most 5,000 rows, by the log-loss of each row told without it. That is worked out from the fit
-    of all rows: taking a row out moves its log-odds by its leverage (Rad and Maleki 2020, J. R. Stat. Soc. B 82).
+    Without `C`, it is chosen by the log-loss of each row told without it. That is worked out from the fit of all rows: taking a row out moves its log-odds by its leverage (Rad and Maleki 2020, J. R. Stat. Soc. B 82).
 
     Parameters
     ----------
@@ -45,9 +43,9 @@ def ridge(Z: Float, y: Int, weight: Float | None = None, *, C: float | None = No
     start = np.zeros(design.shape[1])
     start[-1] = _logit(float(np.clip(of @ y / of.sum(), 1e-6, 1 - 1e-6)))
     if C is None:
-        some = slice(CHOICE_ROWS)
-        C, start = _chosen(design[some], y[some], of[some], start)
-    found = _newton(design, y, of, C, start)
+        C, found = _chosen(design, y, of, start)
+    else:
+        found = _newton(design, y, of, C, start)
     return Ridge(found[:-1], float(found[-1]), C)
 
 

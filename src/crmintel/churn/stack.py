@@ -11,7 +11,9 @@ from sklearn.isotonic import IsotonicRegression
 from crmintel.churn.table import Float, Int
 
 PENALTY: Final = 1e-3
-"""How strongly weights are drawn towards equal ones, beside a mean log-loss."""
+"""How strongly weights are drawn towards equal ones at least, beside a mean log-loss."""
+PRIOR: Final = 2.0
+"""The same times the customers of the rarer kind: few of them say little about weights."""
 FEW_POSITIVES: Final = 50
 """With fewer customers of the rarer kind, learners get equal weights and no further step is tried."""
 Kind = Literal["none", "sigmoid", "isotonic"]
@@ -33,8 +35,10 @@ class Weights:
         return out
 
 
-def learned(z: Float, y: Int, *, groups: Int | None = None, penalty: float = PENALTY) -> Weights:
+def learned(z: Float, y: Int, *, groups: Int | None = None, penalty: float | None = None) -> Weights:
     """Weights and constant that minimise mean log-loss + penalty × squared distance to equal weights.
+
+    The penalty is 0.001, or 2 ÷ the rows of the rarer label if that is more.
 
     Parameters
     ----------
@@ -51,8 +55,10 @@ def learned(z: Float, y: Int, *, groups: Int | None = None, penalty: float = PEN
     """
     k = z.shape[1]
     equal = np.full(k, 1 / k)
-    if min(np.bincount(y, minlength=2)) < FEW_POSITIVES:
+    rarer = int(min(np.bincount(y, minlength=2)))
+    if rarer < FEW_POSITIVES:
         return Weights(constant_of(z @ equal, y), equal)
+    penalty = max(PENALTY, PRIOR / rarer) if penalty is None else penalty
     of = np.zeros(len(y), np.int64) if groups is None else np.unique(groups, return_inverse=True)[1]
     n = int(of.max()) + 1
 

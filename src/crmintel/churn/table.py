@@ -13,13 +13,16 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features, va
 
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation.leakage import guard
-from crmintel.features.frames import frame_of, is_number
+from crmintel.interactions.frames import frame_of, is_number
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 
 MOST_LEVELS: Final = 100
-"""Values of a category that are told apart at most: the most frequent ones, equal counts by name."""
+"""Values of a category that are told apart at most: the most frequent ones, equal counts by name, and all others together."""
+OTHER: Final = "(other values)"
+"""What the rarer values of a category are, where it has too many."""
+LARGEST: Final = 1e100
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 
@@ -123,14 +126,18 @@ class Schema:
         endless, unseen = [], {}
         for j, name in enumerate(self.numbers):
             x = X[name].to_numpy(np.float64, na_value=np.nan)
-            if np.isinf(x).any():
+            if (np.abs(x) > LARGEST).any():
                 endless.append(name)
             numbers[:, j] = x if order is None else x[order]
         if endless:
-            raise DataContractError(f"Columns with infinity: {', '.join(endless)}. Repair them first.")
+            raise DataContractError(
+                f"Columns with infinity: {', '.join(endless)} (or with numbers beyond {LARGEST:g}). Repair them first."
+            )
         for j, (name, levels) in enumerate(self.levels.items()):
             text = _text(X[name])
             code = pd.Index(levels, dtype="str").get_indexer(pd.Index(text)) if levels else np.full(len(X), -1)
+            if OTHER in levels:
+                code = np.where((code < 0) & text.notna().to_numpy(bool), levels.index(OTHER), code)
             if new := int((code < 0).sum() - text.isna().sum()):
                 unseen[name] = new
             codes[:, j] = code if order is None else code[order]
@@ -193,6 +200,12 @@ def checked(X: Any, estimator: Any = None, *, reset: bool = True) -> pd.DataFram
     return X
 
 
+def rows_of(X: Any) -> pd.Index:
+    """The index of a table's rows; of one without names, their numbers."""
+    X = frame_of(X)
+    return X.index if isinstance(X, pd.DataFrame) else pd.RangeIndex(len(X))
+
+
 def by_content(X: pd.DataFrame, schema: Schema, *more: npt.NDArray[Any]) -> Int:
     """An order of rows that depends on what they hold alone (and on `more`), not on how they came."""
     mixed = np.zeros(len(X), np.uint64)
@@ -234,5 +247,6 @@ def _levels(text: pd.Series) -> tuple[str, ...]:
     counts = text.value_counts()
     kept = counts.index.sort_values()
     if len(kept) > MOST_LEVELS:
-        kept = counts.sort_index().sort_values(ascending=False, kind="stable").index[:MOST_LEVELS].sort_values()
+        often = counts.sort_index().sort_values(ascending=False, kind="stable").index[: MOST_LEVELS - 1]
+        return (*map(str, often.sort_values()), OTHER)
     return tuple(map(str, kept))

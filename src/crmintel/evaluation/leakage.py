@@ -11,9 +11,13 @@ import pandas as pd
 from scipy.stats import chi2, kstest
 
 from crmintel.columns import AT, CUSTOMER
-from crmintel.errors import DataContractError, LeakageError
+from crmintel.errors import DataContractError, DataTypeError, LeakageError
+from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.intervals import Floats
 from crmintel.evaluation.ordering import Ordering, block_auc
+from crmintel.evaluation.outcome import outcome
+from crmintel.interactions.clock import duration
+from crmintel.interactions.frames import frame_of
 
 NEAR_LABEL: Final = 0.98
 """Area under the ROC curve from which one column alone is too good to be true."""
@@ -30,9 +34,10 @@ FEWEST: Final = 20
 """Customers of each kind that it takes to speak of a column that is too good."""
 
 LATE: Final = re.compile(
-    r"^(last_?)?(call_?)?duration(_?(sec|secs|seconds|min|minutes))?$|churn|attrition|cancel|terminat|win_?back"
-    r"|^(exit|exited|left|leav\w*|clos\w*|end)_?(date|day|at|reason|time)$|reason_(left|for_leaving)",
-    re.IGNORECASE,
+    r"(last_)?(call_)?duration(_(sec|secs|seconds|min|minutes))?"
+    r"|(churn|churned|attrition|exited|attrited|cancelled|canceled)(_(reason|score|value|category|label|date|flag|risk|status|on|at))?"
+    r"|(cancel|cancellation|termination|exit|closure|closing|contract_end|end|left|closed|terminated)_(date|day|on|at|reason|time)"
+    r"|reason_(left|for_leaving)"
 )
 """Names of what is known only once the outcome is: the length of the call that sold, the reason for leaving."""
 IDENTIFIER: Final = re.compile(
@@ -47,6 +52,8 @@ _ADVICE: Final = {
     "near-unique": "names each customer: it can only be learned by heart. Leave it out",
     "known later": "has the name of something known only after the outcome. Was it known at the instant?",
     "numbers as text": "holds numbers written as text, and some blanks. Make it numbers: pd.to_numeric(..., errors='coerce')",
+    "open labels": "have labels that are not known yet when the test begins. Train at earlier instants, or test later",
+    "names rows": "says which row it is. Put it into the index: X.set_index([...])",
     "same customers": "stand on both sides of the split. Split by customer, or test at a later instant",
 }
 
@@ -88,14 +95,14 @@ class LeakReport:
 
 
 def leak_check(
-    X: pd.DataFrame, y: Any = None, *, at: Any = None, earlier: pd.DataFrame | None = None, test: pd.DataFrame | None = None,
-    allow: Sequence[str] = (),
+    X: Any, y: Any = None, *, at: Any = None, earlier: Any = None, test: Any = None, horizon: str | None = None,
+    allow: Sequence[str] = (), positive: Any = None,
 ) -> LeakReport:  # fmt: skip
     """Look for columns of a table that know more than was known at its instant.
 
     Parameters
     ----------
-    X : DataFrame, shape (n_rows, n_columns)
+    X : DataFrame (pandas, polars, Arrow), shape (n_rows, n_columns)
         What a model would learn from, indexed by customer (and instant) where these are known.
     y : array of 0 and 1, shape (n_rows,), optional
         The label.
@@ -105,8 +112,13 @@ def leak_check(
         The same customers and instants as an earlier export told them: columns whose past has changed since are found.
     test : DataFrame, optional
         The table that the model will be tested on: customers who are in both, not at a later instant, are counted.
+    horizon : str, optional
+        How long after an instant its labels are known, such as ``"60d"``: instants of `X` whose labels are open when `test` begins are
+        counted.
     allow : sequence of str
-        Columns (or "same customers") that are known to be fine; ``"*"`` for all.
+        Columns (or "same customers", "open labels") that are known to be fine; ``"*"`` for all.
+    positive : optional
+        The label of those who left, where labels are not 0 and 1.
 
     Returns
     -------
@@ -119,7 +131,7 @@ def leak_check(
     Raises
     ------
     DataContractError
-        If `y` has another length than `X`.
+        If `y` is of other rows than `X` or holds no two labels, or `allow` names what does not exist.
 
     Examples
     --------
@@ -127,14 +139,20 @@ def leak_check(
     >>> leak_check(X).to_frame()[["column", "finding"]].values.tolist()
     [['call_duration', 'near-unique'], ['call_duration', 'known later']]
     """
-    label = None if y is None else np.asarray(y, np.float64)
-    if label is not None and len(label) != len(X):
-        raise DataContractError(f"y has {len(label):,} labels for {len(X):,} rows. Give one a row.")
-    found = [*_late(X, at), *_changed(X, earlier), *_shared(X, test)]
-    rows = _sample(X)
+    X, allow = _frame(X), (allow,) if isinstance(allow, str) else tuple(allow)
+    if odd := sorted(set(allow) - set(X.columns) - {"*", "same customers", "open labels"}):
+        raise DataContractError(f"allow names columns that the table does not have: {', '.join(odd)}.")
+    label = (
+        None if y is None else outcome(aligned(y, X.index, "y"), len(X), positive, constant=True)[1].astype(np.float64)
+    )
+    test = None if test is None else _frame(test)
+    found = [*_late(X, aligned(at, X.index, "at")), *_changed(X, earlier), *_shared(X, test), *_open(X, test, horizon)]
+    rows = _sample(X, label)
     some, told = X.iloc[rows], None if label is None else label[rows]
     for name in map(str, X.columns):
-        if X[name].dtype.kind not in "mM":
+        if name in (CUSTOMER, AT):
+            found.append((name, "names rows", "different values", float(X[name].nunique())))
+        elif X[name].dtype.kind not in "mM":
             found += [(name, *f) for f in _of_column(name, some[name], told)]
     place = {str(c): i for i, c in enumerate(X.columns)}
     kept = [f for f in found if f[0] not in allow and "*" not in allow]
@@ -163,33 +181,60 @@ def _late(X: pd.DataFrame, at: Any) -> Iterator[tuple[str, str, str, float]]:
         return
     when = np.asarray(pd.to_datetime(pd.Series(at) if np.ndim(at) else pd.Series([at] * len(X)), utc=True).dt.as_unit("us"))  # fmt: skip
     for name in X.columns:
-        if X[name].dtype.kind == "M":
-            times = np.asarray(pd.to_datetime(X[name].reset_index(drop=True), utc=True).dt.as_unit("us"))
-            if late := int((times >= when).sum()):
-                yield str(name), "after the instant", "rows at or after it", float(late)
+        times = _times(X[name].reset_index(drop=True))
+        if times is not None and (late := int((np.asarray(times.dt.as_unit("us")) >= when).sum())):
+            yield str(name), "after the instant", "rows at or after it", float(late)
 
 
-def _changed(X: pd.DataFrame, earlier: pd.DataFrame | None) -> Iterator[tuple[str, str, str, float]]:
+def _times(values: pd.Series) -> pd.Series | None:
+    """A column of times, or of dates written as text, as times; None of anything else."""
+    if values.dtype.kind == "M":
+        return pd.to_datetime(values, utc=True)
+    if pd.api.types.is_numeric_dtype(values.dtype) or values.dtype.kind == "m":
+        return None
+    text = values.astype("object").map(str, na_action="ignore")
+    known = text.dropna()
+    if len(known) == 0 or known.head(1_000).str.match(r"\d{4}-\d{2}-\d{2}").mean() < 0.95:
+        return None
+    return pd.to_datetime(text, utc=True, errors="coerce", format="ISO8601")
+
+
+def _open(X: pd.DataFrame, test: pd.DataFrame | None, horizon: str | None) -> Iterator[tuple[str, str, str, float]]:
+    """Instants whose labels are not known yet when the test begins."""
+    if test is None or horizon is None or AT not in X.index.names or AT not in test.index.names:
+        return
+    begins = test.index.get_level_values(AT).min()
+    at = pd.DatetimeIndex(X.index.get_level_values(AT).unique())
+    if late := int((at + pd.Timedelta(duration(horizon), unit="us") > begins).sum()):
+        yield "open labels", "open labels", "instants", float(late)
+
+
+def _changed(X: pd.DataFrame, earlier: Any) -> Iterator[tuple[str, str, str, float]]:
     """Columns whose past values differ between two exports."""
     if earlier is None:
         return
-    both = X.index.intersection(earlier.index)
-    now, then = X.loc[both], earlier.loc[both]
+    earlier = _frame(earlier)
+    once = [t[~t.index.duplicated()] for t in (X, earlier)]
+    both = once[0].index.intersection(once[1].index)
+    now, then = (t.loc[both] for t in once)
     for name in X.columns.intersection(earlier.columns):
         a, b = now[name].reset_index(drop=True), then[name].reset_index(drop=True)
         if pd.api.types.is_numeric_dtype(a.dtype) and pd.api.types.is_numeric_dtype(b.dtype):
             x, z = a.to_numpy(np.float64, na_value=np.nan), b.to_numpy(np.float64, na_value=np.nan)
             same = np.isclose(x, z, rtol=1e-9, atol=0, equal_nan=True)
         else:
-            same = ((a == b) | (a.isna() & b.isna())).to_numpy(bool, na_value=False)
+            told, before = (c.astype("object").map(str, na_action="ignore") for c in (a, b))
+            same = ((told == before) | (a.isna() & b.isna())).to_numpy(bool, na_value=False)
         if len(both) and (share := float(1 - same.mean())) > CHANGED:
             yield str(name), "as of today", "share of past values that changed", share
 
 
 def _shared(X: pd.DataFrame, test: pd.DataFrame | None) -> Iterator[tuple[str, str, str, float]]:
     """Customers on both sides who are not told at a later instant in the test."""
-    if test is None:
-        return
+    if test is None or any(
+        t.index.name is None and t.index.nlevels == 1 and isinstance(t.index, pd.RangeIndex) for t in (X, test)
+    ):
+        return  # rows that are only numbered name nobody
     mine, theirs = (
         pd.DataFrame({"who": t.index.get_level_values(CUSTOMER) if CUSTOMER in t.index.names else t.index}) for t in (X, test)
     )  # fmt: skip
@@ -214,7 +259,7 @@ def _of_column(name: str, values: pd.Series, y: Floats | None) -> Iterator[tuple
     unique = len(levels) / max(int((codes >= 0).sum()), 1)
     if unique > NEAR_UNIQUE and len(levels) >= 50 and (x is None or _named(name, x)):
         yield "near-unique", "share of different values", unique
-    if LATE.search(name):
+    if LATE.fullmatch(name.strip().lower().replace(" ", "_")):
         yield "known later", "different values", float(len(levels))
     if y is None or min((y == 1).sum(), (y == 0).sum()) < FEWEST:
         return
@@ -311,10 +356,28 @@ def _numbers_in_text(values: pd.Series) -> bool:
     return odd < 0.05 and numbers.nunique() > 20 and (odd > 0 or bool(text.str.contains(".", regex=False).any()))
 
 
-def _sample(X: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """At most 50,000 rows in an order of their content."""
-    plain = [X[c].astype("str") if X[c].dtype == object else X[c] for c in X.columns]
-    mixed = np.zeros(len(X), np.uint64)
-    for column in plain:
+def _sample(X: pd.DataFrame, y: Floats | None) -> npt.NDArray[np.intp]:
+    """At most 50,000 rows, in an order that is random and yet depends on what they hold alone; equal rows are dealt out, too."""
+    mixed = np.zeros(len(X), np.uint64) if y is None else y.astype(np.uint64)
+    for name in X.columns:
+        column = X[name].astype("str") if X[name].dtype == object else X[name]
         mixed = mixed * np.uint64(31) + np.asarray(pd.util.hash_array(column.to_numpy()), np.uint64)
+    order = np.argsort(mixed, kind="stable")
+    sorted_ = mixed[order]
+    first = np.flatnonzero(np.r_[True, sorted_[1:] != sorted_[:-1]]) if len(X) else np.zeros(0, np.intp)
+    again = np.arange(len(X)) - np.repeat(first, np.diff(np.r_[first, len(X)]))
+    mixed[order] = sorted_ + again.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = np.asarray(pd.util.hash_array(mixed), np.uint64)
     return np.argsort(mixed, kind="stable")[:MOST_ROWS]
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    """A table with names of columns that are text and differ."""
+    X = frame_of(X)
+    if not isinstance(X, pd.DataFrame):
+        raise DataTypeError(
+            f"The guard looks at tables with names of columns, not at {type(X).__name__}. Give a DataFrame."
+        )
+    if X.columns.has_duplicates or not all(isinstance(c, str) for c in X.columns):
+        raise DataContractError("The columns of the table need names that are text and differ. Rename them first.")
+    return X

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmintel.evaluation import checks, tables
+from crmintel.evaluation.aligned import together
 from crmintel.evaluation.intervals import Estimate, Floats, percentile, resamples
 from crmintel.evaluation.ordering import Ordering, block_auc, block_average_precision, block_capture, block_lift
 from crmintel.evaluation.probability import POINTS, binned_error, calibration_table, lift_table, surprise
@@ -92,6 +93,8 @@ def compare_scores(
 
     Notes
     -----
+    What comes as a Series with an index is put into the order of the first of them.
+
     A gain is "proven" when its interval lies above zero, "worse" when below, else "not proven"; with fewer than
     5 customers of either kind it is always "not proven". The interval of the calibration error is centred on the
     figure, because resampling alone makes that error larger.
@@ -105,6 +108,9 @@ def compare_scores(
     [['model', 0.96, ''], ['coin', 0.6, 'proven']]
     """
     checks.rule_names(rules)
+    told = together(y=y, p=p, groups=groups, **{f"rule {k!r}": v for k, v in rules.items()})
+    y, p, groups = told.pop("y"), told.pop("p"), told.pop("groups")
+    rules = dict(zip(rules, told.values(), strict=True))
     truth, probability = checks.numbers(y, "y"), checks.probabilities(p)
     scores = {name: checks.last_if_missing(score, f"rule {name!r}") for name, score in rules.items()}
     checks.same_length({"y": truth, "p": probability} | {f"rule {k!r}": v for k, v in scores.items()})

@@ -125,9 +125,9 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     rules = simple_rules(ground.rules)
     best = BestColumn.learn(ground.train, train)
     rules[str(best)] = best(ground.test)
-    judged = _classifier(seed).fit(ground.train, train)
+    judged = _classifier(seed).fit(ground.train, train, horizon=ground.horizon)
     report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
-    model = _classifier(seed).fit(*_everything(ground, train, later))
+    model = _classifier(seed).fit(*_everything(ground, train, later), horizon=ground.horizon)
     return ChurnAnswer(model, report, float(later.mean()))
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from scipy.special import expit
 
 from crmintel.churn import Reasons
+from crmintel.evaluation.aligned import aligned
 from crmintel.reports import canvas, words
 from crmintel.reports.axes import WIDE, Names, in_points, key_at, panel
 from crmintel.reports.canvas import BLUE, INK, MUTED, ORANGE
@@ -22,7 +23,7 @@ _OTHERS: Final = "all other reasons"
 
 
 def customer_reasons(told: Reasons, row: int = 0, *, prefix: str = "reasons") -> str:
-    """What moves one customer's log-odds of leaving, the strongest first, in the customer's own sentences.
+    """What moves one customer's log-odds of leaving, the strongest first: reasons that `told` has sentences for by these, others by name.
 
     The picture shows what is known of one person: it is for those who talk to this customer, not for sharing.
 
@@ -38,7 +39,7 @@ def customer_reasons(told: Reasons, row: int = 0, *, prefix: str = "reasons") ->
     said = dict(zip(told.themes.iloc[row], told.sentences.iloc[row], strict=True))
     can = set(told.themes.iloc[row][told.actionable.iloc[row].to_numpy(bool)])
     labels = {str(t): said.get(t) or str(t) for t in added.index}
-    return _bars("This customer", added, told.base, labels, can, prefix)
+    return _bars("This customer", added, told.base, float(expit(told.base + added.sum())), labels, can, prefix)
 
 
 def segment_reasons(told: Reasons, segments: Any, segment: str, *, prefix: str = "reasons") -> str:
@@ -52,28 +53,30 @@ def segment_reasons(told: Reasons, segments: Any, segment: str, *, prefix: str =
     segment : str
         The one that is drawn; with fewer than ten customers the picture is empty.
     """
-    inside = np.asarray(segments) == segment
+    inside = np.asarray(aligned(segments, told.contributions.index, "segments")) == segment
     if inside.sum() < FEWEST:
         return ""
     added = told.contributions[inside].mean()
+    likely = float(expit(told.base + told.contributions[inside].sum(axis=1)).mean())
     can = {t for column in told.themes for t in told.themes[column][told.actionable[column]]}
-    return _bars(f"{segment}: mean of {words.count(inside.sum())} customers", added, told.base, {}, can, prefix)
+    return _bars(f"{segment}: mean of {words.count(inside.sum())} customers", added, told.base, likely, {}, can, prefix)
 
 
-def _bars(title: str, added: pd.Series, base: float, labels: dict[str, str], can: set[str], prefix: str) -> str:
+def _bars(
+    title: str, added: pd.Series, base: float, likely: float, labels: dict[str, str], can: set[str], prefix: str
+) -> str:
     """A bar for each of the strongest reasons, from zero to both sides, its sentence above it."""
     order = added.abs().sort_values(ascending=False, kind="stable").index
     shown = added[order[:SHOWN]]
     if len(order) > SHOWN:
         shown = pd.concat([shown, pd.Series({_OTHERS: added[order[SHOWN:]].sum()})])
     high = _ITEM * len(shown)
-    total = base + float(added.sum())
     with canvas.theme():
         names = Names()
         figure = Figure(figsize=(canvas.WIDTH, (66 + high + 46) / 72))
         sheet = in_points(figure)
         sheet.text(10, 16, names(title, 52), fontweight="bold")
-        chances = f"{words.percent(expit(total))} likely to leave; the typical customer {words.percent(expit(base))}"
+        chances = f"{words.percent(likely)} likely to leave; the typical customer {words.percent(expit(base))}"
         sheet.text(10, 34, chances, color=MUTED)
         key_at(sheet, (("towards leaving", ORANGE), ("towards staying", BLUE)), 10, 54)
         axes = panel(figure, 10, 66, WIDE - 20, high)

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from crmintel.errors import DataContractError, DataTypeError
-from crmintel.features.frames import frame_of
 from crmintel.interactions import InteractionLog
+from crmintel.interactions.frames import frame_of
 
 
 def log_of(thing: Any) -> InteractionLog:

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import _check_feature_names, _check_n_features, check_array, validate_data
 
 from crmintel.errors import DataContractError, DataTypeError
-from crmintel.features.frames import frame_of, is_number
+from crmintel.interactions.frames import frame_of, is_number
 from crmintel.segmentation.kprototypes import Float, Mixed
 from crmintel.segmentation.scaling import Scale, scale_of
 
