@@ -9,19 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.estimator_checks import check_estimator
 
 from crmintel import InteractionLog, Policies
 from crmintel import features as f
-from crmintel.churn import LIGHT, STACK, ChurnClassifier, SplineLogistic, Trees
-from crmintel.churn.folds import folds
+from crmintel.churn import LIGHT, STACK, ChurnClassifier, SplineLogistic, Trees, churn_report, reasons
+from crmintel.churn.folds import closed_by, folds, instants_of
 from crmintel.churn.learners import Data
 from crmintel.churn.stack import Calibration, calibrated, chosen, learned
 from crmintel.churn.table import MOST_LEVELS, Schema, by_content
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
-from crmintel.evaluation import auc, brier, calibration_error
+from crmintel.evaluation import auc, brier, calibration_error, leak_check
 from tests.churn.conftest import customers
 
 FEW = (SplineLogistic(), Trees("few trees", 30, leaves=7))
@@ -484,7 +485,156 @@ def test_tables_of_polars_are_taken() -> None:
     import polars as pl
 
     X, y = customers(300)
-    assert model().fit(pl.from_pandas(X), y).predict_proba(pl.from_pandas(X)).shape == (300, 2)
+    found, table = model().fit(pl.from_pandas(X), pl.Series(y)), pl.from_pandas(X)
+    assert found.predict_proba(table).shape == (300, 2)
+    assert found.scores(table)["churn_probability"].tolist() == found.predict_proba(X)[:, 1].tolist()
+    assert len(reasons(found, table, k=1).sentences) == 300
+    assert leak_check(table, pl.Series(y)).suspects == []
+    p = pl.Series(found.predict_proba(X)[:, 1])
+    assert churn_report(table, pl.Series(y), p, train=(table, y), n=10).overall.n == 300
+
+
+def test_labels_in_another_order_find_their_rows_and_others_are_refused(fitted: ChurnClassifier) -> None:
+    X, y = customers()
+    label = pd.Series(y, index=X.index)
+    X.index = label.index = pd.Index([f"c{i}" for i in range(len(X))])
+    X.index.name = label.index.name = "customer_id"
+    straight = model().fit(X, label)
+    assert (
+        model().fit(X, label.sample(frac=1, random_state=0)).predict_proba(X).tobytes()
+        == straight.predict_proba(X).tobytes()
+    )
+    assert (
+        model().fit(X, label.to_frame("left")[::-1]).predict_proba(X).tobytes() == straight.predict_proba(X).tobytes()
+    )
+    with pytest.raises(DataContractError, match="y has another index"):
+        model().fit(X, label.rename(lambda c: c + "x"))
+
+
+def test_few_leavers_at_the_later_instants_do_not_make_the_stack_a_constant() -> None:
+    rng = np.random.default_rng(11)
+    X = pd.DataFrame(rng.normal(size=(2_100, 20)), columns=[f"f{i}" for i in range(20)])
+    y = rng.random(2_100) < expit(0.5 * X["f0"] - 2.5)
+    months = pd.to_datetime(["2024-01-01", "2024-02-01", "2024-03-01"])
+    X.index = pd.MultiIndex.from_arrays(
+        [np.arange(2_100) // 3, months[np.arange(2_100) % 3]], names=["customer_id", "at"]
+    )
+    found = ChurnClassifier(FEW, folds=3).fit(X, y.to_numpy())
+    assert found.weights_.sum() > 0.3
+    assert auc(y, found.predict_proba(X)[:, 1]) > 0.6
+
+
+def test_folds_learn_only_from_instants_whose_labels_were_known() -> None:
+    when = np.repeat(np.arange(6), 50)
+    y, who = np.arange(300) % 2, np.arange(300)
+    closed = np.array([0, 0, 0, 1, 2, 3])  # labels are known three instants later
+    for inside, outside in folds(y, who, when, 5, 0, closed=closed):
+        assert when[inside].max() + 3 <= when[outside].min()
+
+
+def test_how_many_instants_are_closed_is_counted_in_time() -> None:
+    months = pd.DatetimeIndex(["2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01"])
+    assert closed_by(months, "60d").tolist() == [0, 0, 1, 2]
+    assert closed_by(months, "31d").tolist() == [0, 1, 1, 3]
+
+
+def test_missing_customers_and_instants_that_are_none_are_refused() -> None:
+    X, y = customers(300)
+    hole = X.set_axis(pd.Index([None, *[f"c{i}" for i in range(299)]], name="customer_id"))
+    with pytest.raises(DataContractError, match="'customer_id' of the index is missing in 1 of 300"):
+        model().fit(hole, y)
+    odd = X.set_axis(pd.MultiIndex.from_product([range(300), ["soon"]], names=["customer_id", "at"]))
+    with pytest.raises(DataContractError, match="'at' of the index holds no instants"):
+        model().fit(odd, y)
+
+
+def test_instants_written_as_text_are_ordered_by_time() -> None:
+    X, _ = customers(4)
+    X.index = pd.MultiIndex.from_arrays([range(4), ["2024-10-01", "2024-9-01"] * 2], names=["customer_id", "at"])
+    found = instants_of(X)
+    assert found is not None
+    assert found[0].tolist() == [1, 0, 1, 0]
+
+
+def test_customers_as_a_column_are_refused_with_what_to_do() -> None:
+    X, y = customers(300)
+    with pytest.raises(LeakageError, match=r"'customer_id' says which row it is. Put it into the index"):
+        model().fit(X.reset_index(), y)
+
+
+def test_a_text_allows_the_column_of_that_name_and_no_other() -> None:
+    X, y = customers(300)
+    with pytest.raises(LeakageError, match="'churn' tells"):
+        model(allow="churn_reason").fit(X.assign(churn=y.astype(float), churn_reason=1.0), y)
+    with pytest.raises(DataContractError, match="does not have: reason"):
+        model(allow="reason").fit(X, y)
+
+
+@pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
+def test_features_of_the_library_pass_the_guard() -> None:
+    rng = np.random.default_rng(0)
+    when = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 500, 6_000), "D")
+    kind = rng.choice(["purchase", "cancel", "cancelled_order"], 6_000)
+    log = InteractionLog.read(
+        pd.DataFrame({"customer_id": rng.integers(0, 300, 6_000), "timestamp": when, "kind": kind})
+    )
+    X = f.standard(log, at="2024-01-01").build(log, at=["2024-01-01"])
+    assert {"count_cancel_30d", "recency_days_cancelled_order"} <= set(X.columns)
+    assert leak_check(X, rng.random(len(X)) < 0.3).suspects == []
+
+
+def test_the_rarer_values_of_a_category_are_known_as_others() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"city": [f"t{i}" for i in rng.integers(0, 150, 3_000)], "a": rng.normal(size=3_000)})
+    found = ChurnClassifier(FEW[1:], folds=2).fit(X, rng.random(3_000) < expit(X["a"]))
+    assert len(found.schema_.levels["city"]) == MOST_LEVELS
+    assert (found.scores(X)["known"] == 1.0).all()
+
+
+def test_a_forest_is_one_learner() -> None:
+    X, y = customers(400)
+    forest = RandomForestClassifier(5, random_state=0, n_jobs=1)
+    found = ChurnClassifier(forest, folds=2).fit(X[["a", "b"]], y)
+    assert found.weights_.index.tolist() == ["RandomForestClassifier"]
+
+
+def test_a_learner_that_takes_no_categories_says_so_without_values() -> None:
+    X, y = customers(400)
+    with pytest.raises(
+        DataTypeError, match="LogisticRegression cannot learn from a table with the categories plan"
+    ) as caught:
+        ChurnClassifier(LogisticRegression(), folds=2).fit(X.drop(columns="c"), y)
+    assert "month" not in str(caught.value)
+
+
+def test_nothing_of_an_earlier_fit_is_left(world: Any) -> None:
+    _, X, y = world
+    again = ChurnClassifier(FEW[1:], folds=2).fit(X, y, horizon="60d")
+    X2, y2 = customers(400)
+    fresh = ChurnClassifier(FEW[1:], folds=2).fit(X2, y2)
+    again.fit(X2, y2)
+    assert set(vars(again)) == set(vars(fresh))
+    assert again.shift_ == 0.0
+    assert again.predict_proba(X2).tobytes() == fresh.predict_proba(X2).tobytes()
+
+
+@pytest.mark.parametrize("odd", [{"threads": 0}, {"folds": 1}, {"folds": 2.5}, {"tune": -1}])
+def test_settings_that_mean_nothing_are_refused(odd: dict[str, Any]) -> None:
+    with pytest.raises(DataContractError, match=next(iter(odd))):
+        ChurnClassifier(FEW[1:], **odd).fit(*customers(300))
+
+
+def test_row_96_few_leavers_are_said() -> None:
+    X, _ = customers(300)
+    with pytest.warns(DataContractWarning, match="Only 20 of 300 rows left"):
+        ChurnClassifier(FEW[1:], folds=2).fit(X, np.arange(300) < 20)
+
+
+def test_row_26_labels_of_true_and_false_as_objects_are_taken() -> None:
+    X, y = customers(300)
+    assert ChurnClassifier(FEW[1:], folds=2).fit(X, pd.Series(y).astype(object)).classes_.tolist() == [False, True]
+    with pytest.raises(DataContractError, match="several kinds"):
+        ChurnClassifier(FEW[1:]).fit(X, pd.Series([1, "1"] * 150))
 
 
 # scikit-learn, and real customers

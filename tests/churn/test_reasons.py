@@ -156,3 +156,20 @@ def test_markup_in_values_is_escaped(plain: ChurnClassifier) -> None:
     told = reasons(ChurnClassifier(FEW[:1], folds=2).fit(X, y), X[X["plan"] == "<script>"])
     assert "<script>" not in told._repr_html_()
     assert "&lt;script&gt;" in told._repr_html_()
+
+
+def test_a_column_called_as_the_further_step_is_refused() -> None:
+    X, y = customers(400)
+    X = X.rename(columns={"a": CALIBRATION})
+    found = ChurnClassifier(FEW[1:], folds=2).fit(X, y)
+    with pytest.raises(DataContractError, match="Rename it"):
+        reasons(found, X)
+
+
+def test_segments_in_another_order_find_their_rows(plain: ChurnClassifier) -> None:
+    X, _ = customers(200)
+    X.index = pd.Index([f"c{i}" for i in range(200)], name="customer_id")
+    told = reasons(plain, X)
+    assert told.by(X["plan"][::-1]).equals(told.by(X["plan"]))
+    with pytest.raises(DataContractError, match="k is 0"):
+        reasons(plain, X, k=0)

@@ -147,3 +147,26 @@ def test_each_instant_is_judged_by_itself() -> None:
     assert told["customers"].tolist() == [400] * 3
     one: Any = churn_report(X.droplevel("at"), y, p, n=20).instants
     assert len(one) == 0
+
+
+def test_what_comes_in_another_order_finds_its_rows() -> None:
+    X, y, p = base()
+    X.index = pd.Index([f"c{i}" for i in range(len(X))], name="customer_id")
+    straight = churn_report(X, y, p, n=20)
+    label, chance = (pd.Series(v, index=X.index)[::-1] for v in (y, p))
+    assert churn_report(X, label, chance, n=20).overall.rules.equals(straight.overall.rules)
+    with pytest.raises(DataContractError, match="p has another index"):
+        churn_report(X, y, chance.rename(lambda c: c + "x"), n=20)
+
+
+def test_what_is_missing_or_of_other_rows_is_named() -> None:
+    X, y, p = base()
+    with pytest.raises(DataContractError, match="segments names the column 'plam'"):
+        churn_report(X, y, p, segments={"plan": "plam"})
+    with pytest.raises(DataContractError, match="has 2 values for 400 rows"):
+        churn_report(X, y, p, segments={"plan": [1, 2]})
+    with pytest.raises(DataContractError, match="lacks noise"):
+        churn_report(X, y, p, train=(X[["recency_days_purchase"]], y))
+    with pytest.raises(DataContractError, match="positive="):
+        churn_report(X, np.where(y, "yes", "no"), p)
+    assert churn_report(X, np.where(y, "yes", "no"), p, positive="yes", n=20).overall.positives == y.sum()

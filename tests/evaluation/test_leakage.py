@@ -151,6 +151,74 @@ def test_numbers_far_from_a_sequence_are_no_names() -> None:
     assert leak_check(X.assign(balance=np.random.default_rng(0).uniform(0, 2e5, 400))).suspects == []
 
 
+def test_a_leak_of_few_values_is_found_in_a_large_table() -> None:
+    y = np.arange(120_000) % 3 == 0
+    X = pd.DataFrame({"status": np.where(y, "gone", "here")})
+    assert leak_check(X, y).suspects == ["status"]
+
+
+def test_sorted_rows_raise_no_alarm() -> None:
+    X, y = pd.DataFrame({"plan": np.repeat(["m", "y"], 500)}), np.tile([0, 1], 500)
+    assert leak_check(X, y).suspects == []
+
+
+@pytest.mark.parametrize(
+    "label", [lambda y: 2 * y - 1, lambda y: y.astype(bool), lambda y: y.astype(float), lambda y: pd.Series(y)]
+)
+def test_labels_are_read_as_fit_reads_them(label: Any) -> None:
+    X, y = clean(2, n=400)
+    assert leak_check(X.assign(copy=y), label(y)).suspects == ["copy"]
+
+
+def test_labels_that_are_none_are_refused_and_others_are_told() -> None:
+    X, y = clean(2, n=400)
+    with pytest.raises(DataContractError, match="missing"):
+        leak_check(X, np.where(np.arange(400) < 1, np.nan, y))
+    with pytest.raises(DataContractError, match="positive="):
+        leak_check(X, np.where(y, "yes", "no"))
+    assert leak_check(X.assign(copy=y), np.where(y, "yes", "no"), positive="yes").suspects == ["copy"]
+
+
+def test_labels_in_another_order_find_their_rows() -> None:
+    X, y = clean(2, n=400)
+    X.index = pd.Index([f"c{i}" for i in range(400)], name="customer_id")
+    label = pd.Series(y, index=X.index).sample(frac=1, random_state=0)
+    assert leak_check(X.assign(copy=y), label).suspects == ["copy"]
+
+
+@pytest.mark.parametrize("written", [str, lambda s: s.date()])
+def test_dates_written_as_text_are_times_too(written: Any) -> None:
+    days = [pd.Timestamp("2024-01-01") + pd.Timedelta(days=d) for d in range(100)]
+    X = pd.DataFrame({"last": [written(d) for d in days], "orders": range(100)})
+    assert leak_check(X, at="2024-02-01").suspects[0] == "last"
+    assert leak_check(X[["last"]].iloc[:20], at="2024-02-01").findings == ()
+
+
+def test_rows_that_are_only_numbered_name_no_customer() -> None:
+    X, _ = clean(2, n=400)
+    assert leak_check(X, test=X.copy()).findings == ()
+
+
+def test_exports_with_doubled_rows_and_other_categories_can_be_compared() -> None:
+    index = pd.Index(["a", "a", "b"], name="customer_id")
+    now = pd.DataFrame({"plan": pd.Categorical(["x", "y", "z"])}, index=index)
+    then = pd.DataFrame({"plan": pd.Categorical(["x", "y", "w"])}, index=index)
+    assert leak_check(now, earlier=then).suspects == ["plan"]
+    assert leak_check(now, earlier=now.copy()).suspects == []
+
+
+def test_instants_whose_labels_are_open_when_the_test_begins_are_counted() -> None:
+    at = pd.to_datetime(["2024-01-01", "2024-02-01", "2024-03-01"])
+    X = pd.DataFrame(
+        {"orders": [1, 2, 3]}, index=pd.MultiIndex.from_arrays([[1, 2, 3], at], names=["customer_id", "at"])
+    )
+    test = X.set_axis(
+        pd.MultiIndex.from_arrays([[1, 2, 3], [pd.Timestamp("2024-04-01")] * 3], names=["customer_id", "at"])
+    )
+    assert leak_check(X, test=test, horizon="60d").findings == (("open labels", "open labels", "instants", 1.0),)
+    assert leak_check(X, test=test, horizon="31d").findings == ()
+
+
 def test_findings_do_not_depend_on_the_order_of_rows() -> None:
     X, y = clean(7, n=2_000)
     X["planted"] = encoded(X, y, 5.0)

@@ -133,10 +133,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
             y = column_or_1d(y, warn=True)
             check_classification_targets(y)
         self.classes_, left = outcome(y, len(X), self.positive)
+        customers, instants = customers_of(X), instants_of(X)
         if names:
             guard(X, left, allow=self.allow)
         self.schema_ = Schema.learn(X)
-        customers, instants = customers_of(X), instants_of(X)
         codes = None if instants is None else instants[0]
         order = by_content(X, self.schema_, *(k for k in (left, customers, codes) if k is not None))
         table, left = self.schema_.read(X, order), left[order]
