@@ -121,7 +121,7 @@ def silent(quick: bool) -> Iterator[Line]:
         X, later = fs.build(log, at=train), fs.build(log, at=[test])
         X, later = (t[t["recency_days_purchase"].notna()] for t in (X, later))
         y, left = (f.churned(log, t.index, horizon).to_numpy() for t in (X, later))
-        p = ChurnClassifier().fit(X, y).predict_proba(later)[:, 1]
+        p = ChurnClassifier().fit(X, y, horizon=horizon).predict_proba(later)[:, 1]
         report = churn_report(later, left, p, train=(X, y))
         what = f"{name}, at {test}, {horizon}, {len(later):,} customers"
         yield line(f"{what}: AUC", str(report.overall.metrics["auc"]), "95 % interval")

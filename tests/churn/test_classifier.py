@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from crmintel import InteractionLog, Policies
 from crmintel import features as f
 from crmintel.churn import LIGHT, STACK, ChurnClassifier, SplineLogistic, Trees, churn_report, reasons
-from crmintel.churn.folds import closed_by, folds, instants_of
+from crmintel.churn.folds import by_time, closed_by, folds, instants_of, told
 from crmintel.churn.learners import Data
 from crmintel.churn.stack import Calibration, calibrated, chosen, learned
 from crmintel.churn.table import MOST_LEVELS, Schema, by_content
@@ -530,6 +530,15 @@ def test_folds_learn_only_from_instants_whose_labels_were_known() -> None:
     closed = np.array([0, 0, 0, 1, 2, 3])  # labels are known three instants later
     for inside, outside in folds(y, who, when, 5, 0, closed=closed):
         assert when[inside].max() + 3 <= when[outside].min()
+
+
+def test_where_no_earlier_labels_are_known_folds_are_of_customers() -> None:
+    when, y, who = np.repeat(np.arange(3), 100), np.arange(300) % 2, np.arange(300) % 100
+    split = folds(y, who, when, 4, 0, closed=np.zeros(3, np.int64))
+    assert len(split) == 4
+    assert all(not set(who[i]) & set(who[o]) for i, o in split)
+    assert not by_time(split, when)
+    assert told(split, who, when) == "by customer"
 
 
 def test_how_many_instants_are_closed_is_counted_in_time() -> None:

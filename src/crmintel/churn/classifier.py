@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
-from crmintel.churn.folds import Fold, closed_by, customers_of, folds, instants_of, told
+from crmintel.churn.folds import Fold, by_time, closed_by, customers_of, folds, instants_of, told
 from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
 from crmintel.churn.stack import FEW_POSITIVES, Calibration, Weights, chosen, constant_of, learned
 from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, rows_of, warn
@@ -143,11 +143,10 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         groups, times = (None if k is None else k[order] for k in (customers, codes))
         closed = None if instants is None or horizon is None else closed_by(instants[1], horizon)
         split = folds(left, groups, times, self.folds, self.random_state, closed=closed)
-        several = instants is not None and len(instants[1]) > 1
-        self.split_, self.shift_ = told(split, customers, several=several), 0.0
+        self.split_, self.shift_ = told(split, customers, times), 0.0
         self._say(left, split)
         with threadpool_limits(1):
-            self._learn(Data(table), left, split, several=several)
+            self._learn(Data(table), left, split, several=by_time(split, times))
         return self
 
     def _check(self) -> None:

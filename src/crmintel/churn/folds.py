@@ -24,7 +24,7 @@ def folds(
 
     Without customers or with one row each, rows are dealt out label by label. With several rows a customer, whole customers are
     dealt out. With several instants, a fold predicts its customers at one of the later half of the instants, from other
-    customers at earlier instants.
+    customers at earlier instants; where no earlier instant has labels that are known, folds are of customers alone.
 
     Parameters
     ----------
@@ -41,24 +41,36 @@ def folds(
     used = 1 if len(y) > LARGE else n
     several = customers is not None and len(np.unique(customers)) < len(customers)
     part = _whole(customers, n, rng) if several and customers is not None else _dealt(y, n, rng)
-    last = 0 if instants is None else int(instants.max(initial=0))
+    plain = [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(used)]
+    if instants is None or not instants.any():
+        return _useful(y, plain)
+    last = int(instants.max())
+    cuts = np.arange(last // 2 + 1, last + 1)
+    if closed is not None:
+        cuts = cuts[closed[cuts] > 0]
     out = []
-    for fold in range(used):
-        inside, outside = part != fold, part == fold
-        if instants is not None and last > 0:
-            cuts = np.arange(last // 2 + 1, last + 1)
-            cut = cuts[-1 - fold % len(cuts)]
-            known = cut if closed is None else min(cut, closed[cut])
-            inside, outside = inside & (instants < known), outside & (instants == cut)
-        out.append((np.flatnonzero(inside), np.flatnonzero(outside)))
-    return tuple(f for f in out if len(np.unique(y[f[0]])) == 2 and len(f[1]))
+    for fold, (inside, outside) in enumerate(plain if len(cuts) else []):
+        cut = cuts[-1 - fold % len(cuts)]
+        known = cut if closed is None else min(cut, closed[cut])
+        out.append((inside[instants[inside] < known], outside[instants[outside] == cut]))
+    return _useful(y, out) or _useful(y, plain)
 
 
-def told(split: tuple[Fold, ...], customers: Int | None, *, several: bool) -> str:
+def _useful(y: Int, found: list[Fold]) -> tuple[Fold, ...]:
+    """Folds with both labels to learn from, and rows to predict."""
+    return tuple(f for f in found if len(np.unique(y[f[0]])) == 2 and len(f[1]))
+
+
+def by_time(split: tuple[Fold, ...], instants: Int | None) -> bool:
+    """Whether every fold learns from earlier instants than it predicts."""
+    return instants is not None and bool(split) and all(instants[i].max() < instants[o].min() for i, o in split)
+
+
+def told(split: tuple[Fold, ...], customers: Int | None, instants: Int | None) -> str:
     """How rows are split, in words: where a table knows neither customers nor instants it can only be at random."""
     if not split:
         return "not at all"
-    if several:
+    if by_time(split, instants):
         return "by time" if customers is None else "by time and customer"
     return "at random" if customers is None else "by customer"
 
