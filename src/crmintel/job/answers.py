@@ -124,7 +124,8 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
     rules = simple_rules(ground.rules)
     best = BestColumn.learn(ground.train, train)
-    rules[str(best)] = best(ground.test)
+    words = {feature.name: feature.words for feature in ground.features.features}
+    rules[f"{words[best.column]}, alone"] = best(ground.test)
     judged = _classifier(seed).fit(ground.train, train, horizon=ground.horizon)
     report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
     model = _classifier(seed).fit(*_everything(ground, train, later), horizon=ground.horizon)
