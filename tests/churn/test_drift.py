@@ -61,6 +61,14 @@ def test_smooth_numbers_have_the_index_of_the_screen() -> None:
     assert shift(pd.Series(x), pd.Series(z)).psi == pytest.approx(stability(x, z), abs=1e-12)
 
 
+def test_bins_that_nobody_is_in_do_not_count() -> None:
+    """A flag with equal halves, of very many rows and of few: no index, where empty bins alone gave 0.0154."""
+    before, after = (pd.Series(np.tile([0.0, 1.0], half)) for half in (50_000, 100))
+    told = shift(before, after)
+    assert told.psi == pytest.approx(0, abs=1e-12)
+    assert told.by_chance == pytest.approx(0.00501)
+
+
 @pytest.mark.parametrize("share", [0.02, 0.93])
 def test_a_flag_or_a_count_that_is_mostly_zero_is_not_blind(share: float) -> None:
     """Quantiles alone put zero and one into one bin when nearly all are zero."""
