@@ -185,7 +185,7 @@ def test_durations_are_such_as_curves_can_take() -> None:
 
 
 def test_tables_of_polars_are_read() -> None:
-    own = dict(start="since", end="until", seen="2024-06-30", at="2024-01-01", horizon="30d")
+    own: Any = {"start": "since", "end": "until", "seen": "2024-06-30", "at": "2024-01-01", "horizon": "30d"}
     one, two = contractual(FIVE, **own), contractual(pl.from_pandas(FIVE), **own)
     assert one.to_frame().equals(two.to_frame())
     dates = pl.from_pandas(FIVE).with_columns(pl.col("since", "until").str.to_date())
@@ -247,7 +247,7 @@ def test_a_value_that_never_occurs_is_named() -> None:
     assert told.label.tolist() == [True, False, False]
     with pytest.raises(DataContractError, match=r"None of 3 customers .* \('Deda', 'Gone'\); 3 different values occur"):
         by_status(table, "left", positive={"Gone", "Deda"})
-    with pytest.raises(DataContractError, match="'1'.*text or a number"):
+    with pytest.raises(DataContractError, match=r"'1'.*text or a number"):
         by_status(people(left=[1, 0, 0]), "left", positive="1")
 
 
