@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.special import expit
 from scipy.stats import chi2
@@ -13,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from crmintel.churn import Drift, drift
 from crmintel.churn.drift import _judged
 from crmintel.churn.shift import shift
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import auc
 from crmintel.features.screen import stability
 
@@ -59,6 +60,14 @@ def test_smooth_numbers_have_the_index_of_the_screen() -> None:
     x, z = rng.normal(size=500), rng.normal(0.3, 1.2, 400)
     x[:30] = np.nan
     assert shift(pd.Series(x), pd.Series(z)).psi == pytest.approx(stability(x, z), abs=1e-12)
+
+
+def test_bins_that_nobody_is_in_do_not_count() -> None:
+    """A flag with equal halves, of very many rows and of few: no index, where empty bins alone gave 0.0154."""
+    before, after = (pd.Series(np.tile([0.0, 1.0], half)) for half in (50_000, 100))
+    told = shift(before, after)
+    assert told.psi == pytest.approx(0, abs=1e-12)
+    assert told.by_chance == pytest.approx(0.00501)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.93])
@@ -195,6 +204,47 @@ def test_row_order_changes_no_bit() -> None:
     two = drift(X.iloc[order], X2, score_before=p[order], score_after=p2, y_before=y[order], y_after=y2)
     assert one.columns.equals(two.columns)
     assert one.figures.equals(two.figures)
+
+
+def test_scores_and_labels_in_another_order_find_their_rows() -> None:
+    (X, p, y), (X2, p2, y2) = world(300, 0), world(300, 1)
+    rows = pd.MultiIndex.from_product(
+        [[f"person-{i}" for i in range(300)], ["2024-01-01"]], names=["customer_id", "at"]
+    )
+    one = drift(X, X2, score_before=p, score_after=p2, y_before=y, y_after=y2)
+    away = np.random.default_rng(0).permutation(300)
+    moved = {"score_before": p, "score_after": p2, "y_before": y, "y_after": y2}
+    given: Any = {name: pd.Series(told, index=rows).iloc[away] for name, told in moved.items()}
+    two = drift(X.set_axis(rows), X2.set_axis(rows), **given)
+    three = drift(X.set_axis(rows.droplevel("at")), X2.set_axis(rows.droplevel("at")), **given)
+    assert one.figures.equals(two.figures)
+    assert one.columns.equals(two.columns)
+    assert one.figures.equals(three.figures)
+    with pytest.raises(DataContractError, match="y_after has another index than the rows") as caught:
+        drift(X, X2.set_axis(rows).iloc[:299], score_after=p2[:299], y_after=given["y_after"])
+    assert "person" not in str(caught.value)
+    with pytest.raises(DataContractError, match=r"score_after has an index of 1 level\(s\), its table one of 2"):
+        drift(X, X2.set_axis(rows), score_after=given["score_after"].droplevel("at"))
+
+
+def test_rows_of_one_customer_at_several_instants_keep_their_order() -> None:
+    (X, p, y), (X2, _, _) = world(300, 0), world(300, 1)
+    rows = pd.MultiIndex.from_product([range(150), ["2024-01-01", "2024-02-01"]], names=["customer_id", "at"])
+    one = drift(X, X2, score_after=p, y_after=y)
+    two = drift(X, X2.set_axis(rows.droplevel("at")), score_after=p, y_after=pd.Series(y, index=rows))
+    assert one.figures.equals(two.figures)
+
+
+def test_tables_of_polars_are_read() -> None:
+    (X, p, y), (X2, p2, y2) = world(300, 0), world(300, 1)
+    one = drift(X, X2, score_before=p, score_after=p2, y_before=y, y_after=y2)
+    frames = [pl.from_pandas(frame) for frame in (X, X2)]
+    columns = [pl.Series(told) for told in (p, p2, y > 0, y2 > 0)]
+    two = drift(*frames, score_before=columns[0], score_after=columns[1], y_before=columns[2], y_after=columns[3])
+    assert one.columns.equals(two.columns)
+    assert one.figures.equals(two.figures)
+    with pytest.raises(DataTypeError, match="A period cannot be a ndarray"):
+        drift(X.to_numpy(), X2)
 
 
 def test_results_show_themselves() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import polars as pl
 import pytest
 from scipy.special import expit
 
@@ -31,6 +32,7 @@ def test_twenty_customers_by_hand() -> None:
     assert x["calibration"] == pytest.approx(0.12)
     assert (other["true_positive_rate"], other["false_positive_rate"], other["contact_rate"]) == (3 / 4, 0, 0.3)
     share = wilson(2, 10)
+    assert (x["rate_low"], x["rate_high"]) == (share.low, share.high)
     assert (x["contact_rate_low"], x["contact_rate_high"]) == (share.low, share.high)
     assert (x["calibration_low"], x["calibration_high"]) == pytest.approx((0.32 - share.high, 0.32 - share.low))
     rows = told.differences.set_index(["group", "metric"])
@@ -47,7 +49,7 @@ def test_the_interval_of_a_difference_is_newcombes() -> None:
 
     who = np.arange(152) < 70
     rows = {m: (low, high) for _, m, _, _, _, low, high, _ in _differences(
-        "x", _Side(y, p, p >= 0.5, who), _Side(y, p, p >= 0.5, ~who), 0.95)}  # fmt: skip
+        "x", _Side(y, p, p >= 0.5, who, np.arange(152)), _Side(y, p, p >= 0.5, ~who, np.arange(152)), 0.95)}  # fmt: skip
     assert rows["true_positive_rate"] == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
@@ -141,6 +143,80 @@ def test_row_order_changes_no_bit() -> None:
     one, two = fairness(y, p, group), fairness(y[order], p[order], group[order])
     assert one.groups.equals(two.groups)
     assert one.differences.equals(two.differences)
+
+
+def test_values_in_another_order_find_their_customers() -> None:
+    y, p, group = world(400, 7)
+    rows = pd.Index([f"person-{i}" for i in range(400)], name="customer_id")
+    away = np.random.default_rng(0).permutation(400)
+    one = fairness(y, p, group)
+    told = [pd.Series(values, index=rows) for values in (y, p, group)]
+    for i in range(3):
+        two = fairness(*(s.iloc[away] if j == i else s for j, s in enumerate(told)))
+        assert one.groups.equals(two.groups)
+    with pytest.raises(DataContractError, match="attribute has another index than the rows"):
+        fairness(told[0], told[1], told[2].rename(lambda name: name + "x"))
+
+
+def test_customers_at_several_instants_count_once() -> None:
+    """Five copies of each customer tell no more than one, whether they are named or found in the index."""
+    y, p, group = world(400, 1)
+    alone = fairness(y, p, group, threshold=0.4)
+    who = np.repeat(np.arange(400), 5)
+    five = [np.repeat(x, 5) for x in (y, p, group)]
+    loose, named = fairness(*five, threshold=0.4), fairness(*five, threshold=0.4, groups=who)
+    for metric in ("rate", "contact_rate", "true_positive_rate", "false_positive_rate", "calibration"):
+        wide = [(t.groups[f"{metric}_high"] - t.groups[f"{metric}_low"]).to_numpy() for t in (alone, loose, named)]
+        assert wide[2] == pytest.approx(wide[0], rel=0.02)
+        assert (wide[1] < 0.6 * wide[0]).all()
+    assert named.groups["customers"].tolist() == alone.groups["customers"].tolist()
+    assert named.groups["rows"].tolist() == (5 * alone.groups["rows"]).tolist()
+    assert named.n == 400
+    rows = pd.MultiIndex.from_arrays([who, np.tile(np.arange(5), 400)], names=["customer_id", "at"])
+    assert fairness(pd.Series(five[0], index=rows), *five[1:], threshold=0.4).groups.equals(named.groups)
+    with pytest.raises(DataContractError, match=r"groups is missing for 1 of 2,000"):
+        fairness(*five, groups=np.r_[np.nan, who[1:]])
+
+
+def test_row_134_ten_rows_of_one_customer_are_not_ten_customers() -> None:
+    y, p, _ = world(100, 5)
+    who = np.r_[np.arange(85), np.repeat([85, 86, 87], 5)]
+    told = fairness(y, p, np.repeat(["a", "b", "c"], [50, 35, 15]), groups=who)
+    assert set(told.groups["group"]) == {"a", "other small groups"}
+
+
+@pytest.mark.slow
+def test_clustered_intervals_hold_the_truth() -> None:
+    """Six instants of each customer, who mostly does the same; the rate of each group is 0.3 on average over customers."""
+    held = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        habit = rng.beta(0.6, 1.4, 120)
+        y = rng.random(720) < np.repeat(habit, 6)
+        told = fairness(y, np.full(720, 0.3), np.repeat(["a", "b"], 360), groups=np.repeat(np.arange(120), 6)).groups
+        held += int(((told["rate_low"] <= 0.3) & (told["rate_high"] >= 0.3)).sum())
+    assert 0.93 * 600 <= held <= 0.98 * 600
+
+
+def test_attributes_of_polars_and_of_one_column_are_read() -> None:
+    y, p, group = world(300, 2)
+    one = fairness(y, p, group)
+    frame = pl.DataFrame({"y": y > 0, "p": p, "group": group, "more": group})
+    assert fairness(frame["y"], frame["p"], frame["group"]).groups.equals(one.groups)
+    assert fairness(y, p, frame.select("group")).groups.equals(one.groups)
+    assert fairness(y.tolist(), p.tolist(), pd.DataFrame({"group": group})).groups.equals(one.groups)
+    for wide in (frame, frame.to_pandas()):
+        with pytest.raises(DataContractError, match="attribute has 4 columns"):
+            fairness(y, p, wide)
+
+
+def test_an_amount_is_no_group() -> None:
+    y, p, _ = world(300, 2)
+    age = np.random.default_rng(0).integers(18, 90, 300)
+    with pytest.raises(DataContractError, match=r"different numbers for 300 customers.*pd\.cut"):
+        fairness(y, p, age)
+    assert len(fairness(y, p, pd.cut(pd.Series(age), 3)).groups) == 3
+    assert len(fairness(y, p, (age // 10).astype(str)).groups) > 3
 
 
 def test_results_show_themselves() -> None:

@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmintel import InteractionLog, Policies
-from crmintel.churn import by_status, contractual, re_activated, suggest_silence
+from crmintel.churn import by_status, contractual, kaplan_meier, re_activated, suggest_silence
 from crmintel.churn.silence import CLASSES, _Curves, _gaps
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError, LeakageError
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
 from crmintel.features import churned
 from crmintel.features.filters import Is
 
@@ -78,10 +79,11 @@ def test_without_an_instant_everybody_enters_at_age_zero() -> None:
 
 def test_a_horizon_that_is_not_over_is_refused() -> None:
     with pytest.raises(LeakageError, match="known until 2024-01-31, before the label window closes on 2024-02-10"):
-        contractual(FIVE, start="since", end="until", at="2024-01-11", horizon="30d")
+        contractual(FIVE, start="since", end="until", seen="2024-01-31", at="2024-01-11", horizon="30d")
     with pytest.raises(LeakageError, match="Use at <= 2024-01-01"):
-        contractual(FIVE, start="since", end="until", at="2024-01-11", horizon="30d")
-    assert contractual(FIVE, start="since", end="until", at="2024-01-01", horizon="30d").label is not None
+        contractual(FIVE, start="since", end="until", seen="2024-01-31", at="2024-01-11", horizon="30d")
+    told = contractual(FIVE, start="since", end="until", seen="2024-01-31", at="2024-01-01", horizon="30d")
+    assert told.label is not None
     with pytest.raises(LeakageError, match="Nothing is known from 2024-02-01"):
         contractual(FIVE, start="since", end="until", at="2024-02-01")
     with pytest.raises(DataContractError, match="Pass at"):
@@ -105,9 +107,11 @@ def test_labels_and_durations_tell_the_same(pairs: list[tuple[int, int | None]],
     assert told.survival is not None
     held = told.survival
     leaves = held["observed"] & (held["duration"] < held["entry"] + 60)
-    assert leaves.tolist() == told.label.tolist()
+    label = told.label.droplevel("at")
+    assert leaves.tolist() == label[held.index].tolist()
+    assert label.drop(held.index).all()  # ended right at the instant
     assert (held["entry"] > 0).all()
-    assert (held["duration"] >= held["entry"]).all()
+    assert (held["duration"] > held["entry"]).all()
     assert len(held) + told.left_out["customers"].sum() == len(table)
 
 
@@ -141,6 +145,58 @@ def test_dates_that_cannot_be_are_counted(table: pd.DataFrame, said: str) -> Non
     assert "soon" not in str(caught.value)
 
 
+NOTICE = dated(("2023-01-01", "2026-02-01"), ("2023-05-01", None), ("2023-09-01", None))
+
+
+def test_a_notice_given_in_advance_does_not_tell_the_last_day_seen() -> None:
+    with pytest.raises(LeakageError, match=r"until 2023-09-01 \(the latest start, since seen is not given\)"):
+        contractual(NOTICE, start="since", end="until", at="2025-01-01", horizon="90d")
+    with pytest.raises(LeakageError, match=r"known until 2023-09-01 \(the latest start"):
+        contractual(NOTICE, start="since", end="until", at="2025-01-01")
+    with pytest.warns(
+        DataContractWarning, match=r"known until 2023-09-01, the latest start\. 1 of 3 contracts end later"
+    ):
+        told = contractual(NOTICE, start="since", end="until", at="2023-06-01", horizon="30d")
+    assert told.observed is not None
+    assert not told.observed.any()
+    told = contractual(NOTICE, start="since", end="until", seen="2026-02-01", at="2025-01-01", horizon="90d")
+    assert told.label is not None
+    assert told.label.tolist() == [False] * 3
+
+
+def test_durations_are_such_as_curves_can_take() -> None:
+    """Ended right at the instant, started on the last day seen, ended when it began, tenure 0: no time was seen."""
+    table = dated(("2023-01-01", "2024-01-01"), ("2023-01-01", "2024-01-15"), ("2023-01-01", None))
+    told = contractual(table, start="since", end="until", seen="2024-06-30", at="2024-01-01", horizon="30d")
+    assert told.label is not None
+    assert told.label.tolist() == [True, True, False]
+    assert told.survival is not None
+    assert told.survival.index.tolist() == ["person-1", "person-2"]
+    assert told.left_out.to_numpy().tolist() == [["no time was seen (not in survival)", 1]]
+    assert kaplan_meier(told.duration, told.observed, entry=told.entry).events.sum() == 1
+    assert repr(told) == "Contracts(n=3, kept=3, 2 of 3 leave)"
+    table = dated(("2023-01-01", "2023-01-01"), ("2024-06-30", None), ("2023-01-01", "2024-01-15"))
+    told = contractual(table, start="since", end="until", seen="2024-06-30")
+    assert told.left_out.to_numpy().tolist() == [["no time was seen (not in survival)", 2]]
+    assert kaplan_meier(told.duration, told.observed).events.sum() == 1
+    told = by_status(people(left=[1, 0, 0], months=[5, 9, 0]), "left", tenure="months")
+    assert told.left_out.to_numpy().tolist() == [["no time was seen (not in survival)", 1]]
+    assert kaplan_meier(told.duration, told.observed).events.sum() == 1
+
+
+def test_tables_of_polars_are_read() -> None:
+    own: Any = {"start": "since", "end": "until", "seen": "2024-06-30", "at": "2024-01-01", "horizon": "30d"}
+    one, two = contractual(FIVE, **own), contractual(pl.from_pandas(FIVE), **own)
+    assert one.to_frame().equals(two.to_frame())
+    dates = pl.from_pandas(FIVE).with_columns(pl.col("since", "until").str.to_date())
+    assert contractual(dates, **own).to_frame().equals(one.to_frame())
+    table = pl.DataFrame({"customer_id": [1, 2, 3], "left": ["yes", "no", "no"], "months": [1, 2, 3]})
+    told = by_status(table, "left", positive="yes", tenure="months")
+    assert told.to_frame()["churned"].tolist() == [True, False, False]
+    with pytest.raises(DataTypeError, match="contracts cannot be a ndarray"):
+        by_status(np.zeros((2, 2)), "left")
+
+
 def test_nobody_alive_is_refused() -> None:
     with pytest.raises(DataContractError, match="None of 5 contracts"):
         contractual(FIVE, start="since", end="until", at="2020-01-01")
@@ -155,7 +211,8 @@ def test_a_status_with_a_tenure_by_hand() -> None:
     assert told.label is not None
     assert told.label.to_dict() == {"person-0": True, "person-1": False, "person-2": False}
     assert told.to_frame().columns.tolist() == ["churned", "duration", "observed", "entry"]
-    assert told.to_frame()["duration"].tolist() == [5.0, 9.0, 0.0]
+    assert told.to_frame()["duration"].tolist()[:2] == [5.0, 9.0]
+    assert np.isnan(told.to_frame()["duration"].iloc[2])  # no time was seen
     assert repr(told) == "Contracts(n=3, kept=3, 1 of 3 leave)"
     assert "table" in told._repr_html_()
 
@@ -173,6 +230,38 @@ def test_several_values_may_mean_left() -> None:
     told = by_status(table, "left", positive=["gone", "dead"])
     assert told.label is not None
     assert told.label.tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("kind", [set, frozenset, np.array, pd.Index, pd.Series, pl.Series, tuple, iter])
+def test_what_means_left_may_come_in_any_container(kind: Any) -> None:
+    told = by_status(people(left=["gone", "here", "dead"]), "left", positive=kind(["gone", "dead"]))
+    assert told.label is not None
+    assert told.label.tolist() == [True, False, True]
+
+
+def test_a_value_that_never_occurs_is_named() -> None:
+    table = people(left=["gone", "here", "dead"])
+    with pytest.warns(DataContractWarning, match=r"never occur in 'left': 'Deda'\. Check"):
+        told = by_status(table, "left", positive=np.array(["gone", "Deda"]))
+    assert told.label is not None
+    assert told.label.tolist() == [True, False, False]
+    with pytest.raises(DataContractError, match=r"None of 3 customers .* \('Deda', 'Gone'\); 3 different values occur"):
+        by_status(table, "left", positive={"Gone", "Deda"})
+    with pytest.raises(DataContractError, match=r"'1'.*text or a number"):
+        by_status(people(left=[1, 0, 0]), "left", positive="1")
+
+
+def test_yes_and_no_may_be_objects() -> None:
+    for values in ([True, False, False], [1, 0, 0], [1.0, 0, 0]):
+        told = by_status(people(left=pd.Series(values, dtype=object)), "left")
+        assert told.label is not None
+        assert told.label.tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("positive", [None, 1, "1"])
+def test_numbers_mixed_with_text_are_refused(positive: Any) -> None:
+    with pytest.raises(DataContractError, match="'left' mixes text and other values: text for 1 of 3"):
+        by_status(people(left=[1, "1", 0]), "left", positive=positive)
 
 
 @pytest.mark.parametrize(

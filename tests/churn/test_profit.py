@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -218,8 +220,17 @@ def test_nobody_is_best_where_nothing_pays() -> None:
     assert told.best.depth.value == 0.0
     assert told.best.threshold.value > told.curve["threshold"].iloc[1:].max()
     assert told.flat == (0.0, 0.0)
-    assert told.comparisons["verdict"].tolist() == ["not proven", "proven", "not proven"]
-    assert "Contacting nobody is best" in told.verdict
+    assert told.comparisons["verdict"].tolist() == ["the same", "proven", "the same"]
+    assert told.verdict == (
+        "Contacting nobody is best: no depth brings more than it costs. Other customers of the same kind say the same. "
+        "The gain over everybody is proven."
+    )
+
+
+def test_where_nothing_is_at_stake_no_list_brings_more() -> None:
+    told = profit_curve(*customers(100, 3), incentive_cost=0, contact_cost=0, acceptance=0, n=5)
+    assert told.comparisons["verdict"].tolist() == ["the same"] * 3
+    assert "No list brings more than another" in told.verdict
 
 
 def test_everybody_is_best_where_all_pays() -> None:
@@ -282,6 +293,54 @@ def test_rows_of_one_customer_are_drawn_together() -> None:
     assert loose.high - loose.low < 0.5 * (together.high - together.low)
 
 
+def test_amounts_in_another_order_find_their_customers() -> None:
+    y, p = customers(200, 9)
+    rows = pd.Index([f"person-{i}" for i in range(200)])
+    value, accepts = np.random.default_rng(3).uniform(50, 400, 200), np.random.default_rng(4).uniform(0, 1, 200)
+    group = np.arange(200) // 2
+    away = np.random.default_rng(5).permutation(200)
+    named = {name: pd.Series(told, index=rows) for name, told in (("y", y), ("p", p))}
+    moved = {
+        name: pd.Series(told, index=rows).iloc[away]
+        for name, told in (("value", value), ("acceptance", accepts), ("groups", group))
+    }
+    one = profit_curve(**named, **moved, n=10)
+    two = profit_curve(y, p, value=value, acceptance=accepts, groups=group, n=10)
+    assert one.curve.equals(two.curve)
+    assert one.best == two.best
+    assert empc(named["y"], named["p"], value=moved["value"]) == empc(y, p, value=value)
+    assert empc(named["y"].iloc[away], named["p"]) == empc(y, p)
+    with pytest.raises(DataContractError, match="value has another index than the rows") as caught:
+        profit_curve(**named, value=moved["value"].rename(lambda name: name + "x"))
+    assert "person" not in str(caught.value)
+
+
+def test_columns_of_polars_and_lists_are_read() -> None:
+    y, p = customers(100, 9)
+    value = np.arange(100) + 50.0
+    one = profit_curve(y, p, value=value, groups=np.arange(100) // 2, n=5)
+    frame = pl.DataFrame({"y": y > 0, "p": p, "value": value, "who": np.arange(100) // 2})
+    two = profit_curve(frame["y"], frame["p"], value=frame["value"], groups=frame["who"], n=5)
+    three = profit_curve(y.tolist(), p.tolist(), value=value.tolist(), groups=frame["who"].to_list(), n=5)
+    assert one.curve.equals(two.curve)
+    assert one.curve.equals(three.curve)
+    assert empc(frame["y"], frame["p"]) == empc(y, p)
+
+
+def test_each_customer_may_have_an_own_chance_of_acceptance() -> None:
+    """Two leavers: 0.1 * 80 - 2 = 6 and 0.9 * 80 - 2 = 70; the stayer costs 22. The list is sorted by expected gain."""
+    told = profit_curve(
+        [1, 1, 0], [0.9, 0.8, 0.7], value=100, contact_cost=2, incentive_cost=20, acceptance=[0.1, 0.9, 0.5], n=5
+    )
+    at = told.curve.set_index(told.curve["depth"].round(2))["profit"]
+    assert at.loc[0.33] == pytest.approx(70 / 3 * 0.99)
+    assert at.loc[1.0] == pytest.approx((70 + 6 - 22) / 3)
+    assert told.ranked_by == "expected gain"
+    assert told.acceptance == pytest.approx(0.5)
+    same = profit_curve([1, 1, 0], [0.9, 0.8, 0.7], acceptance=[0.5] * 3, n=5)
+    assert same.curve.equals(profit_curve([1, 1, 0], [0.9, 0.8, 0.7], acceptance=0.5, n=5).curve)
+
+
 def test_results_show_themselves(told: ProfitCurve) -> None:
     assert repr(told).startswith("ProfitCurve(n=3,000, best depth=")
     assert "against everybody: +" in str(told)
@@ -326,7 +385,7 @@ def test_row_107_amounts_out_of_range_are_named(amounts: dict[str, Any], said: s
             call([1, 0, 1], [0.5, 0.4, 0.3], **amounts)
 
 
-@pytest.mark.parametrize("acceptance", [-0.1, 1.1, (0, 5), (1, np.inf), (1, 2, 3), np.nan])
+@pytest.mark.parametrize("acceptance", [-0.1, 1.1, (0, 5), (1, np.inf), (1, 2, 3), np.nan, [0.1, 0.2], [0.1, 0.2, 1.2]])
 def test_row_107_acceptance_out_of_range(acceptance: Any) -> None:
     with pytest.raises(DataContractError, match="acceptance"):
         profit_curve([1, 0, 1], [0.5, 0.4, 0.3], acceptance=acceptance)
@@ -345,3 +404,6 @@ def test_lengths_scores_and_groups_are_checked() -> None:
         empc([1, 0, 1], [0.5, 0.4, np.inf])
     with pytest.raises(DataContractError, match="groups has shape"):
         profit_curve([1, 0, 1], [0.5, 0.4, 0.3], groups=[1, 2])
+    for groups in ([1, None, 2], ["a", np.nan, None], pl.Series([1, None, 2])):
+        with pytest.raises(DataContractError, match=r"groups is missing for [12] of 3 rows"):
+            profit_curve([1, 0, 1], [0.5, 0.4, 0.3], groups=groups)

@@ -1,6 +1,7 @@
 """Estimates, the bootstrap and Wilson's interval."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,15 @@ def test_rows_of_one_group_are_drawn_together():
     pretending = bootstrap(np.mean, np.tile(per_customer, 9), n=1000)
     assert nine_times.high - nine_times.low == pytest.approx(once.high - once.low)
     assert pretending.high - pretending.low < 0.5 * (once.high - once.low)
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [[np.nan, np.nan, 1.0, 2.0], [None, None, "a", "b"], ["a", np.nan, "b", None], pd.array([1, None, None, 2])],
+)
+def test_missing_groups_are_counted_instead_of_drawn_as_one(groups):
+    with pytest.raises(ValueError, match="groups is missing for 2 of 4 rows"):
+        bootstrap(np.mean, [1.0, 2.0, 3.0, 4.0], groups=groups, n=5)
 
 
 def _mean_of_positive(values):

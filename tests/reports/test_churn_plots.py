@@ -113,5 +113,7 @@ def test_the_mark_stands_on_the_curve_at_the_best_depth(curve: ProfitCurve) -> N
 def test_a_loss_has_no_flat_range_and_shows_it_below_zero(losing: ProfitCurve) -> None:
     told = said(plots.profit_plot(losing))
     assert "Contacting nobody is best" in told
+    assert "Other customers of the same kind say the same" in told
+    assert not any(words in told for words in ("between 0% and 0%", "not proven"))
     assert "within 2%" not in told
     assert "\N{MINUS SIGN}" in told

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,9 @@ from scipy.stats import norm, rankdata
 from crmintel.churn.shift import Shift, is_number, shift
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import checks, tables
+from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.intervals import Estimate, Floats
+from crmintel.features.frames import frame_of
 
 ALARM: Final = 0.025
 """Chance of an alarm when nothing changed: this much for all columns together, and as much for the three figures."""
@@ -72,8 +74,8 @@ class Drift:
 
 
 def drift(
-    before: pd.DataFrame,
-    after: pd.DataFrame,
+    before: Any,
+    after: Any,
     *,
     score_before: npt.ArrayLike | None = None,
     score_after: npt.ArrayLike | None = None,
@@ -84,13 +86,13 @@ def drift(
 
     Parameters
     ----------
-    before, after : DataFrame, shape (n_rows, n_features)
+    before, after : DataFrame (pandas, polars or Arrow), shape (n_rows, n_features)
         The table that the model was trained (or last judged) on, and the one of now. Numbers or categories.
     score_before, score_after : array of float, shape (n_rows,), optional
-        Probability to leave, in the order of the tables; those of before for customers the model was not fitted on,
+        Probability to leave, in the order of the tables, or a Series with the index of its table; those of before for customers the model was not fitted on,
         otherwise every later figure looks like a loss.
     y_before, y_after : array of bool, shape (n_rows,), optional
-        Who really left. With `y_after` alone, calibration is judged by itself.
+        Who really left, in the same order or with the same index. With `y_after` alone, calibration is judged by itself.
 
     Returns
     -------
@@ -103,15 +105,19 @@ def drift(
     Raises
     ------
     DataContractError (a ValueError)
-        If a table is empty, the later one lacks a column, or labels come without scores.
+        If a table is empty, the later one lacks a column, scores or labels are of other rows, or labels come without
+        scores.
     DataTypeError
-        If a column holds neither numbers nor categories.
+        If something is no table, or a column holds neither numbers nor categories.
 
     Notes
     -----
     AUC has the interval of DeLong, DeLong & Clarke-Pearson (1988), calibration Wald's; changes treat the periods as
     independent. A stability index of 0.1 or 0.25 means nothing in a small sample, where chance alone gives as much;
     so its expected value is taken off and a chi-squared test is asked too, at 2.5 % for all columns together.
+
+    Rows count as independent. Where a customer has several rows in a period (several instants), intervals are too narrow and
+    alarms more frequent than said: compare one instant with one, or one row a customer.
 
     Examples
     --------
@@ -120,12 +126,14 @@ def drift(
     >>> drift(then, now).retrain
     'watch'
     """
+    before, after = frame_of(before), frame_of(after)
     columns = _tables(before, after)
     shifts = {(str(c), "number" if is_number(before[c]) else "category"): shift(before[c], after[c]) for c in columns}
-    scores = _score(score_before, len(before), "score_before"), _score(score_after, len(after), "score_after")
+    scores = _score(score_before, before.index, "score_before"), _score(score_after, after.index, "score_after")
     if scores[0] is not None and scores[1] is not None:
         shifts["score", "score"] = shift(pd.Series(scores[0]), pd.Series(scores[1]))
-    then, now = _judged(y_before, scores[0], "before"), _judged(y_after, scores[1], "after")
+    truth = _own(y_before, before.index, "y_before"), _own(y_after, after.index, "y_after")
+    then, now = _judged(truth[0], scores[0], "before"), _judged(truth[1], scores[1], "after")
     alpha = ALARM / (2 * max(len(shifts), 1))
     rows = [_row(*name, told, told.verdict(alpha)) for name, told in shifts.items()]
     table = pd.DataFrame(rows, columns=_COLUMNS)
@@ -239,17 +247,34 @@ def _around(value: float, error: float, method: str) -> Estimate:
     return Estimate(value, value - half, value + half, LEVEL, method)
 
 
-def _score(score: npt.ArrayLike | None, n: int, name: str) -> Floats | None:
+def _score(score: npt.ArrayLike | None, index: pd.Index, name: str) -> Floats | None:
     if score is None:
         return None
-    told = checks.probabilities(score)
-    if len(told) != n:
-        raise DataContractError(f"{name} has {len(told):,} values for {n:,} rows. Pass one for each row of its table.")
+    told = checks.probabilities(_own(score, index, name))
+    if len(told) != len(index):
+        raise DataContractError(
+            f"{name} has {len(told):,} values for {len(index):,} rows. Pass one for each row of its table."
+        )
     return told
 
 
-def _tables(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+def _own(values: Any, index: pd.Index, name: str) -> Any:
+    """Values in the order of their table's rows; what their index knows beyond that of the table, such as `at`, is not read."""
+    if isinstance(values, pd.Series) and values.index.nlevels != index.nlevels and index.names != [None]:
+        more = [i for i, level in enumerate(values.index.names) if level not in index.names]
+        if values.index.nlevels - len(more) != index.nlevels:
+            raise DataContractError(
+                f"{name} has an index of {values.index.nlevels} level(s), its table one of {index.nlevels}. Give both the same, or "
+                "pass an array in the order of the rows."
+            )
+        values = values.reset_index(level=more, drop=True)
+    return aligned(values, index, name)
+
+
+def _tables(before: Any, after: Any) -> list[str]:
     """The columns of the earlier table, all of them known later and of a kind that can be compared."""
+    if odd := [type(t).__name__ for t in (before, after) if not isinstance(t, pd.DataFrame)]:
+        raise DataTypeError(f"A period cannot be a {odd[0]}. Give both as DataFrames with named columns.")
     if not len(before) or not len(after):
         raise DataContractError(f"The tables have {len(before):,} and {len(after):,} rows. Both need at least one.")
     if not before.columns.is_unique or not after.columns.is_unique:

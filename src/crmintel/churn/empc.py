@@ -60,7 +60,7 @@ def empc(
     Parameters
     ----------
     y : array of bool, shape (n_customers,)
-        Who really left.
+        Who really left. What comes with an index, here and below, is put into the order of the first that has one.
     score : array of float, shape (n_customers,)
         Higher means likelier to leave. Probabilities, where amounts differ between customers.
     value, contact_cost, incentive_cost : float or array of float, shape (n_customers,)
@@ -70,7 +70,7 @@ def empc(
     Raises
     ------
     DataContractError (a ValueError)
-        If an amount, `alpha` or `beta` is out of range, y is constant, or lengths differ.
+        If an amount, `alpha` or `beta` is out of range, y is constant, or lengths or customers differ.
 
     Notes
     -----
@@ -85,18 +85,19 @@ def empc(
     for name, parameter in (("alpha", alpha), ("beta", beta)):
         if not 0 < parameter < np.inf:
             raise DataContractError(f"{name} is {parameter:g}. Pass a number above zero.")
-    left, scores, money, _ = in_order(y, score, value, contact_cost, incentive_cost)
+    mean = alpha / (alpha + beta)
+    left, scores, money, _ = in_order(y, score, value, contact_cost, incentive_cost, mean)
     if not money.equal:
         checks.probabilities(scores)
-    blocks = Ordering.descending(money.rank(scores, alpha / (alpha + beta)))
+    blocks = Ordering.descending(money.rank(scores))
     n = len(left)
     bring = np.r_[0.0, np.cumsum(blocks.sums(left * (money.value - money.incentive)))] / n
     cost = np.r_[0.0, np.cumsum(blocks.sums(money.contact + (1 - left) * money.incentive))] / n
     depth = np.r_[0.0, np.cumsum(blocks.sums(np.ones(n)))] / n
     best, cuts = _best_cuts(bring, cost)
     chance = np.diff(betainc(alpha, beta, cuts))
-    mean = alpha / (alpha + beta) * np.diff(betainc(alpha + 1, beta, cuts))
-    return Empc(float(bring[best] @ mean - cost[best] @ chance), float(depth[best] @ chance))
+    accepted = mean * np.diff(betainc(alpha + 1, beta, cuts))
+    return Empc(float(bring[best] @ accepted - cost[best] @ chance), float(depth[best] @ chance))
 
 
 def _best_cuts(bring: Floats, cost: Floats) -> tuple[npt.NDArray[np.intp], Floats]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,8 @@ class ProfitCurve:
         From which to which depth the profit stays within 2 % of the best.
     comparisons : DataFrame
         The best cut against contacting nobody, everybody and a random list of its depth: against, profit (of that),
-        gain (less `optimism`), low, high (paired), verdict ("proven", "not proven" or "worse").
+        gain (less `optimism`), low, high (paired), verdict ("proven", "not proven", "worse", or "the same" where the
+        best cut is that rule).
     optimism : float
         What choosing the depth on these labels adds to the profit: the mean, over resampled customers, of what their
         best depth brings them less what it brings the customers they were drawn from.
@@ -122,7 +123,7 @@ def profit_curve(
     value: npt.ArrayLike = 200.0,
     contact_cost: npt.ArrayLike = 1.0,
     incentive_cost: npt.ArrayLike = 10.0,
-    acceptance: float | tuple[float, float] = (6.0, 14.0),
+    acceptance: npt.ArrayLike = (6.0, 14.0),
     n: int = 300,
     seed: int = 0,
     groups: npt.ArrayLike | None = None,
@@ -136,13 +137,16 @@ def profit_curve(
     Parameters
     ----------
     y : array of bool, shape (n_customers,)
-        Who really left, after `p` was known.
+        Who really left, after `p` was known. What comes with an index, here and below, is put into the order of the
+        first that has one.
     p : array of float, shape (n_customers,)
         Probability to leave.
     value, contact_cost, incentive_cost : float or array of float, shape (n_customers,)
-        In one currency. Where they differ between customers, the list is sorted by expected gain instead of `p`.
-    acceptance : float or (float, float), default=(6, 14)
-        A chance from 0 to 1, or the two parameters of a beta distribution, of which the mean is taken.
+        In one currency. Where they or `acceptance` differ between customers, the list is sorted by expected gain
+        instead of `p`.
+    acceptance : float, (float, float) or array of float, shape (n_customers,), default=(6, 14)
+        A chance from 0 to 1, or one for each customer; a tuple is the two parameters of a beta distribution, of which
+        the mean is taken.
     n : int, default=300
         Bootstrap draws of customers.
     groups : array, shape (n_customers,), optional
@@ -151,7 +155,8 @@ def profit_curve(
     Raises
     ------
     DataContractError (a ValueError)
-        If a probability, amount or `acceptance` is out of range, y is constant, or lengths differ.
+        If a probability, amount or `acceptance` is out of range, y is constant, a group is missing, or lengths or
+        customers differ.
 
     Examples
     --------
@@ -162,9 +167,10 @@ def profit_curve(
     >>> curve.comparisons["verdict"].tolist()
     ['proven', 'proven', 'proven']
     """
-    accepts = _accepts(acceptance)
-    left, chance, money, codes = in_order(y, checks.probabilities(p), value, contact_cost, incentive_cost, groups)
-    of = _List(left, chance, money, accepts)
+    accepts = _mean(acceptance) if isinstance(acceptance, tuple) else acceptance
+    checks.probabilities(p)
+    left, chance, money, codes = in_order(y, p, value, contact_cost, incentive_cost, accepts, groups)
+    of = _List(left, chance, money)
     whole = of.cut(np.ones(len(left)))
     depth, flat = whole.best_depth, whole.flat()
     weights = resamples(len(left), n=n, seed=seed, groups=codes if groups is not None else None)
@@ -179,7 +185,7 @@ def profit_curve(
     ranked_by = "probability" if money.equal else "expected gain"
     return ProfitCurve(
         _curve(of, whole, draws), best, of.planned(whole, draws), flat, table, optimism, len(left), int(left.sum()),
-        ranked_by, accepts,
+        ranked_by, float(money.accepts.mean()),
     )  # fmt: skip
 
 
@@ -223,11 +229,11 @@ class _Cut:
 class _List:
     """The customers as a sorted list, ready to be drawn again and again."""
 
-    def __init__(self, left: Floats, chance: Floats, money: Money, accepts: float) -> None:
-        self.score = money.rank(chance, accepts)
+    def __init__(self, left: Floats, chance: Floats, money: Money) -> None:
+        self.score = money.rank(chance)
         self.blocks = Ordering.descending(self.score)
-        self.realised = money.gain(left, accepts)
-        self.expected = money.gain(chance, accepts)
+        self.realised = money.gain(left)
+        self.expected = money.gain(chance)
         self.worth = (self.expected > 0).astype(np.float64)
 
     def cut(self, weights: Floats) -> _Cut:
@@ -285,7 +291,7 @@ def _comparisons(whole: _Cut, draws: list[_Cut], depth: float, optimism: float, 
         # A depth of nobody or of everybody is the rule itself: nothing was gained by choosing.
         less = optimism if np.abs(told).max() > 1e-12 else 0.0
         gain = percentile(whole.best_profit - profit - less, told - less)
-        said = tables.verdict(gain, cases=cases)
+        said = tables.verdict(gain, cases=cases) if np.abs(told).max() > 1e-12 else "the same"
         if said == "worse" and gain.high + less >= 0:  # what is taken off is an upper figure: it proves no harm
             said = "not proven"
         rows.append((name, profit, gain.value, gain.low, gain.high, said))
@@ -293,7 +299,7 @@ def _comparisons(whole: _Cut, draws: list[_Cut], depth: float, optimism: float, 
 
 
 def _sentences(told: ProfitCurve) -> Iterator[str]:
-    best, gain = told.best, told.comparisons.set_index("against")
+    best = told.best
     if best.depth.value == 0:
         yield "Contacting nobody is best: no depth brings more than it costs."
     else:
@@ -305,10 +311,25 @@ def _sentences(told: ProfitCurve) -> Iterator[str]:
         yield (
             f"The optimum is flat: from {_part(told.flat[0])} to {_part(told.flat[1])} the profit is within {FLAT:.0%} of the best."
         )
-    yield f"Other customers of the same kind put the best depth between {_part(best.depth.low)} and {_part(best.depth.high)}."
-    yield f"The gain over {gain.index[1]} is {gain['verdict'].iloc[1]}, over {gain.index[2]} {gain['verdict'].iloc[2]}."
+    if best.depth.low == best.depth.high:
+        yield "Other customers of the same kind say the same."
+    else:
+        yield f"Other customers of the same kind put the best depth between {_part(best.depth.low)} and {_part(best.depth.high)}."
+    yield _gains(told.comparisons)
     if told.leavers < FEW:
         yield f"Only {told.leavers:,} customers left: read the intervals, not the figures."
+
+
+def _gains(comparisons: pd.DataFrame) -> str:
+    """The verdicts against everybody and a random list, or against those whom the best cut differs from."""
+    told = {str(row["against"]): row["verdict"] for row in comparisons.to_dict("records")}
+    told = {against: said for against, said in told.items() if said != "the same"}
+    if len(told) > 1:
+        told.pop("nobody", None)
+    if not told:
+        return "No list brings more than another."
+    (first, said), *rest = told.items()
+    return ", over ".join([f"The gain over {first} is {said}", *(f"{rule} {word}" for rule, word in rest)]) + "."
 
 
 def _part(depth: float) -> str:
@@ -316,13 +337,12 @@ def _part(depth: float) -> str:
     return f"{depth:.1%}" if 0 < depth < 0.0995 else f"{depth:.0%}"
 
 
-def _accepts(acceptance: float | tuple[float, float]) -> float:
-    told = np.asarray(acceptance, dtype=np.float64)
-    todo = "Pass a chance from 0 to 1, or the two parameters of a beta distribution, such as (6, 14)."
-    if told.shape == (2,):
-        if not ((told > 0) & np.isfinite(told)).all():
-            raise DataContractError(f"acceptance holds a parameter that is not above zero. {todo}")
-        return float(told[0] / told.sum())
-    if told.shape != () or not 0 <= told <= 1:
-        raise DataContractError(f"acceptance is neither a chance nor two parameters. {todo}")
-    return float(told)
+def _mean(parameters: tuple[Any, ...]) -> float:
+    """The mean of a beta distribution."""
+    told = np.asarray(parameters, dtype=np.float64)
+    if told.shape != (2,) or not ((told > 0) & np.isfinite(told)).all():
+        raise DataContractError(
+            f"acceptance is a tuple of {len(parameters)}, not two parameters above zero of a beta distribution. "
+            "Pass such as (6, 14), or a chance from 0 to 1; one for each customer as an array."
+        )
+    return float(told[0] / told.sum())

@@ -28,7 +28,7 @@ class Shift:
     Parameters
     ----------
     psi : float
-        Population stability index, half a row added to each bin.
+        Population stability index, half a row added to each bin that somebody is in, before or after.
     by_chance : float
         Its expected value when nothing changed: (bins - 1) * (1 / n_before + 1 / n_after).
     p_value : float
@@ -72,12 +72,12 @@ def shift(before: pd.Series, after: pd.Series) -> Shift:
     first, later, unseen, edge = bins(before, after)
     n, m = len(before), len(after)
     p, q = (np.bincount(b, minlength=int(max(first.max(), later.max())) + 1) for b in (first, later))
+    full = (p + q) > 0
+    p, q, freedom = p[full], q[full], int(full.sum()) - 1
     smooth = [(c + 0.5) / (c + 0.5).sum() for c in (p, q)]
     psi = float(((smooth[1] - smooth[0]) * np.log(smooth[1] / smooth[0])).sum())
-    full = (p + q) > 0
-    freedom = int(full.sum()) - 1
-    common = (p + q)[full] / (n + m)
-    squared = float(((p[full] - n * common) ** 2 / (n * common) + (q[full] - m * common) ** 2 / (m * common)).sum())
+    common = (p + q) / (n + m)
+    squared = float(((p - n * common) ** 2 / (n * common) + (q - m * common) ** 2 / (m * common)).sum())
     # The mass beyond the extremes (or of levels not met yet, Good-Turing) is Beta(edge, n - edge + 1).
     outside_p = float(betabinom.sf(unseen - 1, m, edge, max(n - edge + 1, 0.5)))
     p_value = float(chi2.sf(squared, freedom)) if freedom else 1.0

@@ -6,7 +6,10 @@ from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.stats import norm
+
+from crmintel.errors import DataContractError
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,7 +90,7 @@ def bootstrap(
     Raises
     ------
     ValueError
-        If there are no rows, lengths differ, or too many draws are undefined.
+        If there are no rows, lengths differ, a group is missing, or too many draws are undefined.
 
     Examples
     --------
@@ -121,7 +124,7 @@ def resamples(
     """
     if n < 1:
         raise ValueError(f"n is {n}. Ask for at least one draw.")
-    codes = None if groups is None else _codes(groups, n_rows)
+    codes = None if groups is None else group_codes(groups, n_rows)
     units = n_rows if codes is None else int(codes.max()) + 1
     rng = np.random.default_rng(seed)
     for _ in range(n):
@@ -162,13 +165,13 @@ def percentile(
     return Estimate(float(value), float(low), float(high), level, name)
 
 
-def wilson(k: int, n: int, level: float = 0.95) -> Estimate:
+def wilson(k: float, n: float, level: float = 0.95) -> Estimate:
     """A share of customers with Wilson's interval, which stays inside 0 and 1 and works for 0 of n.
 
     Parameters
     ----------
-    k, n : int
-        `k` of `n` customers; 0 <= k <= n and n >= 1.
+    k, n : int, or float
+        `k` of `n` customers; 0 <= k <= n and n >= 1. Not whole where rows of one customer count for less than so many.
 
     References
     ----------
@@ -191,8 +194,26 @@ def wilson(k: int, n: int, level: float = 0.95) -> Estimate:
     return Estimate(share, low, high, level, "Wilson")
 
 
-def _codes(groups: npt.ArrayLike, n_rows: int) -> npt.NDArray[np.intp]:
-    labels: npt.NDArray[Any] = np.asarray(groups)
+def group_codes(groups: npt.ArrayLike, n_rows: int) -> npt.NDArray[np.intp]:
+    """The number of each row's group, rising with what the groups are called.
+
+    Raises
+    ------
+    DataContractError
+        If there is not one group a row, or some are missing: taken as one group they would leave no interval.
+
+    Examples
+    --------
+    >>> group_codes(["b", "a", "b"], 3).tolist()
+    [1, 0, 1]
+    """
+    # A list of words and NaN would become words alone.
+    labels: npt.NDArray[Any] = np.asarray(groups, dtype=object if isinstance(groups, list | tuple) else None)
     if labels.shape != (n_rows,):
-        raise ValueError(f"groups has shape {labels.shape} for {n_rows:,} rows. Pass one group for each row.")
-    return np.unique(labels, return_inverse=True)[1]
+        raise DataContractError(f"groups has shape {labels.shape} for {n_rows:,} rows. Pass one group for each row.")
+    codes = pd.factorize(labels, sort=True)[0]
+    if missing := int((codes < 0).sum()):
+        raise DataContractError(
+            f"groups is missing for {missing:,} of {n_rows:,} rows. Name the customer of each row, or leave these rows out."
+        )
+    return codes

@@ -48,6 +48,6 @@ def page(title: str, **frames: pd.DataFrame) -> str:
     """The title and each table, with its name as heading, as HTML."""
     parts = [f"<h4>{escape(title)}</h4>"]
     for name, frame in frames.items():
-        table = frame.to_html(index=False, float_format="{:,.3f}".format, na_rep="", border=0)
+        table = frame.to_html(index=False, float_format="{:,.3f}".format, na_rep="", border=0, justify="left")
         parts.append(f"<h5>{escape(name.replace('_', ' '))}</h5>{table}")
     return "<div>" + "".join(parts) + "</div>"
