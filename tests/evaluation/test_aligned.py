@@ -46,3 +46,18 @@ def test_several_columns_follow_the_first_with_an_index() -> None:
     told = together(y=[1, 0, 1], p=pd.Series([1, 2, 3], index=ROWS), value=pd.Series([3, 2, 1], index=ROWS[::-1]))
     assert told["value"].tolist() == [1, 2, 3]
     assert told["y"] == [1, 0, 1]
+
+
+def test_numbers_in_another_order_are_put_into_that_of_numbered_rows() -> None:
+    values = pd.Series([1, 2, 3])
+    assert aligned(values[::-1], pd.RangeIndex(3), "y").tolist() == [1, 2, 3]
+    assert together(y=values, p=values[::-1])["p"].tolist() == [1, 2, 3] or together(y=values, p=values[::-1])[
+        "y"
+    ].tolist() == [3, 2, 1]
+
+
+def test_customers_and_instants_are_not_taken_for_customers() -> None:
+    both = pd.MultiIndex.from_product([["a", "b", "c"], [1]])
+    with pytest.raises(DataContractError) as caught:
+        aligned(pd.Series([1, 2, 3], index=both), ROWS, "y")
+    assert "'a'" not in str(caught.value)

@@ -15,7 +15,7 @@ from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import checks, tables
 from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.intervals import Estimate, Floats
-from crmintel.features.frames import frame_of
+from crmintel.interactions.frames import frame_of
 
 ALARM: Final = 0.025
 """Chance of an alarm when nothing changed: this much for all columns together, and as much for the three figures."""

@@ -14,7 +14,7 @@ from crmintel.evaluation import checks, tables
 from crmintel.evaluation.aligned import together
 from crmintel.evaluation.intervals import Estimate, Floats, group_codes, wilson
 from crmintel.evaluation.ordering import top_size
-from crmintel.features.frames import frame_of, is_number
+from crmintel.interactions.frames import frame_of, is_number
 
 SMALLEST: Final = 10
 """Groups of fewer customers are not shown (BAD_INPUTS row 134)."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
-from crmintel.features.frames import frame_of
+from crmintel.interactions.frames import frame_of
 from crmintel.interactions.clock import duration
 
 _DAY: Final = 86_400.0

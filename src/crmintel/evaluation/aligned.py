@@ -11,8 +11,8 @@ from crmintel.errors import DataContractError
 def aligned(values: Any, index: pd.Index | None, name: str) -> Any:
     """Values in the order of the rows of an index.
 
-    What has no index, or only the numbers of its rows, is taken in the order in which it comes; so is everything where the rows have
-    no other index than their numbers.
+    What has no index, or only the numbers of its rows, is taken in the order in which it comes; so is what carries other names where the
+    rows have only numbers.
 
     Parameters
     ----------
@@ -34,20 +34,18 @@ def aligned(values: Any, index: pd.Index | None, name: str) -> Any:
     """
     if isinstance(values, pd.DataFrame) and values.shape[1] == 1:
         values = values.iloc[:, 0]
-    if not isinstance(values, pd.Series) or index is None or _plain(index) or _plain(values.index):
+    if not isinstance(values, pd.Series) or index is None or values.index.equals(index):
         return values
-    if values.index.equals(index):
+    same = values.index.nlevels == index.nlevels and len(values) == len(index)
+    found = int(values.index.isin(index).sum()) if same else 0
+    if same and found == len(index) and index.is_unique and values.index.is_unique:
+        return values.reindex(index)
+    if _plain(index) or _plain(values.index):
         return values
-    if (
-        len(values) != len(index)
-        or not (index.is_unique and values.index.is_unique)
-        or not index.isin(values.index).all()
-    ):
-        raise DataContractError(
-            f"{name} has another index than the rows: {len(values):,} values, {int(values.index.isin(index).sum()):,} of them of "
-            f"the {len(index):,} rows. Give one value a row under the same index, or an array in the order of the rows."
-        )
-    return values.reindex(index)
+    raise DataContractError(
+        f"{name} has another index than the rows: {len(values):,} values, {found:,} of them of the {len(index):,} rows. "
+        "Give one value a row under the same index, or an array in the order of the rows."
+    )
 
 
 def together(**values: Any) -> dict[str, Any]:
@@ -58,14 +56,12 @@ def together(**values: Any) -> dict[str, Any]:
     DataContractError
         If one is of other rows than the first.
     """
-    first = next((v.index for v in values.values() if isinstance(v, pd.Series) and not _plain(v.index)), None)
+    series = [v.index for v in values.values() if isinstance(v, pd.Series)]
+    first = next((i for i in series if not _plain(i)), series[0] if series else None)
     return {name: aligned(v, first, name) for name, v in values.items()}
 
 
 def _plain(index: pd.Index) -> bool:
     """Whether an index only numbers the rows as they come."""
-    return isinstance(index, pd.RangeIndex) or (
-        index.name is None
-        and pd.api.types.is_integer_dtype(index.dtype)
-        and np.array_equal(index, np.arange(len(index)))
-    )
+    numbers = index.nlevels == 1 and index.name is None and pd.api.types.is_integer_dtype(index.dtype)
+    return numbers and np.array_equal(index, np.arange(len(index)))
