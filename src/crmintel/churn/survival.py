@@ -127,11 +127,13 @@ class TimeToChurn(BaseEstimator):
         who = customers_of(frame.index)
         enough(who)
         overlapping(frame.index, who, begin, span)
+        named = not isinstance(X, np.ndarray | list)
+        if named:
+            guard(frame, seen, allow=self.allow)
         schema = Schema.learn(frame)
         order = by_content(frame, schema, span, seen.astype(np.float64), begin, who)
         table = schema.read(frame, order)
-        if not isinstance(X, np.ndarray | list):
-            guard(frame, seen, allow=self.allow)
+        if named:
             guard_time(table, span[order], begin[order], allow=self.allow)
         cut, tails = periods(span, self.period), Tails.learn(table.numbers)
         hazards = learn(
