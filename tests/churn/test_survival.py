@@ -163,6 +163,11 @@ def test_beyond_the_longest_time_the_last_hazard_is_carried_on_and_said(model: T
         area = np.trapezoid(model.survival(X, times=t), t, axis=1)
     with pytest.warns(DataContractWarning, match="50 of 50"):
         assert model.expected_remaining(X, 15).to_numpy() == pytest.approx(area, rel=1e-6)
+    fall = -np.log(ratio[:, 0])  # whoever is there after the longest time still leaves at this pace
+    with pytest.warns(DataContractWarning, match="50 of 50"):
+        late = model.expected_remaining(X, 2, elapsed=13.5)
+    assert late.to_numpy() == pytest.approx((1 - np.exp(-2 * fall)) / fall, rel=1e-9)
+    assert late.max() < 2
     with pytest.warns(DataContractWarning, match="1 of 50"):
         model.churn_probability(X, 2, elapsed=np.r_[11.0, np.ones(49)])
 

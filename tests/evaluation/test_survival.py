@@ -2,12 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import CensoredData, ecdf, norm
 
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation.kaplan_meier import kaplan_meier, log_rank
 from crmintel.evaluation.survival import brier_curve, concordance, horizon_calibration, integrated_brier
 
@@ -212,3 +213,55 @@ def test_results_show_themselves() -> None:
     assert isinstance(told.to_frame(), pd.DataFrame)
     assert "<table" in told._repr_html_()
     assert "statistic" in log_rank([1, 2, 3], [1, 1, 1], ["a", "b", "a"])._repr_html_()
+
+
+def named(n: int = 60) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Times, whether leaving was seen, and a risk, of customers with names."""
+    who = pd.Index([f"c{i}" for i in range(n)], name="customer_id")
+    time, seen = sample(n)
+    risk = np.random.default_rng(1).random(n)
+    return pd.Series(time, who), pd.Series(seen, who), pd.Series(risk, who)
+
+
+def test_series_find_one_anothers_customers() -> None:
+    time, seen, risk = named()
+    entry, group = time / 3, pd.Series(np.where(risk > 0.5, "a", "b"), time.index)
+    times = np.arange(1.0, 9.0)
+    curves = pd.DataFrame(np.exp(-np.outer(0.2 * risk, times)), time.index, times)
+    turned = slice(None, None, -1)
+    for ask in (
+        lambda t, s, _, e: kaplan_meier(t, s, entry=e).survival.tolist(),
+        lambda t, s, _, e: log_rank(t, s, group, entry=e).p_value,
+        lambda t, s, r, _: concordance(t, s, r),
+        lambda t, s, r, _: horizon_calibration(t, s, r, 6.0, bins=4).to_numpy().ravel().tolist(),
+        lambda t, s, *_: integrated_brier(t, s, curves, times, censoring=(t, s)),
+    ):
+        whole = ask(time, seen, risk, entry)
+        assert ask(time, seen[turned], risk.sample(frac=1, random_state=0), entry[turned]) == pytest.approx(whole)
+        assert ask(time.to_numpy(), seen.to_numpy(), risk.to_numpy(), entry.to_numpy()) == pytest.approx(whole)
+        with pytest.raises(DataContractError, match="observed has another index"):
+            ask(time, seen.rename("x{}".format), risk, entry)
+    for score in (integrated_brier, lambda *a: brier_curve(*a).mean()):
+        right = score(time.to_numpy(), seen.to_numpy(), curves.to_numpy(), times)
+        assert score(time, seen, curves[::-1], times) == pytest.approx(right)
+        assert score(time[::-1], seen, curves, times) == pytest.approx(right)
+
+
+def test_polars_and_lists_are_judged_as_arrays() -> None:
+    time, seen, risk = named()
+    right = concordance(time, seen, risk)
+    assert concordance(*(pl.Series(v.to_numpy()) for v in (time, seen, risk))) == right
+    assert concordance(*(v.tolist() for v in (time, seen, risk))) == right
+
+
+def test_lengths_with_a_unit_are_refused() -> None:
+    time, seen, risk = named()
+    for odd in (pd.to_timedelta(time, unit="D"), list(pd.to_timedelta(time.to_numpy(), unit="D").to_pytimedelta())):
+        with pytest.raises(DataTypeError, match="duration holds lengths of time"):
+            kaplan_meier(odd, seen)
+        with pytest.raises(DataTypeError, match="entry holds lengths of time"):
+            log_rank(time, seen, risk > 0.5, entry=odd)
+    with pytest.raises(DataTypeError, match="horizon is '6d'"):
+        horizon_calibration(time, seen, risk, "6d")  # type: ignore[arg-type]
+    with pytest.raises(DataContractError, match="duration is not numeric"):
+        kaplan_meier([[1], [1, 2]], [1, 1])

@@ -58,6 +58,18 @@ def test_few_customers_are_lines_without_a_fan() -> None:
     told = texts(plots.survival_fan(curves().iloc[1:4], prefix="p"))
     assert "person-1" in told
     assert "middle customer" not in told
+    assert "other customers" not in told
+
+
+def test_of_few_customers_those_without_a_name_are_drawn_too() -> None:
+    def lines(svg: str) -> int:
+        return svg.count("stroke: #") + svg.count('stroke="#')
+
+    seven, five = (plots.survival_fan(curves().iloc[1 : n + 1], prefix="p") for n in (7, 5))
+    assert "other customers" in texts(seven)
+    assert "person-5" in texts(seven)
+    assert "person-6" not in texts(seven)
+    assert lines(seven) >= lines(five) + 2
 
 
 def test_without_curves_there_is_no_picture() -> None:

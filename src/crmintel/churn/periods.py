@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from crmintel.churn.table import Float, Int
 from crmintel.errors import DataContractError
+from crmintel.evaluation.times import length
 
 MOST_ROWS: Final = 1_000_000
 """Rows of customers and periods that are learned from at most; more are sampled and weighted."""
@@ -83,7 +84,7 @@ def periods(duration: Float, period: float | Sequence[float] | None) -> Periods:
             return Periods(np.arange(1.0, longest + 1), f"{longest:g} periods of 1: all times are whole numbers")
         return Periods(longest * (np.arange(1, GROWING + 1) / GROWING) ** GROWTH, f"{GROWING} periods that grow")
     if np.ndim(period) == 0:
-        return _of_length(float(np.asarray(period)), longest)
+        return _of_length(length(period, "period"), longest)
     ends = np.asarray(period, np.float64)
     if ends.ndim != 1 or not len(ends) or not (np.diff(ends, prepend=0.0) > 0).all() or ends[-1] < longest:
         raise DataContractError(

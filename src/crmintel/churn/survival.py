@@ -9,14 +9,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from crmintel.churn.exposure import customers_of, enough, guard_time, overlapping, whole
 from crmintel.churn.hazard import Hazards, Tails, learn, usual
 from crmintel.churn.learners import Recipe
-from crmintel.churn.periods import periods
-from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, warn
-from crmintel.columns import CUSTOMER
-from crmintel.errors import DataContractError
-from crmintel.evaluation import checks
+from crmintel.churn.periods import Periods, periods
+from crmintel.churn.table import Float, Schema, Table, by_content, checked, warn
+from crmintel.errors import DataContractError, DataTypeError
+from crmintel.evaluation import checks, tables
+from crmintel.evaluation.aligned import aligned, together
 from crmintel.evaluation.kaplan_meier import spells
+from crmintel.evaluation.leakage import guard
+from crmintel.evaluation.times import length, unitless
 
 _CHUNK: Final = 200_000
 """Rows of customers and periods that are predicted at a time."""
@@ -39,6 +42,8 @@ class TimeToChurn(BaseEstimator):
     period : float or sequence of float, optional
         The length of a period, or the ends of all, in the unit of `duration`. By default periods of 1 where all durations are
         whole numbers up to 120, and 40 that grow with time otherwise.
+    allow : sequence of str
+        Columns that the leak guard must let pass; ``"*"`` for all.
     random_state : int
         Seed of the learners, the folds, and the sample of rows.
     threads : int
@@ -74,10 +79,12 @@ class TimeToChurn(BaseEstimator):
     """
 
     def __init__(
-        self, learners: Sequence[Recipe] | None = None, *, period: float | Sequence[float] | None = None, random_state: int = 0, threads: int = 2,
+        self, learners: Sequence[Recipe] | None = None, *, period: float | Sequence[float] | None = None, allow: Sequence[str] = (),
+        random_state: int = 0, threads: int = 2,
     ) -> None:  # fmt: skip
         self.learners = learners
         self.period = period
+        self.allow = allow
         self.random_state = random_state
         self.threads = threads
 
@@ -89,9 +96,10 @@ class TimeToChurn(BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array, shape (n_rows, n_features)
-            Numbers and categories; missing values are allowed.
+            Numbers and categories; missing values are allowed. Arrays have no names, so the leak guard does not look at them.
         duration : array of float, shape (n_rows,)
-            From a customer's start to leaving, or to when the customer was last seen; any unit, above 0.
+            From a customer's start to leaving, or to when the customer was last seen; any unit, above 0. Series find their rows by
+            their index.
         observed : array of bool, shape (n_rows,)
             Whether leaving was seen.
         entry : array of float, shape (n_rows,), optional
@@ -100,30 +108,64 @@ class TimeToChurn(BaseEstimator):
         Raises
         ------
         DataContractError
-            If times are missing, infinite or not above 0, nobody left (the counts are named), or lengths differ.
+            If times are missing, infinite or not above 0, nobody left (the counts are named), lengths or rows differ, or there are
+            fewer than 6 customers.
+        DataTypeError
+            If times carry a unit of their own (timedelta).
+        LeakageError
+            If a column seems to know the future, or follows the duration (rank correlation ≥ 0.98 by itself or divided by another
+            number; at least 50 rows).
+
+        Warns
+        -----
+        DataContractWarning
+            If rows of one customer overlap in time.
         """
+        threads = whole(self.threads, "threads")
         frame = checked(X, self)
-        span, seen, begin = spells(duration, observed, entry)
-        if len(frame) != len(span):
-            raise DataContractError(
-                f"X has {len(frame):,} rows and duration {len(span):,}. Pass the same customers in the same order."
-            )
-        begin = np.zeros(len(span)) if begin is None else begin
-        who = _customers(X)
-        self.schema_ = Schema.learn(frame)
-        order = by_content(frame, self.schema_, span, seen.astype(np.float64), begin, who)
-        self._cut = periods(span, self.period)
-        table = self.schema_.read(frame, order)
-        self._tails = Tails.learn(table.numbers)
-        self._hazards: Hazards = learn(
-            self._tails(table), begin[order], span[order], seen[order], who[order], self._cut,
-            usual(table, int(seen.sum())) if self.learners is None else tuple(self.learners), seed=self.random_state, threads=self.threads,
+        span, seen, begin = _spells(frame, duration, observed, entry)
+        who = customers_of(frame.index)
+        enough(who)
+        overlapping(frame.index, who, begin, span)
+        named = not isinstance(X, np.ndarray | list)
+        if named:
+            guard(frame, seen, allow=self.allow)
+        schema = Schema.learn(frame)
+        order = by_content(frame, schema, span, seen.astype(np.float64), begin, who)
+        table = schema.read(frame, order)
+        if named:
+            guard_time(table, span[order], begin[order], allow=self.allow)
+        cut, tails = periods(span, self.period), Tails.learn(table.numbers)
+        hazards = learn(
+            tails(table), begin[order], span[order], seen[order], who[order], cut,
+            usual(table, int(seen.sum())) if self.learners is None else tuple(self.learners), seed=self.random_state, threads=threads,
         )  # fmt: skip
-        self.periods_, self.longest_ = self._cut.ends, float(span.max())
-        self.rule_ = f"{self._cut.rule}; {self._hazards.rule}"
-        self.weights_ = pd.Series(self._hazards.weights.weights, index=list(self._hazards.learners), name="weight")
-        self.interactions_ = self._hazards.interactions
+        self._remember(schema, cut, tails, hazards, float(span.max()))
         return self
+
+    def _remember(self, schema: Schema, cut: Periods, tails: Tails, hazards: Hazards, longest: float) -> None:
+        """Everything that was learned, at once: a fit that fails leaves none of it half done."""
+        self.schema_, self._cut, self._tails, self._hazards = schema, cut, tails, hazards
+        self.periods_, self.longest_ = cut.ends, longest
+        self.rule_ = f"{cut.rule}; {hazards.rule}"
+        self.weights_ = pd.Series(hazards.weights.weights, index=list(hazards.learners), name="weight")
+        self.interactions_ = hazards.interactions
+
+    def _html_repr(self) -> str:
+        """What was learned, in a few lines; before that, as scikit-learn shows it."""
+        if not hasattr(self, "periods_"):
+            return str(BaseEstimator._html_repr(self))
+        told = {
+            "periods": f"{len(self.periods_):,}, up to {self.periods_[-1]:g}",
+            "rule": self.rule_,
+            "act differently early and late": ", ".join(self.interactions_) or "none",
+            "longest duration seen": f"{self.longest_:g}",
+        }
+        weights = self.weights_.rename_axis("learner").reset_index()
+        with pd.option_context("display.max_colwidth", None):
+            return tables.page(
+                "TimeToChurn", learned=pd.DataFrame(told.items(), columns=["what", "value"]), weights=weights
+            )
 
     def hazard(self, X: Any) -> pd.DataFrame:
         """The chance of leaving in each period of who is there when it begins; one row a customer, columns the ends of periods."""
@@ -145,7 +187,7 @@ class TimeToChurn(BaseEstimator):
         """
         frame, table = self._read(X)
         at = np.concatenate([[0.0], self.periods_]) if times is None else _times(times)
-        since = self._since(elapsed, len(frame), float(at.max(initial=0.0)))
+        since = self._since(elapsed, frame.index, float(at.max(initial=0.0)))
         out = np.empty((len(frame), len(at)))
         for rows in self._chunks(len(table)):
             curve = self._log_survival(table, rows)
@@ -172,7 +214,8 @@ class TimeToChurn(BaseEstimator):
         Parameters are those of `churn_probability`; the answer lies between 0 and `horizon`.
         """
         frame, table = self._read(X)
-        since = self._since(elapsed, len(frame), _horizon(horizon))
+        horizon = _horizon(horizon)
+        since = self._since(elapsed, frame.index, horizon)
         out = np.empty(len(frame))
         for rows in self._chunks(len(table)):
             curve, begin = self._log_survival(table, rows), since[rows, None]
@@ -184,7 +227,7 @@ class TimeToChurn(BaseEstimator):
     def median_remaining(self, X: Any, *, elapsed: npt.ArrayLike | None = None) -> pd.Series:
         """The time from now at which the chance of being there falls to one half; infinite where it does not by the last period."""
         frame, table = self._read(X)
-        since = self._since(elapsed, len(frame), 0.0)
+        since = self._since(elapsed, frame.index, 0.0)
         out = np.full(len(frame), np.inf)
         ends = np.concatenate([[0.0], self.periods_])
         for rows in self._chunks(len(table)):
@@ -225,12 +268,14 @@ class TimeToChurn(BaseEstimator):
         before, after = (np.take_along_axis(curve, place, axis=1) for place in (k, k + 1))
         return np.asarray(before + part * (after - before))
 
-    def _since(self, elapsed: npt.ArrayLike | None, n: int, ahead: float) -> Float:
+    def _since(self, elapsed: npt.ArrayLike | None, index: pd.Index, ahead: float) -> Float:
         """How long each customer has been there; who is asked for beyond the longest duration is counted."""
+        n = len(index)
         if elapsed is None or np.ndim(elapsed) == 0:
-            since = np.full(n, 0.0 if elapsed is None else float(np.asarray(elapsed, np.float64)))
+            since = np.full(n, 0.0 if elapsed is None else length(elapsed, "elapsed"))
         else:
-            since = checks.amounts(elapsed, "elapsed") if n else np.zeros(0)
+            found = aligned(unitless(elapsed, "elapsed"), index, "elapsed")
+            since = checks.amounts(found, "elapsed") if len(found) else np.zeros(0)
         if len(since) != n:
             raise DataContractError(f"elapsed has {len(since):,} rows and X {n:,}. Pass one time a customer.")
         if k := int((~(since >= 0)).sum()):
@@ -253,8 +298,25 @@ def _mean_between(log_s: Float) -> Float:
     return np.where(small, np.exp(a), np.exp(a) * -np.expm1(-fall) / np.where(small, 1.0, fall))
 
 
+def _spells(
+    frame: pd.DataFrame, duration: Any, observed: Any, entry: Any
+) -> tuple[Float, npt.NDArray[np.bool_], Float]:
+    """Times in the order of the rows, whether the end was seen, and entries, checked."""
+    told = together(duration=duration, observed=observed, entry=entry)
+    span, seen, begin = spells(**{name: aligned(v, frame.index, name) for name, v in told.items()})
+    if len(frame) != len(span):
+        raise DataContractError(
+            f"X has {len(frame):,} rows and duration {len(span):,}. Pass the same customers in the same order."
+        )
+    return span, seen, np.zeros(len(span)) if begin is None else begin
+
+
 def _times(times: npt.ArrayLike) -> Float:
-    at = np.asarray(times, np.float64)
+    told = unitless(times, "times")
+    try:
+        at = np.asarray(told, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataTypeError("times are no numbers. Pass numbers in the unit of duration.") from error
     if at.ndim != 1 or not len(at) or not ((at >= 0) & np.isfinite(at)).all():
         raise DataContractError(
             f"times has shape {at.shape}, or holds one below 0 or missing. Pass times of 0 or more."
@@ -262,14 +324,8 @@ def _times(times: npt.ArrayLike) -> Float:
     return at
 
 
-def _horizon(horizon: float) -> float:
-    if not 0 < horizon < np.inf:
-        raise DataContractError(f"horizon is {horizon:g}. Pass a time above 0, in the unit of duration.")
-    return float(horizon)
-
-
-def _customers(X: Any) -> Int:
-    """A number for each customer; each row is one where the index does not say."""
-    if isinstance(X, pd.DataFrame) and CUSTOMER in X.index.names:
-        return np.asarray(pd.factorize(X.index.get_level_values(CUSTOMER), sort=True)[0], np.int64)
-    return np.full(len(X), -1, np.int64)
+def _horizon(horizon: Any) -> float:
+    told = length(horizon, "horizon")
+    if not 0 < told < np.inf:
+        raise DataContractError(f"horizon is {told:g}. Pass a time above 0, in the unit of duration.")
+    return told

@@ -12,7 +12,9 @@ from scipy.stats import chi2, norm
 
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.evaluation import checks, tables
+from crmintel.evaluation.aligned import together
 from crmintel.evaluation.intervals import Estimate, Floats
+from crmintel.evaluation.times import unitless
 
 Bools = npt.NDArray[np.bool_]
 _LONGEST: Final = 1_000_000
@@ -93,7 +95,8 @@ def kaplan_meier(
     Parameters
     ----------
     duration : array of float, shape (n_customers,)
-        Time from the start to leaving, or to the last time that the customer was seen; above 0.
+        Time from the start to leaving, or to the last time that the customer was seen; above 0, in any one unit. Series with an
+        index find one another's customers by it.
     observed : array of bool, shape (n_customers,)
         Whether leaving was seen (True) or the customer was still there (False).
     entry : array of float, shape (n_customers,), optional
@@ -189,8 +192,9 @@ def log_rank(
     >>> log_rank([1, 2, 3, 4], [True] * 4, ["a", "a", "b", "b"]).groups["expected"].round(3).tolist()
     [0.833, 3.167]
     """
-    times, seen, begin = spells(duration, observed, entry)
-    of, names = pd.factorize(np.asarray(group), sort=True)
+    told = together(duration=duration, observed=observed, entry=entry, group=group)
+    of, names = pd.factorize(np.asarray(told.pop("group")), sort=True)
+    times, seen, begin = spells(**told)
     if len(of) != len(times) or (of < 0).any() or len(names) < 2:
         raise DataContractError(
             f"group holds {len(of):,} rows for {len(times):,} customers, {int((of < 0).sum()):,} missing, and {len(names)} "
@@ -218,15 +222,18 @@ def log_rank(
 def spells(
     duration: npt.ArrayLike, observed: npt.ArrayLike, entry: npt.ArrayLike | None = None
 ) -> tuple[Floats, Bools, Floats | None]:
-    """Times, whether the end was seen, and entries, checked.
+    """Times, whether the end was seen, and entries, checked; Series in the order of the first one.
 
     Raises
     ------
     DataContractError
         As in `kaplan_meier`; what is wrong is counted.
+    DataTypeError
+        If times carry a unit of their own, or are dates.
     """
-    times, seen = checks.amounts(duration, "duration"), checks.numbers(observed, "observed")
-    begin = None if entry is None else checks.amounts(entry, "entry")
+    told = together(duration=unitless(duration, "duration"), observed=observed, entry=entry)
+    times, seen = checks.amounts(told["duration"], "duration"), checks.numbers(told["observed"], "observed")
+    begin = None if entry is None else checks.amounts(unitless(told["entry"], "entry"), "entry")
     checks.same_length({"duration": times, "observed": seen} | ({} if begin is None else {"entry": begin}))
     for message in _wrong(times, seen, begin):
         raise DataContractError(message)

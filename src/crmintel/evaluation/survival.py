@@ -1,14 +1,18 @@
 """How good predicted times are: their order, the distance of survival curves from what happened, and calibration."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from crmintel.errors import DataContractError
 from crmintel.evaluation import checks
+from crmintel.evaluation.aligned import together
 from crmintel.evaluation.intervals import Floats
 from crmintel.evaluation.kaplan_meier import Bools, distinct, kaplan_meier, spells
 from crmintel.evaluation.ordering import Ordering, equal_bins
+from crmintel.evaluation.times import length
 
 Int = npt.NDArray[np.int64]
 
@@ -41,8 +45,9 @@ def concordance(duration: npt.ArrayLike, observed: npt.ArrayLike, risk: npt.Arra
     >>> concordance([1, 2, 3, 4], [True, True, False, True], [0.9, 0.4, 0.5, 0.1])
     0.8
     """
-    times, seen, _ = spells(duration, observed)
-    score = checks.numbers(risk, "risk")
+    told = together(duration=duration, observed=observed, risk=risk)
+    times, seen, _ = spells(told["duration"], told["observed"])
+    score = checks.numbers(told["risk"], "risk")
     checks.same_length({"duration": times, "risk": score})
     order = np.lexsort((~seen, times))
     times, seen = times[order], seen[order]
@@ -70,8 +75,8 @@ def brier_curve(
     ----------
     duration, observed : arrays, shape (n_customers,)
         As in `kaplan_meier`.
-    survival : array in [0, 1], shape (n_customers, n_times)
-        Probability of being there after each time.
+    survival : frame or array in [0, 1], shape (n_customers, n_times)
+        Probability of being there after each time; a frame finds its customers by its index, as Series do.
     times : array, shape (n_times,), rising
         Below the longest duration.
     censoring : (duration, observed), optional
@@ -90,8 +95,10 @@ def brier_curve(
     >>> brier_curve([1, 2, 3], [True, True, True], [[0.5], [1.0], [1.0]], [1]).round(4).tolist()
     [0.0833]
     """
-    span, seen, _ = spells(duration, observed)
+    told = together(duration=duration, observed=observed, survival=_places(survival))
+    span, seen, _ = spells(told["duration"], told["observed"])
     p, at = np.asarray(survival, np.float64), np.asarray(times, np.float64)
+    p = p if told["survival"] is None else p[np.asarray(told["survival"])]
     _curves(p, at, span)
     other = (span, seen) if censoring is None else spells(*censoring)[:2]
     if span[seen].max() > other[0].max() and _still(*other, other[0].max(keepdims=True))[0] > 0:
@@ -147,9 +154,11 @@ def horizon_calibration(
     0          2       0.0
     1          2       0.5
     """
-    span, seen, _ = spells(duration, observed)
-    probability = checks.probabilities(p)
+    told = together(duration=duration, observed=observed, p=p)
+    span, seen, _ = spells(told["duration"], told["observed"])
+    probability = checks.probabilities(told["p"])
     checks.same_length({"duration": span, "p": probability})
+    horizon = length(horizon, "horizon")
     if not 0 < horizon <= span.max():
         raise DataContractError(f"horizon is {horizon:g}; customers are seen up to {span.max():g}. Ask within that.")
     ordering = Ordering.descending(-probability)
@@ -170,6 +179,11 @@ def _left_by(span: Floats, seen: Bools, horizon: float) -> tuple[float, float, f
         return (0.0, 0.0, 0.0) if known else (np.nan, np.nan, np.nan)
     told = kaplan_meier(span, seen).estimate(horizon)
     return 1 - told.value, 1 - told.high, 1 - told.low
+
+
+def _places(curves: Any) -> pd.Series | None:
+    """The places of a frame's rows under its index; nothing where there is no index."""
+    return pd.Series(np.arange(len(curves)), index=curves.index) if isinstance(curves, pd.DataFrame) else None
 
 
 def _code(times: Floats) -> npt.NDArray[np.intp]:

@@ -17,8 +17,10 @@ MOST: Final = 5
 BANDS: Final = ((0.05, 0.95), (0.25, 0.75))
 """Parts of the customers that the fan shows."""
 FAN: Final = 10
-"""With fewer customers there is no fan; if none is named, the first five get lines."""
+"""With fewer customers there is no fan but a line for each; if none is named, the first five get a name."""
 _BETWEEN: Final = 15.0
+_JOIN: Final = 1.025
+"""Where a line from the end of a curve to its name ends, as a share of the width."""
 _COLORS: Final = (APART[1], APART[2], APART[3], APART[5], APART[6])
 
 
@@ -47,10 +49,13 @@ def survival_fan(
         return ""
     fan = len(curves) >= FAN
     chosen = _chosen(curves, customers) if fan or len(customers) else curves.iloc[:MOST]
+    others = curves.iloc[:0] if fan else curves[~curves.index.isin(chosen.index)]
     t = curves.columns.to_numpy(dtype=np.float64)
     with canvas.theme():
         names = Names()
-        axes = canvas.sheet(3.7, top=52 if fan or everybody is not None else 32, right=86 if len(chosen) else 14)
+        axes = canvas.sheet(
+            3.7, top=52 if fan or len(others) or everybody is not None else 32, right=92 if len(chosen) else 14
+        )
         entries = []
         if fan:
             every = curves.to_numpy(dtype=np.float64)
@@ -58,6 +63,9 @@ def survival_fan(
                 axes.fill_between(t, *np.quantile(every, [low, high], axis=0), color=PALE, alpha=alpha, linewidth=0)
             axes.plot(t, np.median(every, axis=0), color=BLUE)
             entries += [("middle customer", BLUE), ("middle 50 % and 90 %", PALE)]
+        if len(others):
+            axes.plot(t, others.to_numpy(dtype=np.float64).T, color=PALE, linewidth=1.2)
+            entries.append(("other customers", PALE))
         if everybody is not None:
             _steps(everybody, axes, float(t[-1]))
             entries.append(("all, as seen", INK))
@@ -73,9 +81,13 @@ def survival_fan(
         sheet.text(12, 16, "Share of customers still there", color=MUTED, va="baseline")
         key_at(sheet, entries, 12, 36)
         ends = chosen.iloc[:, -1].to_numpy(dtype=np.float64)
-        for (name, _), y, color in zip(chosen.iterrows(), _apart(ends, _BETWEEN / _tall(axes)), _COLORS, strict=False):
+        for (name, row), y, color in zip(
+            chosen.iterrows(), _apart(ends, _BETWEEN / _tall(axes)), _COLORS, strict=False
+        ):
+            joined = axes.get_yaxis_transform()
+            axes.plot((1, _JOIN), (float(row.iloc[-1]), y), transform=joined, color=color, linewidth=0.8, clip_on=False)
             axes.annotate(
-                names(name, 12), (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center", color=color
+                names(name, 12), (1, y), (12, 0), xycoords=("axes fraction", "data"), textcoords="offset points", va="center", color=color
             )  # fmt: skip
         return names.put(canvas.svg(figure, prefix=prefix, label=_label(curves, unit)))
 
