@@ -10,8 +10,8 @@ import pandas as pd
 
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
-from crmintel.interactions.frames import frame_of
 from crmintel.interactions.clock import duration
+from crmintel.interactions.frames import frame_of
 
 _DAY: Final = 86_400.0
 NO_TIME: Final = "no time was seen (not in survival)"

@@ -25,7 +25,7 @@ NEAR_COPY: Final = 0.85
 """Correlation with the label from which a column of two values is taken for a copy of it."""
 NEAR_UNIQUE: Final = 0.95
 """Share of different values from which text or whole numbers may be a name."""
-TOO_CLOSE: Final = 1e-5
+TOO_CLOSE: Final = 1e-7
 """Chance of rates as close to a column's values as they are, below which the column was made of this very label."""
 CHANGED: Final = 0.001
 """Share of past values that may differ between two exports."""
@@ -125,7 +125,7 @@ def leak_check(
     LeakReport
         *near-label*: area under the ROC curve of the column, of its being missing, or of the rate of its values on other rows
         ≥ 0.98 (two values: correlation ≥ 0.85), with at least 20 rows of each label. *target mean*: rates by value lie closer
-        to the values than chance allows (χ², 1e-5). *near-unique*: text, or whole numbers that are a sequence, carry the name of an
+        to the values than chance allows (χ², 1e-7). *near-unique*: text, or whole numbers that are a sequence, carry the name of an
         identifier or fill a range evenly, with over 95 % different values. Values are looked at in at most 50,000 rows.
 
     Raises
@@ -304,10 +304,10 @@ def _rates(codes: npt.NDArray[np.intp], n: int, y: Floats) -> Floats:
 def _made_of_label(codes: npt.NDArray[np.intp], values: Floats, y: Floats) -> bool:
     """Whether the rates by value are the values, or follow them (also smoothed) more closely than chance allows."""
     known = codes >= 0
-    n = np.bincount(codes[known], minlength=len(values)).astype(np.float64)
-    if len(values) < 2 or len(values) > known.sum() / 3:
+    n, y, codes = np.bincount(codes[known], minlength=len(values)).astype(np.float64), y[known], codes[known]
+    if len(values) < 2 or len(values) > len(y) / 3 or y.min() == y.max():
         return False
-    rate = np.bincount(codes[known], weights=y[known], minlength=len(values)) / n
+    rate = np.bincount(codes, weights=y, minlength=len(values)) / n
     if np.allclose(rate, values, rtol=0, atol=1e-9) and not set(values) <= {0.0, 1.0}:
         return True
     if _drawn_in(values, rate, float(y.mean())):
@@ -319,7 +319,8 @@ def _made_of_label(codes: npt.NDArray[np.intp], values: Floats, y: Floats) -> bo
     design = np.column_stack([np.ones(len(n)), scaled, scaled / n, 1 / n])
     weight = np.sqrt(n / (y.mean() * (1 - y.mean())))
     fit, *_ = np.linalg.lstsq(design * weight[:, None], rate * weight, rcond=None)
-    off = float((((rate - design @ fit) * weight) ** 2).sum())
+    likely = np.clip(design @ fit, 0.01, 0.99)  # rates far from one half vary less
+    off = float((n * (rate - likely) ** 2 / (likely * (1 - likely))).sum())
     return bool(chi2.cdf(off, len(n) - 4) < TOO_CLOSE)
 
 
