@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from benchmarks.measure import DATA, environment, run
 from crmintel.churn import MIDDLE, SMALL, ChurnClassifier, SplineLogistic
-from crmintel.churn.learners import Data, Recipe
+from crmintel.churn.recipes import Data, Recipe
 from crmintel.churn.table import Schema
 from crmintel.evaluation import auc, brier
 

@@ -18,7 +18,7 @@ from crmintel import InteractionLog, Policies
 from crmintel import features as f
 from crmintel.churn import LIGHT, STACK, ChurnClassifier, SplineLogistic, Trees, churn_report, reasons
 from crmintel.churn.folds import by_time, closed_by, folds, instants_of, told
-from crmintel.churn.learners import Data
+from crmintel.churn.recipes import Data
 from crmintel.churn.stack import Calibration, calibrated, chosen, learned
 from crmintel.churn.table import MOST_LEVELS, Schema, by_content
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError

@@ -12,7 +12,8 @@ from sklearn.base import clone
 from sklearn.utils import estimator_checks
 
 from crmintel.churn import TimeToChurn
-from crmintel.churn.learners import SplineLogistic, Trees
+from crmintel.churn.splines import SplineLogistic
+from crmintel.churn.trees import Trees
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
 
 ONE = (SplineLogistic(knots=4, C=1.0),)

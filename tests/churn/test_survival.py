@@ -13,9 +13,11 @@ from sklearn.exceptions import NotFittedError
 
 from crmintel.churn import TimeToChurn, kaplan_meier
 from crmintel.churn.hazard import Tails
-from crmintel.churn.learners import Data, SplineLogistic, Trees
 from crmintel.churn.periods import periods, person_periods
+from crmintel.churn.recipes import Data
+from crmintel.churn.splines import SplineLogistic
 from crmintel.churn.table import Schema
+from crmintel.churn.trees import Trees
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation.survival import concordance, integrated_brier
 

@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from threadpoolctl import threadpool_limits
 
 from crmintel.churn.folds import Fold, by_time, closed_by, customers_of, folds, instants_of, told
-from crmintel.churn.learners import STACK, Data, Fitted, Other, Recipe, named
+from crmintel.churn.learners import STACK, Other, named
+from crmintel.churn.recipes import Data, Fitted, Recipe
 from crmintel.churn.stack import FEW_POSITIVES, Calibration, Weights, chosen, constant_of, learned
 from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, rows_of, warn
 from crmintel.churn.tuning import tuned

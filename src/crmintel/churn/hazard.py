@@ -9,10 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from crmintel.churn.learners import Data, Fitted, Pair, Recipe, SplineLogistic, Trees, named
+from crmintel.churn.learners import named
 from crmintel.churn.periods import Periods, Rows, person_periods
+from crmintel.churn.recipes import Data, Fitted, Recipe
+from crmintel.churn.splines import Pair, SplineLogistic
 from crmintel.churn.stack import Weights
 from crmintel.churn.table import Float, Int, Schema, Table
+from crmintel.churn.trees import Trees
 from crmintel.evaluation.survival import integrated_brier
 
 HAZARD: Final[tuple[Recipe, ...]] = (

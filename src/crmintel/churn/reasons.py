@@ -12,9 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from crmintel.churn.classifier import ChurnClassifier
-from crmintel.churn.learners import Additive, FittedTrees
+from crmintel.churn.splines import Additive
 from crmintel.churn.table import Float, Int, Table, rows_of
 from crmintel.churn.telling import Teller, teller
+from crmintel.churn.trees import FittedTrees
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.aligned import aligned
 from crmintel.features import FeatureSet

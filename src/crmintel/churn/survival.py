@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from crmintel.churn.exposure import customers_of, enough, guard_time, overlapping, whole
 from crmintel.churn.hazard import Hazards, Tails, learn, usual
-from crmintel.churn.learners import Recipe
 from crmintel.churn.periods import Periods, periods
+from crmintel.churn.recipes import Recipe
 from crmintel.churn.table import Float, Schema, Table, by_content, checked, warn
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import checks, tables

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from crmintel.churn.folds import Fold
-from crmintel.churn.learners import Data, Trees
+from crmintel.churn.recipes import Data
 from crmintel.churn.table import Int
+from crmintel.churn.trees import Trees
 from crmintel.errors import DataContractError
 
 
