@@ -112,6 +112,7 @@ def test_the_interval_of_the_auc_holds_the_truth() -> None:
 # alarms
 
 
+@pytest.mark.slow
 def test_nothing_changed_is_no_alarm() -> None:
     answers = [compared(200, seed).retrain for seed in range(12)]
     assert answers.count("no") >= 11

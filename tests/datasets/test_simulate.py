@@ -221,6 +221,7 @@ def test_the_true_chance_to_buy_is_what_happens(quiet, at):
     assert (mean[left] == 0).all()
 
 
+@pytest.mark.slow
 def test_the_true_chance_also_holds_for_regular_customers():
     world = simulate(20_000, seed=5, regularity=3, present_share=1.0, promotion_share=0.0)
     chance = world.purchase_probability("2023-07-01", D(days=30))

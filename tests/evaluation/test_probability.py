@@ -92,6 +92,7 @@ def test_a_lift_table_ends_with_everybody():
     assert table["lift"].tolist() == [2.0, 1.0, 1.0]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(scored())
 def test_auc_and_average_precision_agree_with_scikit_learn(case):
@@ -129,6 +130,7 @@ def test_the_order_of_rows_changes_nothing(case, random, depth):
     assert lift(y[rows], score[rows], depth=depth) == pytest.approx(lift(y, score, depth=depth))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(scored(), st.integers(1, 10))
 def test_a_tie_counts_as_the_mean_over_all_its_orders(case, tenths):

@@ -93,6 +93,7 @@ def test_the_suggested_horizon_is_the_longest_that_can_be_split(start, days):
         assert suggest_horizon(start, end).days == best
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(moments, st.integers(3, 300))
 def test_the_horizon_named_in_the_complaint_really_fits(start, days):

@@ -76,6 +76,7 @@ def test_a_cut_is_what_reading_only_those_rows_would_give(made: list[tuple[Any, 
     assert a.to_arrow().equals(b.to_arrow())
 
 
+@pytest.mark.slow
 @few
 @given(rows, st.lists(st.integers(0, 25), max_size=4), st.randoms())
 def test_rows_53_54_division_into_frames_and_order_of_rows_change_nothing(
@@ -103,6 +104,7 @@ def test_dropping_duplicates_twice_is_dropping_them_once(made: list[tuple[Any, .
     assert len(once) == len(frame_of(made).drop_duplicates())
 
 
+@pytest.mark.slow
 @few
 @given(rows)
 def test_what_a_log_gives_can_be_read_again(made: list[tuple[Any, ...]]) -> None:
@@ -117,6 +119,7 @@ hostile = st.text(
 ATTACKS = ['a"b', '"); DROP TABLE lines; --', "a'b", "two\nlines", "a,b", "a;b", "SELECT", "c0", "c1", "*", "ID", "id", " x ", "a.b", "a\tb", "", "--", "%s", "{}"]  # fmt: skip
 
 
+@pytest.mark.slow
 @few
 @given(
     st.lists(hostile | st.sampled_from([a for a in ATTACKS if a]), min_size=4, max_size=7, unique=True).filter(

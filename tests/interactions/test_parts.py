@@ -167,6 +167,7 @@ FAR = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ids", ["int", "text", "uuid"])
 def test_every_dtype_survives_the_way_through_files(ids: str) -> None:
     n = 400

@@ -113,6 +113,7 @@ def test_the_future_changes_no_score_of_the_past(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_without_amounts_and_items_the_rest_works(tmp_path: Path, run: Run) -> None:
     bare = done(run.rows.query("kind == 'purchase'")[["customer_id", "timestamp"]], tmp_path, Settings())
     table = bare.table("customers")

@@ -154,6 +154,7 @@ def test_a_log_without_items_is_refused() -> None:
         Popularity().fit(InteractionLog.read(frame))
 
 
+@pytest.mark.slow
 def test_a_log_larger_than_memory_gives_the_same_lists(simulated: InteractionLog) -> None:
     spilled = InteractionLog.read(simulated.to_pandas(), memory="10KB")
     assert spilled.store.files

@@ -183,6 +183,7 @@ def test_the_shade_of_a_small_cell_tells_nothing() -> None:
     assert two == nine
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.integers(0, 60), min_size=25, max_size=25))
 def test_no_number_of_fewer_than_ten_is_ever_written(counts: list[int]) -> None:
@@ -320,6 +321,7 @@ def test_three_groups_that_lie_apart_lie_apart_on_the_map(groups: CustomerGroups
         assert np.mean([n == c for n in nearest]) > 0.95
 
 
+@pytest.mark.slow
 def test_row_order_plays_no_part_and_at_most_three_thousand_are_drawn(
     groups: CustomerGroups, people: pd.DataFrame
 ) -> None:

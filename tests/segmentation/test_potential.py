@@ -81,6 +81,7 @@ def test_a_third_that_is_too_small_is_compared_with_its_own_segment() -> None:
 # Laws
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.integers(-20, 200), st.sampled_from("ab"), st.integers(0, 5)), min_size=2, max_size=60))
 def test_potential_keeps_its_laws(rows: list[tuple[int, str, int]]) -> None:

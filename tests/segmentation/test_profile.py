@@ -209,6 +209,7 @@ def test_row_order_changes_no_bit() -> None:
     assert a.rules.fidelity == b.rules.fidelity
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.floats(0.01, 1000), st.floats(-100, 100))
 def test_the_unit_of_a_number_plays_no_part(scale: float, shift: float) -> None:

@@ -179,6 +179,7 @@ def history(rows: list[tuple[int, int, float]]) -> list[tuple[int, str, float]]:
     return [*((c, f"2024-02-{d:02d}", a) for c, d, a in rows), (13, "2024-02-01", 1.0), (14, "2024-02-02", 2.0)]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False), st.sampled_from([Grid(), EightTypes(), EightTypes("median")]))
 def test_scores_keep_their_laws(rows: list[tuple[int, int, float]], random: object, naming: Grid | EightTypes) -> None:

@@ -101,6 +101,7 @@ def test_the_curve_rises_above_its_end_and_comes_back() -> None:
 # Laws
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(MONEY)
 def test_tiers_keep_their_laws(cents: list[int]) -> None:
@@ -118,6 +119,7 @@ def test_tiers_keep_their_laws(cents: list[int]) -> None:
     pd.testing.assert_frame_equal(model.score(log_of(cents), at=AT), table)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(MONEY.filter(lambda m: max(m) > 0), st.sampled_from([0.07, 0.5, 0.55, 0.57, 0.8, 0.95, 1.0]))
 def test_the_share_that_makes_a_part_is_the_smallest_prefix(cents: list[int], part: float) -> None:

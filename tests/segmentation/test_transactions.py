@@ -41,6 +41,7 @@ rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rows, st.sampled_from([None, *NAMES]))
 def test_plain_rows_tell_what_a_log_tells(rows: list[tuple[int, int, int]], kind: str | None) -> None:
@@ -51,6 +52,7 @@ def test_plain_rows_tell_what_a_log_tells(rows: list[tuple[int, int, int]], kind
     pd.testing.assert_frame_equal(plain, door, check_exact=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(rows, st.sampled_from(["1d", "30d", "90m", "2190h", "all"]))
 def test_a_window_tells_what_it_tells_of_a_log(rows: list[tuple[int, int, int]], window: str) -> None:
