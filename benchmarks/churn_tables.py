@@ -8,6 +8,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import t as student
 from sklearn.model_selection import StratifiedKFold
 
@@ -100,7 +101,7 @@ class Alone:
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Float:
-        p = 1 / (1 + np.exp(-self.model.log_odds(self.schema.read(X))))
+        p = expit(self.model.log_odds(self.schema.read(X)))
         return np.column_stack([1 - p, p])
 
 
