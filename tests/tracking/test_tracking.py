@@ -23,11 +23,12 @@ def test_a_run_can_be_read_back_and_a_second_joins_the_same_experiment(tmp_path:
         "tags": {"data_fingerprint": "ab12"},
     }
     runs = [
-        record(uri, metrics={"churn.auc": x}, files=[page], artifacts=tmp_path / "files", **options) for x in (0.7, 0.8)
+        record(uri, metrics={"churn.auc": x, "a, <b>": 1.0}, files=[page], artifacts=tmp_path / "files", **options)
+        for x in (0.7, 0.8)
     ]  # type: ignore[arg-type]
     client = MlflowClient(tracking_uri=uri)
     found = [client.get_run(r) for r in runs]
-    assert [r.data.metrics for r in found] == [{"churn.auc": 0.7}, {"churn.auc": 0.8}]
+    assert [r.data.metrics for r in found] == [{"churn.auc": x, "a_ _b_": 1.0} for x in (0.7, 0.8)]
     assert found[0].data.params == {"seed": "1", "horizon_days": "90"}
     assert found[0].data.tags["data_fingerprint"] == "ab12"
     assert found[0].info.status == "FINISHED"

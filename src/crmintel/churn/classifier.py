@@ -132,7 +132,8 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
         y = aligned(y, X.index, "y")
         if not isinstance(y, pd.Series):
             y = column_or_1d(y, warn=True)
-            check_classification_targets(y)
+            if y.dtype.kind != "f" or np.isfinite(y).all():
+                check_classification_targets(y)
         self.classes_, left = outcome(y, len(X), self.positive)
         customers, instants = customers_of(X), instants_of(X)
         if names:

@@ -125,7 +125,7 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     rules = simple_rules(ground.rules)
     best = BestColumn.learn(ground.train, train)
     words = {feature.name: feature.words for feature in ground.features.features}
-    rules[f"{words[best.column]}, alone"] = best(ground.test)
+    rules[f"{words[best.column]} alone"] = best(ground.test)
     judged = _classifier(seed).fit(ground.train, train, horizon=ground.horizon)
     report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
     model = _classifier(seed).fit(*_everything(ground, train, later), horizon=ground.horizon)

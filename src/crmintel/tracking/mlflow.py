@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def record(
         run = client.create_run(identity).info.run_id
         client.log_batch(
             run,
-            metrics=[Metric(k, float(v), now, 0) for k, v in metrics.items()],
+            metrics=[Metric(_named(k), float(v), now, 0) for k, v in metrics.items()],
             params=[Param(k, str(v)[:500]) for k, v in parameters.items()],
             tags=[RunTag(k, str(v)) for k, v in tags.items()],
         )
@@ -77,3 +78,8 @@ def record(
             "check the tracking URI and record again."
         ) from None
     return str(run)
+
+
+def _named(metric: str) -> str:
+    """A name that a store takes: other signs than letters, numbers and ``_-. /:`` become ``_``."""
+    return re.sub(r"[^\w\-. /:]", "_", metric)[:250]
