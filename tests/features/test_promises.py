@@ -74,6 +74,7 @@ def test_order_of_rows_threads_and_chunks_change_nothing(world, monkeypatch):
         same(table, EVERY.build(world.log, at=world.at))
 
 
+@pytest.mark.slow
 def test_a_log_on_disk_gives_the_same_bits(world):
     spilled = world.again(world.frame, memory=1)
     assert len(spilled.store.files) > 1
@@ -153,6 +154,7 @@ def test_counts_and_totals_of_neighbouring_windows_add_up(make, frame, at, days)
         assert before[f"{name}_{length}"].tolist() == pytest.approx(expected.tolist(), abs=1e-9)
 
 
+@pytest.mark.slow
 @given(histories, instants, st.sampled_from(["Asia/Tokyo", "America/Los_Angeles", "Asia/Kathmandu"]))
 @settings(max_examples=10, deadline=None)
 def test_another_business_zone_moves_calendar_features_only(make, frame, at, zone):

@@ -194,6 +194,7 @@ def test_temporary_files_vanish_at_the_end_of_the_program(folders: Path, tmp_pat
     assert list(folders.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ids_that_look_alike_are_counted_although_they_were_written_to_other_files() -> None:
     alike = [f"{a}{i}{b}" for i in range(200) for a, b in (("c", ""), ("C", ""), ("c", " "), ("00c", ""))]
     frame = pd.DataFrame({"customer_id": alike, "timestamp": pd.Timestamp("2024-01-01")})

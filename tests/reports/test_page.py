@@ -52,6 +52,7 @@ def test_the_page_does_not_depend_on_the_hash_seed_or_the_time_zone() -> None:
     assert len(sums) == 1
 
 
+@pytest.mark.slow
 def test_the_readers_own_plot_settings_change_nothing(report: Report, page: str) -> None:
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
         assert render(report) == page
@@ -180,6 +181,7 @@ def test_sections_that_looked_at_few_customers_say_only_that(report: Report) -> 
     assert "Ranking (AUC)" not in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["churn", "value", "offers", "plan"])
 def test_a_section_that_is_missing_is_left_out_everywhere(change: Change, name: str) -> None:
     page = render(change(**{name: None}))
@@ -291,6 +293,7 @@ def test_a_frame_that_lacks_a_column_is_named_with_what_it_has(report: Report) -
         render(light(report, segments=report.segments.drop(columns="customers")))
 
 
+@pytest.mark.slow
 def test_the_report_given_is_left_as_it_was(report: Report) -> None:
     before = report.segments.copy(), report.base.monthly.copy(), report.base.retention.copy()
     render(report)

@@ -130,6 +130,7 @@ def test_the_share_that_makes_a_part_is_the_smallest_prefix(cents: list[int], pa
     assert share == number / len(cents)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 10**6), min_size=2, max_size=60, unique=True))
 def test_deciles_of_different_contributions_have_equal_sizes(cents: list[int]) -> None:
@@ -138,6 +139,7 @@ def test_deciles_of_different_contributions_have_equal_sizes(cents: list[int]) -
     assert sizes.max() - sizes.min() <= 1
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-2, 3), min_size=2, max_size=30), st.integers(1, 35))
 def test_of_equal_customers_the_top_has_the_first_identifier(cents: list[int], n: int) -> None:
