@@ -165,6 +165,16 @@ def test_contributions_add_up_to_the_log_odds(recipe: Any) -> None:
     assert np.abs(found.contributions(table).sum(axis=1) - found.log_odds(table)).max() < 1e-12
 
 
+@pytest.mark.parametrize("recipe", FEW, ids=lambda r: r.name)
+def test_rows_count_by_their_weight(recipe: Any) -> None:
+    X, y = customers(600)
+    data, rows = Data(Schema.learn(X).read(X)), np.arange(600)
+    left = y.astype(np.int64)
+    plain = recipe.fit(data, left, rows).log_odds(data.table).mean()
+    heavy = recipe.fit(data, left, rows, weight=np.where(y, 4.0, 1.0)).log_odds(data.table).mean()
+    assert heavy > plain + 0.7
+
+
 def test_a_hole_has_a_weight_of_its_own() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.normal(size=4_000)})
