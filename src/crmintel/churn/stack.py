@@ -119,7 +119,8 @@ def calibrated(kind: Kind, s: Float, y: Int) -> Calibration:
 def chosen(z: Float, y: Int, folds: Int) -> tuple[Calibration, dict[str, float]]:
     """The further step that lowers the Brier score of rows that neither learners, weights nor step have seen, if any does.
 
-    Weights are learned without a fold, then the step without another one. A step is taken only where its gain exceeds its
+    Neither weights nor step are learned from the fold that is judged; it has a small say in the weights by which the step's own rows
+    are told. A step is taken only where its gain exceeds its
     standard error over rows.
 
     Returns
