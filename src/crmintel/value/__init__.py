@@ -1,5 +1,8 @@
 """What customers are worth."""
 
+from crmintel.value.betageo import BetaGeoModel, ModifiedBetaGeoModel
+from crmintel.value.btyd import BuyTillYouDie
 from crmintel.value.lifetime import LifetimeValue
+from crmintel.value.pareto import ParetoModel
 
-__all__ = ["LifetimeValue"]
+__all__ = ["BetaGeoModel", "BuyTillYouDie", "LifetimeValue", "ModifiedBetaGeoModel", "ParetoModel"]
