@@ -6,10 +6,15 @@ import numpy as np
 from scipy.special import betaln, digamma, gammaln
 
 from crmintel.value.btyd import BuyTillYouDie
+from crmintel.value.counts import leaving_after_purchases
+from crmintel.value.layout import Kind
 from crmintel.value.packing import Float, Rows, distinct
 from crmintel.value.point import Likelihood, Point
 
 _NODES: Final = 32
+_TINY: Final = 1e-100
+_NAMES: Final = ("r", "alpha", "a", "b")
+_RANK: Final = "rank by expected purchases, never by P(alive)."
 
 
 def likelihood(rows: Rows, first: int, point: Point) -> Likelihood:
@@ -64,6 +69,16 @@ def still_there(x: Float, t: Float, age: Float, first: int, point: Point) -> Flo
     return np.asarray(np.where(d >= 0, small, 1.0) / (1.0 + small))
 
 
+def share_leaving(point: Point) -> float:
+    """The mean chance to leave after a purchase."""
+    return float((point.drop / (point.drop + point.other)).mean())
+
+
+def log_odds_variance(covariance: Float) -> float:
+    """Of ln(a/b), from the covariance of the logarithms of all parameters."""
+    return float(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3])
+
+
 def leaving(a: Float, b: Float) -> tuple[Float, Float]:
     """Gauss–Jacobi nodes and weights of Beta(a, b), shape (n, n_nodes) each; weights sum to 1."""
     k = np.arange(1.0, _NODES)
@@ -88,17 +103,16 @@ def purchases_if_there(k: Float, scale: Float, a: Float, b: Float, horizons: Flo
     """Expected purchases in each horizon of customers who are there now, shape (n_horizons, n_customers)."""
     first, code = distinct([a, b])
     nodes, weights = leaving(a[first], b[first])
-    p, w = nodes[code].T, weights[code].T
-    return np.stack([_mean(k, horizon / scale, p, w) for horizon in horizons])
+    return _mean(k, horizons[:, None] / scale, nodes[code].T, weights[code].T)
 
 
 def _mean(k: Float, time: Float, p: Float, w: Float) -> Float:
     """The mean over p of what is bought before leaving; summed in a fixed order, so a row never depends on its neighbours."""
-    total = np.zeros(len(k))
-    for node, weight in zip(p, w, strict=True):
-        tiny = node * time * k < 1e-14
-        safe = np.where(tiny, 1.0, node)
-        total += weight * np.where(tiny, k * time, -np.expm1(-k * np.log1p(safe * time)) / safe)
+    total = np.zeros(time.shape)
+    for node, weight in zip(np.maximum(p, _TINY), w, strict=True):
+        fall = np.log1p(node * time)
+        fall *= -k
+        total -= np.expm1(fall, out=fall) * (weight / node)
     return total
 
 
@@ -106,15 +120,29 @@ def _mean(k: Float, time: Float, p: Float, w: Float) -> Float:
 class BetaGeoModel(BuyTillYouDie):
     """BG/NBD: customers buy at a steady pace, and after each repeat purchase some leave for good.
 
-    The pace differs between customers by a gamma distribution (`r`, `alpha`), the chance to leave after a purchase by a beta
-    distribution (`a`, `b`). Nobody leaves before the first repeat purchase: P(alive) of who never bought again is 1. Rank
-    customers by expected purchases, never by P(alive).
+    The pace differs between customers by a gamma distribution (shape `r`, rate `alpha`), the chance to leave after a purchase by a
+    beta distribution (`a`, `b`). Nobody leaves before the first repeat purchase, so P(alive) of who never bought again is 1.
+
+    Notes
+    -----
+    Options, attributes and methods are those of `BuyTillYouDie`.
+
+    References
+    ----------
+    Fader, Hardie and Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({
+    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ... })
+    >>> model = BetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
+    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
+    [0.27, 0.62, 1.04, 2.29]
     """
 
-    _names: ClassVar = ("r", "alpha", "a", "b")
-    _times: ClassVar = ("alpha",)
-    _drop: ClassVar = "a"
-    _sooner: ClassVar = 1.0
+    _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, f"their P(alive) is 1 by construction, so {_RANK}")
 
     def _likelihood(self, rows: Rows, point: Point) -> Likelihood:
         return likelihood(rows, 0, point)
@@ -125,18 +153,43 @@ class BetaGeoModel(BuyTillYouDie):
     def _if_there(self, x: Float, age: Float, horizons: Float, point: Point) -> Float:
         return purchases_if_there(point.r + x, point.alpha + age, point.drop, point.other + x, horizons)
 
+    def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
+        return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x, days, most)
+
+    def _leaving(self, point: Point, age: float) -> float:
+        return share_leaving(point)
+
+    def _unsure(self, covariance: Float) -> float:
+        return log_odds_variance(covariance)
+
 
 @final
 class ModifiedBetaGeoModel(BuyTillYouDie):
-    """MBG/NBD: as BG/NBD, but customers may leave after the first purchase too.
+    """MBG/NBD: as BG/NBD, but customers may leave right after the first purchase too.
 
-    So P(alive) of who never bought again is below 1 and falls with nothing but that: it is the same on the first day and later.
+    So P(alive) of who never bought again lies below 1 and falls with time.
+
+    Notes
+    -----
+    Options, attributes and methods are those of `BuyTillYouDie`.
+
+    References
+    ----------
+    Batislam, Denizel and Filiztekin (2007), Empirical Validation and Comparison of Models for Customer Base Analysis,
+    International Journal of Research in Marketing 24(3).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({
+    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ... })
+    >>> model = ModifiedBetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
+    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
+    [0.27, 0.62, 1.04, 2.29]
     """
 
-    _names: ClassVar = ("r", "alpha", "a", "b")
-    _times: ClassVar = ("alpha",)
-    _drop: ClassVar = "a"
-    _sooner: ClassVar = 1.0
+    _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, _RANK)
 
     def _likelihood(self, rows: Rows, point: Point) -> Likelihood:
         return likelihood(rows, 1, point)
@@ -146,3 +199,12 @@ class ModifiedBetaGeoModel(BuyTillYouDie):
 
     def _if_there(self, x: Float, age: Float, horizons: Float, point: Point) -> Float:
         return purchases_if_there(point.r + x, point.alpha + age, point.drop, point.other + x + 1, horizons)
+
+    def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
+        return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x + 1, days, most)
+
+    def _leaving(self, point: Point, age: float) -> float:
+        return share_leaving(point)
+
+    def _unsure(self, covariance: Float) -> float:
+        return log_odds_variance(covariance)

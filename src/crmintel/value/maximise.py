@@ -1,21 +1,27 @@
 """The most likely parameters: a start from a sample, quasi-Newton steps on all rows, and the curvature at the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, final
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy import optimize
 
 from crmintel.value.packing import Float, Rows
 
 Objective = Callable[[Float, Rows], tuple[float, Float]]
 """Mean loss and its gradient at logarithms of parameters (and coefficients) on some rows."""
+Slopes = Callable[[Float], tuple[float, Float]]
+_minimize: Any = optimize.minimize  # its stubs do not know the options of BFGS
 SAMPLE: Final = 20_000
 EDGE: Final = 12.0
 """Logarithms of parameters beyond it are held back: a parameter there has run away."""
-_STEP: Final = 1e-4
-_TOLERANCE: Final = 1e-8
+_STEP: Final = 1e-5
+_FLAT: Final = 1e-5
+_NEAR: Final = 0.01
+_AWAY: Final = 8.0
+_CURVED: Final = 3e-3
+_TOLERANCE: Final = 1e-6
 _LEAST_CURVATURE: Final = 1e-12
 
 
@@ -30,39 +36,62 @@ class Maximum:
     converged: bool
 
 
-def maximise(objective: Objective, rows: Rows, start: Float, n_logs: int) -> Maximum:
-    """Least mean loss on all rows. The first `n_logs` numbers are logarithms, and held within ±12."""
+def maximise(objective: Objective, rows: Rows, starts: Sequence[Float], n_logs: int) -> Maximum:
+    """Least mean loss on all rows. The first `n_logs` numbers are logarithms, and held within ±12.
 
-    def of(some: Rows) -> Callable[[Float], tuple[float, Float]]:
+    The later starts are tried only if those before them run away; the best end counts.
+    """
+    found: list[Maximum] = []
+    for start in starts:
+        found.append(_search(objective, rows, start, n_logs))
+        if np.abs(found[-1].theta[:n_logs]).max() < _AWAY:
+            break
+    return min(found, key=lambda m: m.loss)
+
+
+def _search(objective: Objective, rows: Rows, start: Float, n_logs: int) -> Maximum:
+    """From one start: on a sample first if there are many rows."""
+
+    def of(some: Rows) -> Slopes:
         return lambda theta: _held(objective, theta, some, n_logs)
 
-    inverse = None
     if len(rows.weight) > SAMPLE:
-        few = rows.sample(SAMPLE)
-        start = minimize(of(few), start, jac=True, method="BFGS", options={"gtol": 1e-5}).x
-        inverse = inverted(curvature(of(few), start))
-    told: dict[str, Any] = {"gtol": _TOLERANCE} | ({} if inverse is None else {"hess_inv0": inverse})
-    found = minimize(of(rows), start, jac=True, method="BFGS", options=told)
-    slope = float(np.abs(found.jac).max())
-    return Maximum(found.x, float(found.fun), curvature(of(rows), found.x), slope < 1e-4)
+        few = of(rows.sample(SAMPLE))
+        start = _descend(few, start, _bowl(curvature(few, start))).x
+        found = _descend(of(rows), start, _bowl(curvature(few, start)))
+    else:
+        found = _descend(of(rows), start, _bowl(curvature(of(rows), start)))
+    hessian, slope = curvature(of(rows), found.x, found.jac), float(np.abs(found.jac).max())
+    step = inverted(hessian) @ found.jac  # Newton's last step is free: the curvature is needed anyway
+    theta = found.x - step if np.abs(step).max() < _NEAR else found.x
+    return Maximum(theta, float(found.fun), hessian, slope < _FLAT)
 
 
-def curvature(gradient_of: Callable[[Float], tuple[float, Float]], theta: Float) -> Float:
-    """Second derivatives by central differences of the gradient, shape (n, n)."""
-    n = len(theta)
-    out = np.empty((n, n))
-    for i in range(n):
-        step = np.zeros(n)
-        step[i] = _STEP
-        out[i] = (gradient_of(theta + step)[1] - gradient_of(theta - step)[1]) / (2 * _STEP)
-    return (out + out.T) / 2
+def curvature(gradient_of: Slopes, theta: Float, here: Float | None = None) -> Float:
+    """Second derivatives by differences of the gradient, shape (n, n); `here` is the gradient at theta, if known."""
+    here = gradient_of(theta)[1] if here is None else here
+    out = np.array([(gradient_of(theta + step)[1] - here) / _STEP for step in _STEP * np.eye(len(theta))])
+    return _symmetric(out)
 
 
 def inverted(hessian: Float) -> Float:
     """The inverse; where there is next to no curvature it is very large, never negative."""
     values, vectors = np.linalg.eigh(hessian)
-    inverse = (vectors / np.maximum(values, _LEAST_CURVATURE)) @ vectors.T
-    return np.asarray((inverse + inverse.T) / 2)
+    return _symmetric((vectors / np.maximum(values, _LEAST_CURVATURE)) @ vectors.T)
+
+
+def _bowl(hessian: Float) -> Float:
+    """The inverse for a first step: hills are turned into bowls, and flat directions made less so."""
+    values, vectors = np.linalg.eigh(hessian)
+    return _symmetric((vectors / np.maximum(np.abs(values), _CURVED)) @ vectors.T)
+
+
+def _symmetric(matrix: Float) -> Float:
+    return np.asarray((matrix + matrix.T) / 2)
+
+
+def _descend(of: Slopes, start: Float, inverse: Float) -> Any:
+    return _minimize(of, start, jac=True, method="BFGS", options={"gtol": _TOLERANCE, "hess_inv0": inverse})
 
 
 def _held(objective: Objective, theta: Float, rows: Rows, n_logs: int) -> tuple[float, Float]:

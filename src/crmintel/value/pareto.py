@@ -6,6 +6,8 @@ import numpy as np
 from scipy.special import digamma, gammaln
 
 from crmintel.value.btyd import BuyTillYouDie
+from crmintel.value.counts import leaving_any_time
+from crmintel.value.layout import Kind
 from crmintel.value.packing import Float, Rows
 from crmintel.value.pareto_integral import DayTable, leaving_by_row, log_integral, soft
 from crmintel.value.point import Likelihood, Point
@@ -41,12 +43,37 @@ def likelihood(rows: Rows, point: Point) -> Likelihood:
 
 @final
 class ParetoModel(BuyTillYouDie):
-    """Pareto/NBD: customers buy at a steady pace and may leave for good at any moment."""
+    """Pareto/NBD: customers buy at a steady pace and may leave for good at any moment.
 
-    _names: ClassVar = ("r", "alpha", "s", "beta")
-    _times: ClassVar = ("alpha", "beta")
-    _drop: ClassVar = "beta"
-    _sooner: ClassVar = -1.0
+    The pace differs between customers by a gamma distribution (shape `r`, rate `alpha`), the rate of leaving by another (`s`, `beta`).
+
+    Notes
+    -----
+    Options, attributes and methods are those of `BuyTillYouDie`.
+
+    The likelihood is that of having stayed plus an integral over the moment of leaving. The integral is summed by Gauss–Legendre
+    quadrature, on a grid of days that all customers share or for each customer by itself; no hypergeometric function is needed, so
+    ten thousand purchases are as safe as one.
+
+    References
+    ----------
+    Schmittlein, Morrison and Colombo (1987), Counting Your Customers: Who Are They and What Will They Do Next?, Management Science
+    33(1).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({
+    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ... })
+    >>> model = ParetoModel(prior={"s": (0.6, 0.5), "beta": (12.0, 0.5)}).fit(history)
+    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
+    [0.27, 0.62, 1.04, 2.29]
+    """
+
+    _kind: ClassVar = Kind(
+        ("r", "alpha", "s", "beta"), ("alpha", "beta"), "beta", -1.0, "rank by expected purchases, never by P(alive)."
+    )
 
     def _likelihood(self, rows: Rows, point: Point) -> Likelihood:
         return likelihood(rows, point)
@@ -61,3 +88,12 @@ class ParetoModel(BuyTillYouDie):
         grown = np.log1p(horizons[:, None] / (point.drop + age))
         there = grown if s == 1 else -np.expm1(-(s - 1) * grown) / (s - 1)
         return np.asarray(pace * (point.drop + age) * there)
+
+    def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
+        return leaving_any_time(point.r + x, point.alpha + age, point.other, point.drop + age, days, most)
+
+    def _leaving(self, point: Point, age: float) -> float:
+        return float(-np.expm1(-point.other * np.log1p(age / point.drop)).mean())
+
+    def _unsure(self, covariance: Float) -> float:
+        return float(covariance[2, 2])

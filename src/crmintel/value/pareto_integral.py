@@ -182,12 +182,12 @@ class DayTable:
 
     def _integrand(self, group: Int, k: Float, s: float, logs: list[Float], ends: list[Float]) -> Float:
         """The integrand at four nodes of each day, times their weights, as a multiple of that at the end, by pair."""
-        fall = [log - end[:, None, None] for log, end in zip(logs, ends, strict=True)]
-        out = k[:, None, None] * fall[0][group] + ((s + 1) * fall[1])[group]
-        np.minimum(np.negative(out, out=out), _HIGHEST, out=out)  # days before the first that is needed
-        np.exp(out, out=out)
-        out *= (0.5 * _CELL_WEIGHT)[:, None]
-        return out
+        rise = [end[:, None, None] - log for log, end in zip(logs, ends, strict=True)]
+        rest = (s + 1) * rise[1] + np.log(0.5 * _CELL_WEIGHT)[:, None]
+        out = k[:, None, None] * rise[0][group]
+        out += rest[group]
+        np.minimum(out, _HIGHEST, out=out)  # days before the first that is needed
+        return np.asarray(np.exp(out, out=out))
 
     def _passed(self, each: Float, n: int) -> Float:
         """For each pair and day the sum of `each` over rows that may have left on that day."""
