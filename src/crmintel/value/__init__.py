@@ -1,5 +1,28 @@
 """What customers are worth."""
 
+from crmintel.value.calibration import GroupMeans, calibration_by_decile, conditional_expectation
+from crmintel.value.cohorts import CohortTriangle, cohort_retention, cohort_revenue
+from crmintel.value.key_customers import KeyCustomers, ListStability, key_customers
 from crmintel.value.lifetime import LifetimeValue
+from crmintel.value.purchases import PurchaseDays, purchase_history
+from crmintel.value.spend import GammaGammaModel, Independence
+from crmintel.value.tracking import TrackingCurves, tracking_curves
 
-__all__ = ["LifetimeValue"]
+__all__ = [
+    "CohortTriangle",
+    "GammaGammaModel",
+    "GroupMeans",
+    "Independence",
+    "KeyCustomers",
+    "LifetimeValue",
+    "ListStability",
+    "PurchaseDays",
+    "TrackingCurves",
+    "calibration_by_decile",
+    "cohort_retention",
+    "cohort_revenue",
+    "conditional_expectation",
+    "key_customers",
+    "purchase_history",
+    "tracking_curves",
+]
