@@ -161,7 +161,7 @@ def _triangle(log: InteractionLog, period: str, at: Any, what: str) -> CohortTri
         once = np.r_[True, (np.diff(days.owner) != 0) | (np.diff(number) != 0)]
         told = once.astype(np.float64)
     assert told is not None
-    total = np.bincount(cell[inside], told[inside], minlength=shape[0] * shape[1]).reshape(shape)
+    total = np.bincount(cell[inside], told[inside], minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
     cohort, ages = np.arange(first, first + shape[0]), np.arange(shape[1])
     total[cohort[:, None] + ages > last] = np.nan
     people = np.bincount(born - first)

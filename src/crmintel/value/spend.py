@@ -14,7 +14,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation import tables
 from crmintel.evaluation.intervals import Estimate
 from crmintel.value.correlation import pearson, spearman
@@ -25,6 +25,7 @@ MATTERS: Final = 0.3
 """A correlation of frequency and spend beyond this, either way, is warned of."""
 HEAVY: Final = 0.5
 """A customer who holds more than this share of the money is told of."""
+_KINDS: Final = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 _FAR: Final = 12.0
 """A logarithm of a parameter beyond this has run away."""
 
@@ -119,6 +120,8 @@ class GammaGammaModel(BaseEstimator):
         ------
         DataContractError
             If columns are missing, numbers are infinite, nobody bought again for money, or all means are equal.
+        DataTypeError
+            If a column holds something else than numbers.
         """
         x, m = _read(history)
         again = x > 0
@@ -278,11 +281,20 @@ def _read(history: Any) -> tuple[Float, Float]:
         raise DataContractError(
             f"Missing columns: {', '.join(map(repr, absent))}. Make the table with purchase_history(log, at), from a log with amounts."
         )
-    x, m = (history[c].to_numpy(dtype=np.float64, na_value=np.nan) for c in (FREQUENCY, MEAN_VALUE))
+    x, m = (_numbers(history[c], c) for c in (FREQUENCY, MEAN_VALUE))
     _complain(~np.isfinite(x) | (x < 0) | (x != np.floor(x)), f"{FREQUENCY!r} is no whole number from 0 on")
     _complain(np.isinf(m), f"{MEAN_VALUE!r} is infinite")
     _complain((x > 0) & np.isnan(m), f"{MEAN_VALUE!r} is missing although there were repeat purchases")
     return x, m
+
+
+def _numbers(column: pd.Series, name: str) -> Float:
+    """Numbers as floats; text that looks like numbers is refused, too."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind not in _KINDS:
+        raise DataTypeError(f"{name!r} does not hold numbers ({kind}). Convert it with pandas.to_numeric.")
+    out: Float = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return out
 
 
 def _complain(wrong: npt.NDArray[np.bool_], what: str) -> None:

@@ -66,11 +66,11 @@ class TrackingCurves:
         return self.weeks.copy(deep=False)
 
     def __repr__(self) -> str:
-        told = self.totals.set_index("part")[["error", "conditional_error"]].to_numpy(np.float64)
+        told = self.totals[["error", "conditional_error"]].to_numpy(np.float64)
+        fit, free, known = ("–" if np.isnan(e) else f"{e:+.1%}" for e in (told[0, 0], told[1, 0], told[1, 1]))
         return (
             f"TrackingCurves: {self.customers:,} customers, expected against actual purchases: "
-            f"{told[0, 0]:+.1%} until {self.at:%Y-%m-%d}, {told[1, 0]:+.1%} after it "
-            f"({told[1, 1]:+.1%} knowing each customer's past)"
+            f"{fit} until {self.at:%Y-%m-%d}, {free} after it ({known} knowing each customer's past)"
         )
 
     def _repr_html_(self) -> str:
