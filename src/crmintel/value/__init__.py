@@ -2,7 +2,34 @@
 
 from crmintel.value.betageo import BetaGeoModel, ModifiedBetaGeoModel
 from crmintel.value.btyd import BuyTillYouDie
+from crmintel.value.calibration import GroupMeans, calibration_by_decile, conditional_expectation
+from crmintel.value.cohorts import CohortTriangle, cohort_retention, cohort_revenue
+from crmintel.value.key_customers import KeyCustomers, ListStability, key_customers
 from crmintel.value.lifetime import LifetimeValue
 from crmintel.value.pareto import ParetoModel
+from crmintel.value.purchases import PurchaseDays, purchase_history
+from crmintel.value.spend import GammaGammaModel, Independence
+from crmintel.value.tracking import TrackingCurves, tracking_curves
 
-__all__ = ["BetaGeoModel", "BuyTillYouDie", "LifetimeValue", "ModifiedBetaGeoModel", "ParetoModel"]
+__all__ = [
+    "BetaGeoModel",
+    "BuyTillYouDie",
+    "CohortTriangle",
+    "GammaGammaModel",
+    "GroupMeans",
+    "Independence",
+    "KeyCustomers",
+    "LifetimeValue",
+    "ListStability",
+    "ModifiedBetaGeoModel",
+    "ParetoModel",
+    "PurchaseDays",
+    "TrackingCurves",
+    "calibration_by_decile",
+    "cohort_retention",
+    "cohort_revenue",
+    "conditional_expectation",
+    "key_customers",
+    "purchase_history",
+    "tracking_curves",
+]

@@ -63,10 +63,13 @@ class PurchaseDays:
         DataContractError
             If nobody bought before the instant.
         """
-        at = log.end + pd.Timedelta(microseconds=1) if at is None else at
+        at = pd.Timestamp(log.bounds[1] + 1, unit="us", tz="UTC") if at is None else at
         past = log.before(at)
         columns = [KIND, AMOUNT] if log.has_amounts else [KIND]
-        ids, counts, days, bought, amounts, early = [], [], [], [], [], 0
+        ids: list[Any] = []
+        counts: list[Int] = []
+        found: list[tuple[Int, Bool, Float]] = []
+        early = 0
         for part in past.parts(columns):
             code, day, sold, money = _days(part, past)
             first = np.flatnonzero(np.diff(code, prepend=-1))
@@ -76,22 +79,19 @@ class PurchaseDays:
             count = np.bincount(code[keep], minlength=len(part.customers))
             ids.append(part.customers.to_pandas()[count > 0])
             counts.append(count[count > 0])
-            days.append(day[keep])
-            bought.append(sold[keep])
-            amounts.append(money[keep])
-        if not sum(map(len, days)):
+            found.append((day[keep], sold[keep], money[keep]))
+        if not any(len(day) for day, _, _ in found):
             raise DataContractError(f"Nobody bought before {pd.Timestamp(at):%Y-%m-%d}. Choose a later instant.")
         customers, number = pd.Index(pd.concat(ids), name=CUSTOMER), np.concatenate(counts)
         starts = np.append(0, np.cumsum(number))
-        columns_ = [np.concatenate(c) for c in (days, bought, amounts)]
+        days, bought, amount = (np.concatenate(c) for c in zip(*found, strict=True))
         if not customers.is_monotonic_increasing:  # files hold customers by hash
             order = np.argsort(customers.to_numpy(), kind="stable")
             rows = np.repeat(starts[:-1][order], number[order]) + _ranges(number[order])
             customers, starts = customers[order], np.append(0, np.cumsum(number[order]))
-            columns_ = [c[rows] for c in columns_]
-        day, sold, money = columns_
+            days, bought, amount = days[rows], bought[rows], amount[rows]
         end = int(past.zone.to_local(np.array([past.zone.instant(at) - 1]))[0] // DAY)
-        return cls(customers, starts, day, sold, money if log.has_amounts else None, end, early)
+        return cls(customers, starts, days, bought, amount if log.has_amounts else None, end, early)
 
     @property
     def owner(self) -> Int:
@@ -118,7 +118,8 @@ class PurchaseDays:
         count = np.bincount(owner[inside & self.bought], minlength=len(customers)).astype(np.float64)
         if self.amount is None:
             return count, None
-        return count, np.bincount(owner[inside], self.amount[inside], minlength=len(customers))
+        money: Float = np.bincount(owner[inside], self.amount[inside], minlength=len(customers)).astype(np.float64)
+        return count, money
 
     def history(self) -> pd.DataFrame:
         """See `purchase_history`."""
