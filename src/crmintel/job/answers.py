@@ -1,5 +1,6 @@
 """Fit on earlier instants, judge at a later one beside simple rules, then learn from everything known."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -11,8 +12,8 @@ import pandas as pd
 from crmintel import features as f
 from crmintel.actions import uniform
 from crmintel.churn import SMALL, BestColumn, ChurnClassifier, simple_rules
-from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN
-from crmintel.errors import DataContractError
+from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN, VALUE, VALUE_HIGH, VALUE_LOW
+from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.evaluation import (
     ProbabilityReport,
     RankingReport,
@@ -153,24 +154,36 @@ class ValueAnswer:
 
 
 def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
-    """Learn what customers spend over the horizon; judge it later beside two rules."""
-    train = f.spend(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
-    later = f.spend(ground.log, ground.test.index, ground.horizon).to_numpy()
+    """Learn what customers spend over the horizon; judge it later beside two rules.
+
+    Raises
+    ------
+    DataContractError
+        If the history has no amounts, or is too short to learn from.
+    """
+    log, at = ground.log, ground.split.test
+    later = f.spend(log, ground.test.index, ground.horizon).to_numpy()
     looks, days = ground.rules, ground.split.horizon.days
     pace = looks["money_all"].to_numpy() / np.maximum(looks["tenure_days"].to_numpy(), days) * days
     rules = {f"as in the last {days} days": looks[f"money_{days}d"].to_numpy(), "at the pace so far": pace}
-    judged = LifetimeValue(random_state=seed).fit(ground.train, train)
-    told = judged.predict_interval(ground.test)
-    spent = np.maximum(later, 0.0)
+    judged = _valued(ground, seed, at).predict(log, at=at).customers
+    told = judged.loc[ground.test.index.get_level_values(CUSTOMER)]
     report = compare_values(
-        spent,
-        told["value"],
-        told["value_low"],
-        told["value_high"],
+        np.maximum(later, 0.0),
+        told[VALUE],
+        told[VALUE_LOW],
+        told[VALUE_HIGH],
         {k: np.maximum(v, 0) for k, v in rules.items()},
         seed=seed,
     )
-    return ValueAnswer(LifetimeValue(random_state=seed).fit(*_everything(ground, train, later)), report)
+    return ValueAnswer(_valued(ground, seed, None), report)
+
+
+def _valued(ground: Ground, seed: int, at: Any) -> LifetimeValue:
+    """Learned from the past of an instant; what to know of it stands in `concerns_`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataContractWarning)
+        return LifetimeValue(ground.horizon, random_state=seed).fit(ground.log, at=at)
 
 
 @final

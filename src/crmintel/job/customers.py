@@ -96,8 +96,9 @@ def score_customers(
     for name in (VALUE, VALUE_LOW, VALUE_HIGH):
         table[name] = np.nan
     if value is not None:
-        interval = value.model.predict_interval(X[bought])
-        table.loc[bought, interval.columns] = interval
+        told_value = value.model.predict(log, at=at).customers
+        for name in (VALUE, VALUE_LOW, VALUE_HIGH):
+            table[name] = told_value[name].reindex(table.index)
     lists = _lists(offers, table.index, settings)
     table[NEXT_ITEMS] = _as_lists(lists[lists["list"] == settings.offer], table.index)
     plan = None if churn is None else _plan(log, at, table, ground, settings)

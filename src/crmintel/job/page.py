@@ -173,7 +173,7 @@ def _value(value: ValueAnswer, scores: Scores) -> ValueSection:
         n=report.n,
         metrics=_renamed(metrics, {"mean_absolute_error": "mae", "total_error": "bias", "top_decile_capture": "capture_10"}),
         rules=report.rules[report.rules["name"] != "model"], deciles=report.deciles,
-        coverage=report.metrics.get("coverage"), level=value.model.level,
+        coverage=report.metrics.get("coverage"), level=value.model.coverage,
         total=_total(scores, report.metrics["total_error"]),
     )  # fmt: skip
 

@@ -127,6 +127,7 @@ def analyse(
     churn = attempt(lambda: answer_churn(ground, settings.seed), "No churn probabilities", notes)
     step("value")
     value = attempt(lambda: answer_value(ground, settings.seed), "No customer values", notes)
+    notes += [f"Customer values: {said}" for said in (value.model.concerns_ if value else ())]
     step("recommendations")
     offers = attempt(lambda: answer_offers(ground, settings.k, settings.seed), "No recommendations", notes)
     step("scores and plan")
