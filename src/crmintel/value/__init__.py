@@ -4,6 +4,7 @@ from crmintel.value.betageo import BetaGeoModel, ModifiedBetaGeoModel
 from crmintel.value.btyd import BuyTillYouDie
 from crmintel.value.calibration import GroupMeans, calibration_by_decile, conditional_expectation
 from crmintel.value.cohorts import CohortTriangle, cohort_retention, cohort_revenue
+from crmintel.value.forecast import ValueForecast
 from crmintel.value.key_customers import KeyCustomers, ListStability, key_customers
 from crmintel.value.lifetime import LifetimeValue
 from crmintel.value.pareto import ParetoModel
@@ -25,6 +26,7 @@ __all__ = [
     "ParetoModel",
     "PurchaseDays",
     "TrackingCurves",
+    "ValueForecast",
     "calibration_by_decile",
     "cohort_retention",
     "cohort_revenue",
