@@ -135,11 +135,11 @@ class BetaGeoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
-    >>> model = BetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model = BetaGeoModel().fit(history)
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.3, 0.29, 0.13, 0.54, 0.34, 6.65]
     """
 
     _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, f"their P(alive) is 1 by construction, so {_RANK}")
@@ -182,11 +182,11 @@ class ModifiedBetaGeoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
-    >>> model = ModifiedBetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model = ModifiedBetaGeoModel().fit(history)
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.14, 0.14, 0.14, 0.88, 0.32, 5.23]
     """
 
     _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, _RANK)

@@ -64,11 +64,11 @@ class ParetoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
     >>> model = ParetoModel(prior={"s": (0.6, 0.5), "beta": (12.0, 0.5)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.06, 0.06, 0.09, 0.77, 0.23, 5.65]
     """
 
     _kind: ClassVar = Kind(
