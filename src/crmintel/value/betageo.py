@@ -69,14 +69,10 @@ def still_there(x: Float, t: Float, age: Float, first: int, point: Point) -> Flo
     return np.asarray(np.where(d >= 0, small, 1.0) / (1.0 + small))
 
 
-def share_leaving(point: Point) -> float:
-    """The mean chance to leave after a purchase."""
-    return float((point.drop / (point.drop + point.other)).mean())
-
-
-def log_odds_variance(covariance: Float) -> float:
-    """Of ln(a/b), from the covariance of the logarithms of all parameters."""
-    return float(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3])
+def leaving_at_a_purchase(point: Point, covariance: Float) -> tuple[float, float]:
+    """The mean chance to leave after a purchase, and the standard error of the logarithm of a/b."""
+    chance = float((point.drop / (point.drop + point.other)).mean())
+    return chance, float(np.sqrt(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3]))
 
 
 def leaving(a: Float, b: Float) -> tuple[Float, Float]:
@@ -156,11 +152,8 @@ class BetaGeoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return share_leaving(point)
-
-    def _unsure(self, covariance: Float) -> float:
-        return log_odds_variance(covariance)
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        return leaving_at_a_purchase(point, covariance)
 
 
 @final
@@ -203,8 +196,5 @@ class ModifiedBetaGeoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x + 1, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return share_leaving(point)
-
-    def _unsure(self, covariance: Float) -> float:
-        return log_odds_variance(covariance)
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        return leaving_at_a_purchase(point, covariance)

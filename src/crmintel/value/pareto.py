@@ -81,7 +81,7 @@ class ParetoModel(BuyTillYouDie):
     def _alive(self, x: Float, t: Float, age: Float, point: Point) -> Float:
         r, alpha, s, beta = point.r, point.alpha, point.other, point.drop
         stay = -((r + x) * np.log(alpha + age) + s * np.log(beta + age))
-        return 1 - soft(np.log(s) + log_integral(x, t, age, r, alpha, s, beta) - stay)[1]
+        return soft(stay - np.log(s) - log_integral(x, t, age, r, alpha, s, beta))[1]
 
     def _if_there(self, x: Float, age: Float, horizons: Float, point: Point) -> Float:
         pace, s = (point.r + x) / (point.alpha + age), point.other
@@ -92,8 +92,8 @@ class ParetoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_any_time(point.r + x, point.alpha + age, point.other, point.drop + age, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return float(-np.expm1(-point.other * np.log1p(age / point.drop)).mean())
-
-    def _unsure(self, covariance: Float) -> float:
-        return float(covariance[2, 2])
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        beta = float(point.drop.mean())
+        grown = float(np.log1p(age / beta))
+        by = np.array([1.0, -age / (beta + age) / grown]) if grown > 0 else np.array([1.0, -1.0])
+        return float(-np.expm1(-point.other * grown)), float(np.sqrt(by @ covariance[2:4, 2:4] @ by))
