@@ -111,3 +111,11 @@ def test_too_few_purchase_days_are_counted():
         regularity(days([[2, 3], [4], [5]]))
     with pytest.raises(DataContractError, match="All gaps are one day"):
         regularity(days([[1, 1], [1, 1]]))
+
+
+def test_a_covariate_with_a_value_for_each_customer_is_bearable():
+    history = whole_days(geometric(4000, 8)).assign(z=np.linspace(-1, 1, 4000))
+    found = BetaGeoModel(purchase_covariates=["z"]).fit(history)
+    assert found.concerns_ == ()
+    assert abs(found.coefficients_["purchase:z"]) < 0.2
+    assert found.expected_purchases(history, ["30d", "60d"]).shape == (4000, 2)

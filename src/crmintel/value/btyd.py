@@ -251,14 +251,17 @@ class BuyTillYouDie(BaseEstimator, ABC):
         logs = dict(zip(self._kind.names, self._theta, strict=False))
         typical = layout.point(self._theta, (rows.weight @ rows.covariates[rows.group])[None, :] / rows.n)
         leaving = self._leaving(typical, float(rows.age @ rows.weight) / rows.n, self.covariance_.to_numpy())
-        point, zero = layout.point(self._theta, rows.covariates), np.zeros(len(rows.covariates))
-        grid = np.linspace(0, max(float(rows.age.max()), 1.0), _AGES)
-        new = self._if_there(zero, zero, grid, point) * self._alive(zero, zero, zero, point)
         return (
             *concerns.unseen_leaving(*leaving),
             *concerns.at_the_edge(logs),
-            *concerns.cohorts(rows, grid, new),
+            *(self._cohorts(rows) if len(rows.covariates) <= concerns.MOST_GROUPS else ()),
         )
+
+    def _cohorts(self, rows: Rows) -> Iterator[str]:
+        point, zero = self._layout().point(self._theta, rows.covariates), np.zeros(len(rows.covariates))
+        grid = np.linspace(0, max(float(rows.age.max()), 1.0), _AGES)
+        new = self._if_there(zero, zero, grid, point) * self._alive(zero, zero, zero, point)
+        return concerns.cohorts(rows, grid, new)
 
     def _still(self, read: Histories) -> Float:
         """P(alive) of each row; equal rows are worked out once."""
