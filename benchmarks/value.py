@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measure import DATA, ROOT, Line, command
-from benchmarks.value_btyd import lines as models
+from benchmarks.value_btyd import btyd as models
 from crmintel import InteractionLog, Policies
 from crmintel.datasets.public import complete_journey
 from crmintel.errors import DataContractWarning
@@ -61,7 +61,10 @@ def happened(log: InteractionLog, at: Any, customers: pd.Index, days: int) -> tu
 
 def figures(purchases: Any, chance: Any, spend: Any, counts: Any, money: Any) -> dict[str, float]:
     """How good forecasts were."""
-    out = {"MAE of purchases": float(np.abs(purchases - counts).mean()), "AUC of who buys again": auc(counts > 0, chance)}
+    out = {
+        "MAE of purchases": float(np.abs(purchases - counts).mean()),
+        "AUC of who buys again": auc(counts > 0, chance),
+    }
     if money is not None:
         out["RMSE of spend"] = float(np.sqrt(((spend - money) ** 2).mean()))
         out["spend captured by the top tenth"] = capture(money, spend)
@@ -75,7 +78,10 @@ def rules(model: LifetimeValue, log: InteractionLog, at: Any, days: int) -> dict
     each = model.spend_.expected_value(history).to_numpy() if model.spend_ else np.ones(len(history))
     pace = ((history["frequency"] + 1) / (history["T_days"] + 1) * days).to_numpy()
     mean = history["mean_value"].fillna(history["mean_value"].mean()).to_numpy() if model.has_money_ else each
-    return {"Pareto/NBD with Gamma-Gamma": (expected, expected, expected * each), "the pace so far": (pace, pace, pace * mean)}
+    return {
+        "Pareto/NBD with Gamma-Gamma": (expected, expected, expected * each),
+        "the pace so far": (pace, pace, pace * mean),
+    }
 
 
 def quality(quick: bool) -> Iterator[Line]:
@@ -91,7 +97,9 @@ def quality(quick: bool) -> Iterator[Line]:
             counts, money = happened(log, at, table.index, days)
             spend = table["spend"] if told.has_money else None
             found.append(figures(table["purchases"], table["buy_probability"], spend, counts, money))
-            inside.append({k: covered(table, k, v) for k, v in (("purchases", counts), ("spend", money)) if v is not None})
+            inside.append(
+                {k: covered(table, k, v) for k, v in (("purchases", counts), ("spend", money)) if v is not None}
+            )
             wide.append(segments(told, model, log, at, counts, money))
         what = f"{name}, at {at}, next {days} days, {len(table):,} customers, mean of {len(found)} seeds"
         for figure in found[0]:
@@ -117,22 +125,33 @@ def covered(table: pd.DataFrame, name: str, actual: Any) -> float:
     return float(((actual >= table[f"{name}_low"]) & (actual <= table[f"{name}_high"])).mean())
 
 
-def _gains(what: str, table: pd.DataFrame, others: dict[str, tuple[Any, Any, Any]], counts: Any, money: Any) -> Iterator[Line]:
+def _gains(
+    what: str, table: pd.DataFrame, others: dict[str, tuple[Any, Any, Any]], counts: Any, money: Any
+) -> Iterator[Line]:
     """Differences to Pareto/NBD with Gamma-Gamma on the same customers, resampled together (the last seed)."""
     theirs = others["Pareto/NBD with Gamma-Gamma"]
     ours = (table["purchases"].to_numpy(), table["buy_probability"].to_numpy(), None if money is None else table["spend"].to_numpy())  # fmt: skip
     of: dict[str, tuple[Callable[..., float], tuple[Any, ...]]] = {
-        "MAE of purchases": (lambda y, a, b: float(np.abs(a - y).mean() - np.abs(b - y).mean()), (counts, ours[0], theirs[0])),
+        "MAE of purchases": (
+            lambda y, a, b: float(np.abs(a - y).mean() - np.abs(b - y).mean()),
+            (counts, ours[0], theirs[0]),
+        ),
         "AUC of who buys again": (lambda y, a, b: auc(y > 0, a) - auc(y > 0, b), (counts, ours[1], theirs[1])),
     }
     if money is not None:
         rmse: Callable[..., float] = lambda y, a: float(np.sqrt(((a - y) ** 2).mean()))  # noqa: E731
         of["RMSE of spend"] = (lambda y, a, b: rmse(y, a) - rmse(y, b), (money, ours[2], theirs[2]))
     for name, (figure, values) in of.items():
-        yield line(f"{what}: {name}, less that of Pareto/NBD with Gamma-Gamma", str(bootstrap(figure, *values, n=200)), "95 % interval")
+        yield line(
+            f"{what}: {name}, less that of Pareto/NBD with Gamma-Gamma",
+            str(bootstrap(figure, *values, n=200)),
+            "95 % interval",
+        )
 
 
-def segments(told: ValueForecast, model: LifetimeValue, log: InteractionLog, at: Any, counts: Any, money: Any) -> dict[str, float]:
+def segments(
+    told: ValueForecast, model: LifetimeValue, log: InteractionLog, at: Any, counts: Any, money: Any
+) -> dict[str, float]:
     """The share of segments whose total lies inside, by what makes the segments."""
     table, history = told.to_frame(), purchase_history(log, at)
     n, name = len(table), "spend" if told.has_money else "purchases"
@@ -143,7 +162,10 @@ def segments(told: ValueForecast, model: LifetimeValue, log: InteractionLog, at:
     drawn = np.random.default_rng(0).permutation(n)
     families = {f"{size} customers at random": drawn % max(n // size, 1) for size in (25, 100, 400)}
     families["silence by frequency (5 x 5)"] = rank["silence"] * 5 // n * 5 + rank["frequency"] * 5 // n
-    families |= {"tenths of the forecast": rank["forecast"] * 10 // n, "tenths by first purchase": rank["T_days"] * 10 // n}
+    families |= {
+        "tenths of the forecast": rank["forecast"] * 10 // n,
+        "tenths by first purchase": rank["T_days"] * 10 // n,
+    }
     out = {}
     for family, code in families.items():
         total = told.total(code.astype(np.int64))

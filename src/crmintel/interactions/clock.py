@@ -21,6 +21,7 @@ DAY = 24 * HOUR
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = 1900, 2200
 _FEW_CHANGES = 12
+_UNIT = re.compile(r"(?<=\d)\s*([dw])$")
 
 
 @lru_cache(maxsize=32)
@@ -116,15 +117,15 @@ class Zone:
 def duration(length: Any) -> int:
     """Microseconds of a duration such as ``"90d"``; it must be longer than nothing.
 
-    >>> duration("1d") == 24 * 3600 * 10**6
-    True
+    >>> duration("1d") == 24 * 3600 * 10**6, duration("2w") == duration("14d")
+    (True, True)
     """
     todo = "Write it as '90d', '12h' or a Timedelta."
     if isinstance(length, Number) and not isinstance(length, np.timedelta64):
         raise DataContractError(f"A duration is a bare number. {todo}")
     try:
-        # pandas wants a capital D for days; people write "90d", as this package does.
-        delta = pd.Timedelta(re.sub(r"(?<=\d)\s*d$", "D", length) if isinstance(length, str) else length)
+        # pandas wants capitals for days and weeks; people write "90d", as this package does.
+        delta = pd.Timedelta(_UNIT.sub(lambda m: m[1].upper(), length) if isinstance(length, str) else length)
     except (ValueError, TypeError, OverflowError):
         raise DataContractError(f"A duration cannot be read. {todo}") from None
     if pd.isna(delta) or delta < pd.Timedelta(microseconds=1):

@@ -9,6 +9,7 @@ from crmintel.value.key_customers import KeyCustomers, ListStability, key_custom
 from crmintel.value.lifetime import LifetimeValue
 from crmintel.value.pareto import ParetoModel
 from crmintel.value.purchases import PurchaseDays, purchase_history
+from crmintel.value.regularity import Regularity, regularity
 from crmintel.value.spend import GammaGammaModel, Independence
 from crmintel.value.tracking import TrackingCurves, tracking_curves
 
@@ -25,6 +26,7 @@ __all__ = [
     "ModifiedBetaGeoModel",
     "ParetoModel",
     "PurchaseDays",
+    "Regularity",
     "TrackingCurves",
     "ValueForecast",
     "calibration_by_decile",
@@ -33,5 +35,6 @@ __all__ = [
     "conditional_expectation",
     "key_customers",
     "purchase_history",
+    "regularity",
     "tracking_curves",
 ]

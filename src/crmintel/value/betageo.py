@@ -69,14 +69,10 @@ def still_there(x: Float, t: Float, age: Float, first: int, point: Point) -> Flo
     return np.asarray(np.where(d >= 0, small, 1.0) / (1.0 + small))
 
 
-def share_leaving(point: Point) -> float:
-    """The mean chance to leave after a purchase."""
-    return float((point.drop / (point.drop + point.other)).mean())
-
-
-def log_odds_variance(covariance: Float) -> float:
-    """Of ln(a/b), from the covariance of the logarithms of all parameters."""
-    return float(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3])
+def leaving_at_a_purchase(point: Point, covariance: Float) -> tuple[float, float]:
+    """The mean chance to leave after a purchase, and the standard error of the logarithm of a/b."""
+    chance = float((point.drop / (point.drop + point.other)).mean())
+    return chance, float(np.sqrt(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3]))
 
 
 def leaving(a: Float, b: Float) -> tuple[Float, Float]:
@@ -135,11 +131,11 @@ class BetaGeoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
-    >>> model = BetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model = BetaGeoModel().fit(history)
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.3, 0.29, 0.13, 0.54, 0.34, 6.65]
     """
 
     _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, f"their P(alive) is 1 by construction, so {_RANK}")
@@ -156,11 +152,8 @@ class BetaGeoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return share_leaving(point)
-
-    def _unsure(self, covariance: Float) -> float:
-        return log_odds_variance(covariance)
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        return leaving_at_a_purchase(point, covariance)
 
 
 @final
@@ -182,11 +175,11 @@ class ModifiedBetaGeoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
-    >>> model = ModifiedBetaGeoModel(prior={"a": (0.7, 1.0), "b": (2.5, 1.0)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model = ModifiedBetaGeoModel().fit(history)
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.14, 0.14, 0.14, 0.88, 0.32, 5.23]
     """
 
     _kind: ClassVar = Kind(_NAMES, ("alpha",), "a", 1.0, _RANK)
@@ -203,8 +196,5 @@ class ModifiedBetaGeoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_after_purchases(point.r + x, point.alpha + age, point.drop, point.other + x + 1, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return share_leaving(point)
-
-    def _unsure(self, covariance: Float) -> float:
-        return log_odds_variance(covariance)
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        return leaving_at_a_purchase(point, covariance)

@@ -85,12 +85,8 @@ class BuyTillYouDie(BaseEstimator, ABC):
         """The chance of 0, 1, … `most` purchases of who is there now, shape (most + 1, n_customers)."""
 
     @abstractmethod
-    def _leaving(self, point: Point, age: float) -> float:
-        """A chance to leave that is next to nothing if nobody is seen to leave."""
-
-    @abstractmethod
-    def _unsure(self, covariance: Float) -> float:
-        """The variance of the logarithm that tells how many leave."""
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        """A chance to leave by an age that is next to nothing if nobody is seen to, and the standard error of its logarithm."""
 
     def fit(self, history: pd.DataFrame) -> Self:
         """Learn the parameters from how often, until when and for how long customers have bought.
@@ -254,15 +250,18 @@ class BuyTillYouDie(BaseEstimator, ABC):
         layout = self._layout()
         logs = dict(zip(self._kind.names, self._theta, strict=False))
         typical = layout.point(self._theta, (rows.weight @ rows.covariates[rows.group])[None, :] / rows.n)
-        spread = float(np.sqrt(self._unsure(self.covariance_.to_numpy())))
-        point, zero = layout.point(self._theta, rows.covariates), np.zeros(len(rows.covariates))
+        leaving = self._leaving(typical, float(rows.age @ rows.weight) / rows.n, self.covariance_.to_numpy())
+        return (
+            *concerns.unseen_leaving(*leaving),
+            *concerns.at_the_edge(logs),
+            *(self._cohorts(rows) if len(rows.covariates) <= concerns.MOST_GROUPS else ()),
+        )
+
+    def _cohorts(self, rows: Rows) -> Iterator[str]:
+        point, zero = self._layout().point(self._theta, rows.covariates), np.zeros(len(rows.covariates))
         grid = np.linspace(0, max(float(rows.age.max()), 1.0), _AGES)
         new = self._if_there(zero, zero, grid, point) * self._alive(zero, zero, zero, point)
-        return (
-            *concerns.unseen_leaving(self._leaving(typical, float(rows.age @ rows.weight) / rows.n), spread),
-            *concerns.at_the_edge(logs),
-            *concerns.cohorts(rows, grid, new),
-        )
+        return concerns.cohorts(rows, grid, new)
 
     def _still(self, read: Histories) -> Float:
         """P(alive) of each row; equal rows are worked out once."""

@@ -16,7 +16,8 @@ COHORT_DAYS: Final = 91
 OFF: Final = 0.2
 _CHANCE: Final = 4.0
 _SMALL: Final = 50
-_MOST_GROUPS: Final = 2_000
+MOST_GROUPS: Final = 2_000
+"""With more different covariates cohorts are not looked at."""
 
 
 def unseen_leaving(chance: float, spread: float) -> Iterator[str]:
@@ -44,12 +45,10 @@ def cohorts(rows: Rows, grid: Float, expected: Float) -> Iterator[str]:
     expected : float64, shape (n_ages, n_groups)
         Expected purchases of a new customer by then.
     """
-    if len(rows.covariates) > _MOST_GROUPS:
-        return
-    mean = np.empty(len(rows.x))
-    for g in range(len(rows.covariates)):
-        mine = rows.group == g
-        mean[mine] = np.interp(rows.age[mine], grid, expected[:, g])
+    place = np.clip(np.searchsorted(grid, rows.age, side="right") - 1, 0, len(grid) - 2)
+    part = (rows.age - grid[place]) / (grid[place + 1] - grid[place])
+    before, after = expected[place, rows.group], expected[place + 1, rows.group]
+    mean = before + part * (after - before)
     cohort = (rows.age // COHORT_DAYS).astype(np.int64)
     n, bought, told, spread = (
         np.bincount(cohort, rows.weight * v) for v in (np.ones(len(mean)), rows.x, mean, (rows.x - mean) ** 2)

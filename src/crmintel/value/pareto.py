@@ -64,11 +64,11 @@ class ParetoModel(BuyTillYouDie):
     --------
     >>> import pandas as pd
     >>> history = pd.DataFrame({
-    ...     "frequency": [0, 1, 2, 5] * 50, "t_x_days": [0, 21, 70, 180] * 50, "T_days": range(181, 381),
+    ...     "frequency": [0, 0, 1, 1, 2, 12] * 50, "t_x_days": [0, 0, 20, 150, 60, 170] * 50, "T_days": range(181, 481),
     ... })
     >>> model = ParetoModel(prior={"s": (0.6, 0.5), "beta": (12.0, 0.5)}).fit(history)
-    >>> model.expected_purchases(history, "26w").tail(4).round(2).tolist()
-    [0.27, 0.62, 1.04, 2.29]
+    >>> model.expected_purchases(history, "26w").head(6).round(2).tolist()
+    [0.06, 0.06, 0.09, 0.77, 0.23, 5.65]
     """
 
     _kind: ClassVar = Kind(
@@ -81,7 +81,7 @@ class ParetoModel(BuyTillYouDie):
     def _alive(self, x: Float, t: Float, age: Float, point: Point) -> Float:
         r, alpha, s, beta = point.r, point.alpha, point.other, point.drop
         stay = -((r + x) * np.log(alpha + age) + s * np.log(beta + age))
-        return 1 - soft(np.log(s) + log_integral(x, t, age, r, alpha, s, beta) - stay)[1]
+        return soft(stay - np.log(s) - log_integral(x, t, age, r, alpha, s, beta))[1]
 
     def _if_there(self, x: Float, age: Float, horizons: Float, point: Point) -> Float:
         pace, s = (point.r + x) / (point.alpha + age), point.other
@@ -92,8 +92,8 @@ class ParetoModel(BuyTillYouDie):
     def _counts(self, x: Float, age: Float, days: float, most: int, point: Point) -> Float:
         return leaving_any_time(point.r + x, point.alpha + age, point.other, point.drop + age, days, most)
 
-    def _leaving(self, point: Point, age: float) -> float:
-        return float(-np.expm1(-point.other * np.log1p(age / point.drop)).mean())
-
-    def _unsure(self, covariance: Float) -> float:
-        return float(covariance[2, 2])
+    def _leaving(self, point: Point, age: float, covariance: Float) -> tuple[float, float]:
+        beta = float(point.drop.mean())
+        grown = float(np.log1p(age / beta))
+        by = np.array([1.0, -age / (beta + age) / grown]) if grown > 0 else np.array([1.0, -1.0])
+        return float(-np.expm1(-point.other * grown)), float(np.sqrt(by @ covariance[2:4, 2:4] @ by))
