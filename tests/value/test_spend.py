@@ -150,6 +150,18 @@ def test_frequency_and_spend_that_go_together_are_said_and_warned_of() -> None:
         GammaGammaModel().fit(told.assign(mean_value=told["mean_value"] / told["frequency"]))
 
 
+def test_ranks_that_go_together_only_as_the_model_makes_them_are_no_dependence() -> None:
+    rng = np.random.default_rng(3)  # p below 1: small means abound after one purchase and are rare after many
+    x = rng.integers(1, 30, 3000)
+    means = rng.gamma(0.3 * x) / rng.gamma(6, size=3000) / x
+    told = GammaGammaModel().fit(table(x, means)).independence_
+    assert told.spearman.low > 0.1
+    assert told.ranks_by_model == pytest.approx(told.spearman.value, abs=0.03)
+    assert not told.pearson.excludes_zero
+    assert "spend as much a purchase" in str(told)
+    assert "as the model assumes" in str(told)
+
+
 def test_one_purchase_frequency_for_all_tells_nothing_of_independence() -> None:
     told = simulated(300, 5, 4, 20, least=1).assign(frequency=2)
     model = GammaGammaModel().fit(told)

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Self, final
 
 import numpy as np
@@ -16,53 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation import tables
-from crmintel.evaluation.intervals import Estimate
-from crmintel.value.correlation import pearson, spearman
+from crmintel.value.independence import independence
 from crmintel.value.purchases import FREQUENCY, MEAN_VALUE, Float
 
 NAMES: Final = ("p", "q", "v")
-MATTERS: Final = 0.3
-"""A correlation of frequency and spend beyond this, either way, is warned of."""
 HEAVY: Final = 0.5
 """A customer who holds more than this share of the money is told of."""
 _KINDS: Final = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 _FAR: Final = 12.0
 """A logarithm of a parameter beyond this has run away."""
-
-
-@final
-@dataclass(frozen=True)
-class Independence:
-    """Whether customers who buy more often spend more a purchase; the model takes it that they do not.
-
-    Parameters
-    ----------
-    pearson, spearman : Estimate
-        Correlation of frequency and mean value over the customers of the fit; NaN where one does not vary.
-    n : int
-        Those customers.
-    """
-
-    pearson: Estimate
-    spearman: Estimate
-    n: int
-
-    @property
-    def matters(self) -> bool:
-        """Whether either correlation is beyond .3."""
-        return bool(max(abs(self.pearson.value), abs(self.spearman.value)) > MATTERS)
-
-    def __str__(self) -> str:
-        r, ranks = self.pearson, self.spearman
-        if np.isnan(r.value):
-            return f"whether spend goes with frequency cannot be told from {self.n:,} customers: too few, or one of the two does not vary"
-        led = max(r, ranks, key=lambda e: abs(e.value))
-        way = "as much" if not led.excludes_zero else "more" if led.value > 0 else "less"
-        said = f"customers who buy more often spend {way} a purchase (correlation {r:.2f}, of ranks {ranks:.2f})"
-        if not led.excludes_zero:
-            return f"{said}, as the model assumes"
-        weight = "too strong to pass over: learn the money itself instead" if self.matters else "weak enough to go on"
-        return f"{said}: the model assumes that there is no difference; this is {weight}"
 
 
 @final
@@ -144,7 +105,7 @@ class GammaGammaModel(BaseEstimator):
         values = np.exp(theta) * np.array([1.0, 1.0, unit])
         self.parameters_ = {n: float(v) for n, v in zip(NAMES, values, strict=True)}
         self.log_likelihood_ = float(surface.likelihood(theta)[0] - len(x) * np.log(unit))
-        self.independence_ = Independence(pearson(x, m), spearman(x, m), len(x))
+        self.independence_ = independence(x, m, *np.exp(theta[:2]))
         self.notes_ = tuple(self._notes(x * m, bool(runaway) or bool(np.isnan(cov).any())))
         if self.independence_.matters:
             warnings.warn(f"GammaGammaModel: {self.independence_}.", DataContractWarning, stacklevel=2)
@@ -235,7 +196,9 @@ class _Surface:
     """Minus the mean log-posterior and its gradient at logarithms of p, q and v."""
 
     def __init__(self, x: Float, m: Float, centre: Float, weight: Float) -> None:
-        self.x, self.m, self.total = x, m, x * m
+        self.n, self.total = len(x), x * m
+        self.levels, self.place, self.counts = np.unique(x, return_inverse=True, return_counts=True)
+        self.bits, self.constant = np.log(self.total), float(np.log(m).sum())
         self.centre, self.weight = centre, weight
 
     def __call__(self, theta: Float) -> tuple[float, Float]:
@@ -244,19 +207,21 @@ class _Surface:
         off = inside - self.centre
         value -= float(self.weight @ off**2) / 2
         slope = np.where(inside == theta, slope - self.weight * off, 0.0)
-        return -value / len(self.x), -slope / len(self.x)
+        return -value / self.n, -slope / self.n
 
     def likelihood(self, theta: Float) -> tuple[float, Float]:
         """The sum over customers, and its slopes along the logarithms."""
         p, q, v = np.exp(theta)
-        px, s = p * self.x, self.total
-        up, down = np.log1p(s / v), np.log1p(v / s)
-        value = np.sum(-betaln(px, q) - q * up - px * down - np.log(self.m))
+        px, s, n = p * self.levels, self.total, self.n  # what depends on frequency alone is told once a frequency
+        up = np.log1p(s / v)
+        down = up - self.bits + theta[2]
+        ups, downs = up.sum(), np.bincount(self.place, down)
+        value = self.counts @ -betaln(px, q) - q * ups - px @ downs - self.constant
         both = digamma(px + q)
         slope = [
-            np.sum(px * (both - digamma(px) - down)),
-            q * np.sum(both - digamma(q) - up),
-            np.sum(q - v * (px + q) / (s + v)),
+            px @ (self.counts * (both - digamma(px)) - downs),
+            q * (self.counts @ both - n * digamma(q) - ups),
+            n * q - (px + q) @ np.bincount(self.place, v / (s + v)),
         ]
         return float(value), np.array(slope)
 
@@ -264,7 +229,7 @@ class _Surface:
 def _inverse(surface: _Surface, theta: Float, step: float = 1e-4) -> Float:
     """Covariance of the logarithms: the inverse of the slopes' slopes, by differences; NaN where these do not bend downwards."""
     rows = np.array([surface(theta + step * e)[1] - surface(theta - step * e)[1] for e in np.eye(3)])
-    bend = (rows + rows.T) * (len(surface.x) / (4 * step))
+    bend = (rows + rows.T) * (surface.n / (4 * step))
     if np.abs(theta).max() > _FAR - 0.1 or np.linalg.eigvalsh(bend)[0] <= 1e-3:
         return np.full((3, 3), np.nan)
     out: Float = np.linalg.inv(bend)
