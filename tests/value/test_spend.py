@@ -79,6 +79,15 @@ def test_parameters_of_simulated_customers_are_found_within_their_intervals() ->
     assert not model.independence_.matters
 
 
+def test_the_covariance_is_the_inverse_of_how_the_likelihood_bends() -> None:
+    told = simulated(300, 4, 4, 20, least=1)
+    model = GammaGammaModel().fit(told)
+    surface = _Surface(told["frequency"].to_numpy(float), told["mean_value"].to_numpy(), np.zeros(3), np.zeros(3))
+    at, h = np.log([model.parameters_[n] for n in "pqv"]), 1e-3 * np.eye(3)
+    bend = [[sum(s * t * surface.likelihood(at + s * a + t * b)[0] for s in (-1, 1) for t in (-1, 1)) / 4e-6 for a in h] for b in h]  # fmt: skip
+    np.testing.assert_allclose(model.covariance_, np.linalg.inv(-np.array(bend)), rtol=2e-3)
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth, held = {"p": 4.0, "q": 4.0, "v": 20.0}, []
@@ -130,7 +139,9 @@ def test_a_strong_prior_wins_and_a_weak_one_hardly_matters() -> None:
 
 def test_those_without_a_repeat_purchase_or_a_positive_mean_are_left_out_and_counted() -> None:
     told = simulated(200, 5, 4, 20, least=1)
-    more = pd.concat([told, table([0, 0, 0, 2, 1], [np.nan, np.nan, np.nan, 0.0, -3.0])])
+    more = pd.concat(
+        [told, table([0, 0, 0, 2, 1], [np.nan, 0.0, 99.0, 0.0, -3.0])]
+    )  # some write the first purchase there
     model = GammaGammaModel().fit(more)
     assert model.counts_ == {"fitted": 200, "no_repeat": 3, "not_positive": 2}
     assert model.parameters_ == GammaGammaModel().fit(told).parameters_
@@ -233,6 +244,8 @@ def test_correlations_by_hand() -> None:
     x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0])
     assert pearson(x, y).value == pytest.approx(0.8)
     assert spearman(x, 10**y).value == pytest.approx(0.8)
+    tied = np.array([5.0, 5.0, 7.0, 1.0])  # ranks 2.5, 2.5, 4, 1 beside 1, 2, 3, 4: -1.5 / sqrt(5 · 4.5)
+    assert spearman(x, tied).value == pytest.approx(-1.5 / np.sqrt(5 * 4.5))
     assert np.isnan(pearson(x, np.ones(4)).value)
     assert np.isnan(spearman(x[:3], y[:3]).low)
 
