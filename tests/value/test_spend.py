@@ -72,7 +72,7 @@ def test_the_slopes_are_those_of_the_likelihood(theta: tuple[float, float, float
 
 def test_parameters_of_simulated_customers_are_found_within_their_intervals() -> None:
     model = GammaGammaModel().fit(simulated(4000, 5.0, 4.0, 20.0))
-    told = model.summary()
+    told = model.summary().set_index("parameter")
     for name, truth in {"p": 5.0, "q": 4.0, "v": 20.0}.items():
         assert told.loc[name, "low"] < truth < told.loc[name, "high"]
         assert model.parameters_[name] == pytest.approx(truth, rel=0.25)
@@ -92,7 +92,9 @@ def test_the_covariance_is_the_inverse_of_how_the_likelihood_bends() -> None:
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth, held = {"p": 4.0, "q": 4.0, "v": 20.0}, []
     for seed in range(200):
-        told = GammaGammaModel().fit(simulated(400, 4.0, 4.0, 20.0, 1000 + seed, least=1)).summary()
+        told = (
+            GammaGammaModel().fit(simulated(400, 4.0, 4.0, 20.0, 1000 + seed, least=1)).summary().set_index("parameter")
+        )
         held.append([bool(told.loc[n, "low"] < t < told.loc[n, "high"]) for n, t in truth.items()])
     assert (np.mean(held, axis=0) >= 0.90).all()
     assert (np.mean(held, axis=0) <= 0.99).all()
@@ -155,7 +157,7 @@ def test_frequency_and_spend_that_go_together_are_said_and_warned_of() -> None:
     with pytest.warns(DataContractWarning, match="spend more a purchase"):
         model = GammaGammaModel().fit(told.assign(mean_value=told["mean_value"] * told["frequency"]))
     assert model.independence_.matters
-    assert model.summary().loc["correlation", "low"] > 0.3
+    assert model.summary().set_index("parameter").loc["correlation", "low"] > 0.3
     assert "too strong to pass over" in repr(model)
     with pytest.warns(DataContractWarning, match="spend less a purchase"):
         GammaGammaModel().fit(told.assign(mean_value=told["mean_value"] / told["frequency"]))
@@ -193,7 +195,7 @@ def test_customers_who_do_not_differ_leave_means_but_no_intervals() -> None:
     )  # always the same price of one's own
     model = GammaGammaModel().fit(exact)
     assert "intervals cannot" in repr(model)
-    assert model.summary().loc["p", "low":].isna().all()
+    assert model.summary().iloc[0, 2:].isna().all()
     assert model.expected_value(table([3], [7.0])).iloc[0] == pytest.approx(7.0, rel=1e-3)
 
 
@@ -231,10 +233,19 @@ def test_a_message_shows_no_value() -> None:
 
 
 def test_it_shows_itself_as_a_table() -> None:
-    assert repr(GammaGammaModel()) == "GammaGammaModel, not fitted"
+    assert repr(GammaGammaModel(prior={"p": (1, 1)})) == "GammaGammaModel(prior={'p': (1, 1)})"
     assert "GammaGammaModel" in GammaGammaModel()._repr_html_()
-    html = GammaGammaModel().fit(simulated(200, 5, 4, 20))._repr_html_()
-    assert re.search("<td>rank_correlation</td>", html)
+    model = GammaGammaModel().fit(simulated(200, 5, 4, 20))
+    for shown in (model._repr_html_(), model._repr_mimebundle_()["text/html"]):
+        assert re.search("<td>rank_correlation</td>", shown)
+    assert model.summary()["parameter"].tolist() == [
+        "p",
+        "q",
+        "v",
+        "correlation",
+        "rank_correlation",
+        "rank_correlation_by_model",
+    ]
 
 
 # correlations

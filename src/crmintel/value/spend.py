@@ -138,27 +138,28 @@ class GammaGammaModel(BaseEstimator):
         return pd.Series(out, index=history.index, name=MEAN_VALUE)
 
     def summary(self) -> pd.DataFrame:
-        """Parameters with 95 % intervals (made on the logarithm), and the check of independence: value, standard_error, low, high."""
+        """Parameters and the check of independence: parameter, estimate, standard_error, low and high (95 %; formed on logarithms)."""
         check_is_fitted(self)
-        z, rows = float(norm.ppf(0.975)), {}
+        z, rows, said = float(norm.ppf(0.975)), [], self.independence_
         for name, spread in zip(NAMES, np.sqrt(np.diag(self.covariance_)), strict=True):
             value = self.parameters_[name]
-            rows[name] = (value, value * spread, value * np.exp(-z * spread), value * np.exp(z * spread))
-        for name, r in (("correlation", self.independence_.pearson), ("rank_correlation", self.independence_.spearman)):
-            rows[name] = (r.value, np.nan, r.low, r.high)
-        columns = ["value", "standard_error", "low", "high"]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("parameter")
+            rows.append((name, value, value * spread, value * np.exp(-z * spread), value * np.exp(z * spread)))
+        for name, r in (("correlation", said.pearson), ("rank_correlation", said.spearman)):
+            rows.append((name, r.value, np.nan, r.low, r.high))
+        rows.append(("rank_correlation_by_model", said.ranks_by_model, np.nan, np.nan, np.nan))
+        return pd.DataFrame(rows, columns=["parameter", "estimate", "standard_error", "low", "high"])
 
-    def __repr__(self) -> str:
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         if not hasattr(self, "parameters_"):
-            return "GammaGammaModel, not fitted"
+            return str(super().__repr__(N_CHAR_MAX))
         told = ", ".join(f"{n} {v:.4g}" for n, v in self.parameters_.items())
         return f"GammaGammaModel: {told}; {'; '.join(self.notes_)}"
 
-    def _repr_html_(self) -> str:
-        return tables.page(
-            repr(self), **({"summary": self.summary().reset_index()} if hasattr(self, "parameters_") else {})
-        )
+    def _html_repr(self) -> str:
+        """What was learned; before that, as scikit-learn shows it."""
+        if not hasattr(self, "parameters_"):
+            return str(BaseEstimator._html_repr(self))
+        return tables.page(repr(self), summary=self.summary())
 
     def _centre(self, unit: float) -> tuple[Float, Float]:
         """Middle and weight of the prior of each logarithm, money told in units."""
