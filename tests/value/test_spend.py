@@ -72,18 +72,29 @@ def test_the_slopes_are_those_of_the_likelihood(theta: tuple[float, float, float
 
 def test_parameters_of_simulated_customers_are_found_within_their_intervals() -> None:
     model = GammaGammaModel().fit(simulated(4000, 5.0, 4.0, 20.0))
-    told = model.summary()
+    told = model.summary().set_index("parameter")
     for name, truth in {"p": 5.0, "q": 4.0, "v": 20.0}.items():
         assert told.loc[name, "low"] < truth < told.loc[name, "high"]
         assert model.parameters_[name] == pytest.approx(truth, rel=0.25)
     assert not model.independence_.matters
 
 
+def test_the_covariance_is_the_inverse_of_how_the_likelihood_bends() -> None:
+    told = simulated(300, 4, 4, 20, least=1)
+    model = GammaGammaModel().fit(told)
+    surface = _Surface(told["frequency"].to_numpy(float), told["mean_value"].to_numpy(), np.zeros(3), np.zeros(3))
+    at, h = np.log([model.parameters_[n] for n in "pqv"]), 1e-3 * np.eye(3)
+    bend = [[sum(s * t * surface.likelihood(at + s * a + t * b)[0] for s in (-1, 1) for t in (-1, 1)) / 4e-6 for a in h] for b in h]  # fmt: skip
+    np.testing.assert_allclose(model.covariance_, np.linalg.inv(-np.array(bend)), rtol=2e-3)
+
+
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth, held = {"p": 4.0, "q": 4.0, "v": 20.0}, []
     for seed in range(200):
-        told = GammaGammaModel().fit(simulated(400, 4.0, 4.0, 20.0, 1000 + seed, least=1)).summary()
+        told = (
+            GammaGammaModel().fit(simulated(400, 4.0, 4.0, 20.0, 1000 + seed, least=1)).summary().set_index("parameter")
+        )
         held.append([bool(told.loc[n, "low"] < t < told.loc[n, "high"]) for n, t in truth.items()])
     assert (np.mean(held, axis=0) >= 0.90).all()
     assert (np.mean(held, axis=0) <= 0.99).all()
@@ -130,7 +141,9 @@ def test_a_strong_prior_wins_and_a_weak_one_hardly_matters() -> None:
 
 def test_those_without_a_repeat_purchase_or_a_positive_mean_are_left_out_and_counted() -> None:
     told = simulated(200, 5, 4, 20, least=1)
-    more = pd.concat([told, table([0, 0, 0, 2, 1], [np.nan, np.nan, np.nan, 0.0, -3.0])])
+    more = pd.concat(
+        [told, table([0, 0, 0, 2, 1], [np.nan, 0.0, 99.0, 0.0, -3.0])]
+    )  # some write the first purchase there
     model = GammaGammaModel().fit(more)
     assert model.counts_ == {"fitted": 200, "no_repeat": 3, "not_positive": 2}
     assert model.parameters_ == GammaGammaModel().fit(told).parameters_
@@ -144,10 +157,22 @@ def test_frequency_and_spend_that_go_together_are_said_and_warned_of() -> None:
     with pytest.warns(DataContractWarning, match="spend more a purchase"):
         model = GammaGammaModel().fit(told.assign(mean_value=told["mean_value"] * told["frequency"]))
     assert model.independence_.matters
-    assert model.summary().loc["correlation", "low"] > 0.3
+    assert model.summary().set_index("parameter").loc["correlation", "low"] > 0.3
     assert "too strong to pass over" in repr(model)
     with pytest.warns(DataContractWarning, match="spend less a purchase"):
         GammaGammaModel().fit(told.assign(mean_value=told["mean_value"] / told["frequency"]))
+
+
+def test_ranks_that_go_together_only_as_the_model_makes_them_are_no_dependence() -> None:
+    rng = np.random.default_rng(3)  # p below 1: small means abound after one purchase and are rare after many
+    x = rng.integers(1, 30, 3000)
+    means = rng.gamma(0.3 * x) / rng.gamma(6, size=3000) / x
+    told = GammaGammaModel().fit(table(x, means)).independence_
+    assert told.spearman.low > 0.1
+    assert told.ranks_by_model == pytest.approx(told.spearman.value, abs=0.03)
+    assert not told.pearson.excludes_zero
+    assert "spend as much a purchase" in str(told)
+    assert "as the model assumes" in str(told)
 
 
 def test_one_purchase_frequency_for_all_tells_nothing_of_independence() -> None:
@@ -170,7 +195,7 @@ def test_customers_who_do_not_differ_leave_means_but_no_intervals() -> None:
     )  # always the same price of one's own
     model = GammaGammaModel().fit(exact)
     assert "intervals cannot" in repr(model)
-    assert model.summary().loc["p", "low":].isna().all()
+    assert model.summary().iloc[0, 2:].isna().all()
     assert model.expected_value(table([3], [7.0])).iloc[0] == pytest.approx(7.0, rel=1e-3)
 
 
@@ -208,10 +233,19 @@ def test_a_message_shows_no_value() -> None:
 
 
 def test_it_shows_itself_as_a_table() -> None:
-    assert repr(GammaGammaModel()) == "GammaGammaModel, not fitted"
+    assert repr(GammaGammaModel(prior={"p": (1, 1)})) == "GammaGammaModel(prior={'p': (1, 1)})"
     assert "GammaGammaModel" in GammaGammaModel()._repr_html_()
-    html = GammaGammaModel().fit(simulated(200, 5, 4, 20))._repr_html_()
-    assert re.search("<td>rank_correlation</td>", html)
+    model = GammaGammaModel().fit(simulated(200, 5, 4, 20))
+    for shown in (model._repr_html_(), model._repr_mimebundle_()["text/html"]):
+        assert re.search("<td>rank_correlation</td>", shown)
+    assert model.summary()["parameter"].tolist() == [
+        "p",
+        "q",
+        "v",
+        "correlation",
+        "rank_correlation",
+        "rank_correlation_by_model",
+    ]
 
 
 # correlations
@@ -221,6 +255,8 @@ def test_correlations_by_hand() -> None:
     x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0])
     assert pearson(x, y).value == pytest.approx(0.8)
     assert spearman(x, 10**y).value == pytest.approx(0.8)
+    tied = np.array([5.0, 5.0, 7.0, 1.0])  # ranks 2.5, 2.5, 4, 1 beside 1, 2, 3, 4: -1.5 / sqrt(5 · 4.5)
+    assert spearman(x, tied).value == pytest.approx(-1.5 / np.sqrt(5 * 4.5))
     assert np.isnan(pearson(x, np.ones(4)).value)
     assert np.isnan(spearman(x[:3], y[:3]).low)
 

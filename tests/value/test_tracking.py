@@ -64,6 +64,14 @@ def test_customers_who_all_began_on_the_last_day_have_no_calibration_part(steady
     assert "purchases: – until 2024-01-02, -30.0% after it" in repr(told)
 
 
+def test_customers_of_equal_history_are_all_counted(steady: Steady) -> None:
+    log = log_of(
+        [*((c, "2024-01-01") for c in "abc"), ("d", "2024-01-02"), ("d", "2024-01-19")], "customer_id timestamp"
+    )
+    told = tracking_curves(steady, log, "2024-01-11", "7d").totals.set_index("part")
+    assert told.loc["holdout", "conditional"] == pytest.approx(7 * (3 / 29 + 1 / 28))
+
+
 # laws and an oracle
 
 

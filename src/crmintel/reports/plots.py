@@ -34,15 +34,25 @@ from crmintel.reports.group_plots import group_map, profile_bars, stability_choi
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
 from crmintel.reports.survival_plots import survival_fan
+from crmintel.reports.value_plots import (
+    cohort_heat,
+    group_means,
+    key_customer_curve,
+    tracking_cumulative,
+    tracking_weekly,
+)
 
 __all__ = [
     "Numbers",
     "calibration",
+    "cohort_heat",
     "concentration",
     "customer_reasons",
     "gain_curve",
     "group_map",
+    "group_means",
     "half_point",
+    "key_customer_curve",
     "migration_flows",
     "monthly_activity",
     "monthly_money",
@@ -57,6 +67,8 @@ __all__ = [
     "segment_reasons",
     "stability_choice",
     "survival_fan",
+    "tracking_cumulative",
+    "tracking_weekly",
     "value_deciles",
 ]
 

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Self, final
 
 import numpy as np
@@ -16,53 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation import tables
-from crmintel.evaluation.intervals import Estimate
-from crmintel.value.correlation import pearson, spearman
+from crmintel.value.independence import independence
 from crmintel.value.purchases import FREQUENCY, MEAN_VALUE, Float
 
 NAMES: Final = ("p", "q", "v")
-MATTERS: Final = 0.3
-"""A correlation of frequency and spend beyond this, either way, is warned of."""
 HEAVY: Final = 0.5
 """A customer who holds more than this share of the money is told of."""
 _KINDS: Final = ("integer", "floating", "mixed-integer-float", "decimal", "empty")
 _FAR: Final = 12.0
 """A logarithm of a parameter beyond this has run away."""
-
-
-@final
-@dataclass(frozen=True)
-class Independence:
-    """Whether customers who buy more often spend more a purchase; the model takes it that they do not.
-
-    Parameters
-    ----------
-    pearson, spearman : Estimate
-        Correlation of frequency and mean value over the customers of the fit; NaN where one does not vary.
-    n : int
-        Those customers.
-    """
-
-    pearson: Estimate
-    spearman: Estimate
-    n: int
-
-    @property
-    def matters(self) -> bool:
-        """Whether either correlation is beyond .3."""
-        return bool(max(abs(self.pearson.value), abs(self.spearman.value)) > MATTERS)
-
-    def __str__(self) -> str:
-        r, ranks = self.pearson, self.spearman
-        if np.isnan(r.value):
-            return f"whether spend goes with frequency cannot be told from {self.n:,} customers: too few, or one of the two does not vary"
-        led = max(r, ranks, key=lambda e: abs(e.value))
-        way = "as much" if not led.excludes_zero else "more" if led.value > 0 else "less"
-        said = f"customers who buy more often spend {way} a purchase (correlation {r:.2f}, of ranks {ranks:.2f})"
-        if not led.excludes_zero:
-            return f"{said}, as the model assumes"
-        weight = "too strong to pass over: learn the money itself instead" if self.matters else "weak enough to go on"
-        return f"{said}: the model assumes that there is no difference; this is {weight}"
 
 
 @final
@@ -144,7 +105,7 @@ class GammaGammaModel(BaseEstimator):
         values = np.exp(theta) * np.array([1.0, 1.0, unit])
         self.parameters_ = {n: float(v) for n, v in zip(NAMES, values, strict=True)}
         self.log_likelihood_ = float(surface.likelihood(theta)[0] - len(x) * np.log(unit))
-        self.independence_ = Independence(pearson(x, m), spearman(x, m), len(x))
+        self.independence_ = independence(x, m, *np.exp(theta[:2]))
         self.notes_ = tuple(self._notes(x * m, bool(runaway) or bool(np.isnan(cov).any())))
         if self.independence_.matters:
             warnings.warn(f"GammaGammaModel: {self.independence_}.", DataContractWarning, stacklevel=2)
@@ -177,27 +138,28 @@ class GammaGammaModel(BaseEstimator):
         return pd.Series(out, index=history.index, name=MEAN_VALUE)
 
     def summary(self) -> pd.DataFrame:
-        """Parameters with 95 % intervals (made on the logarithm), and the check of independence: value, standard_error, low, high."""
+        """Parameters and the check of independence: parameter, estimate, standard_error, low and high (95 %; formed on logarithms)."""
         check_is_fitted(self)
-        z, rows = float(norm.ppf(0.975)), {}
+        z, rows, said = float(norm.ppf(0.975)), [], self.independence_
         for name, spread in zip(NAMES, np.sqrt(np.diag(self.covariance_)), strict=True):
             value = self.parameters_[name]
-            rows[name] = (value, value * spread, value * np.exp(-z * spread), value * np.exp(z * spread))
-        for name, r in (("correlation", self.independence_.pearson), ("rank_correlation", self.independence_.spearman)):
-            rows[name] = (r.value, np.nan, r.low, r.high)
-        columns = ["value", "standard_error", "low", "high"]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("parameter")
+            rows.append((name, value, value * spread, value * np.exp(-z * spread), value * np.exp(z * spread)))
+        for name, r in (("correlation", said.pearson), ("rank_correlation", said.spearman)):
+            rows.append((name, r.value, np.nan, r.low, r.high))
+        rows.append(("rank_correlation_by_model", said.ranks_by_model, np.nan, np.nan, np.nan))
+        return pd.DataFrame(rows, columns=["parameter", "estimate", "standard_error", "low", "high"])
 
-    def __repr__(self) -> str:
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         if not hasattr(self, "parameters_"):
-            return "GammaGammaModel, not fitted"
+            return str(super().__repr__(N_CHAR_MAX))
         told = ", ".join(f"{n} {v:.4g}" for n, v in self.parameters_.items())
         return f"GammaGammaModel: {told}; {'; '.join(self.notes_)}"
 
-    def _repr_html_(self) -> str:
-        return tables.page(
-            repr(self), **({"summary": self.summary().reset_index()} if hasattr(self, "parameters_") else {})
-        )
+    def _html_repr(self) -> str:
+        """What was learned; before that, as scikit-learn shows it."""
+        if not hasattr(self, "parameters_"):
+            return str(BaseEstimator._html_repr(self))
+        return tables.page(repr(self), summary=self.summary())
 
     def _centre(self, unit: float) -> tuple[Float, Float]:
         """Middle and weight of the prior of each logarithm, money told in units."""
@@ -235,7 +197,9 @@ class _Surface:
     """Minus the mean log-posterior and its gradient at logarithms of p, q and v."""
 
     def __init__(self, x: Float, m: Float, centre: Float, weight: Float) -> None:
-        self.x, self.m, self.total = x, m, x * m
+        self.n, self.total = len(x), x * m
+        self.levels, self.place, self.counts = np.unique(x, return_inverse=True, return_counts=True)
+        self.bits, self.constant = np.log(self.total), float(np.log(m).sum())
         self.centre, self.weight = centre, weight
 
     def __call__(self, theta: Float) -> tuple[float, Float]:
@@ -244,19 +208,21 @@ class _Surface:
         off = inside - self.centre
         value -= float(self.weight @ off**2) / 2
         slope = np.where(inside == theta, slope - self.weight * off, 0.0)
-        return -value / len(self.x), -slope / len(self.x)
+        return -value / self.n, -slope / self.n
 
     def likelihood(self, theta: Float) -> tuple[float, Float]:
         """The sum over customers, and its slopes along the logarithms."""
         p, q, v = np.exp(theta)
-        px, s = p * self.x, self.total
-        up, down = np.log1p(s / v), np.log1p(v / s)
-        value = np.sum(-betaln(px, q) - q * up - px * down - np.log(self.m))
+        px, s, n = p * self.levels, self.total, self.n  # what depends on frequency alone is told once a frequency
+        up = np.log1p(s / v)
+        down = up - self.bits + theta[2]
+        ups, downs = up.sum(), np.bincount(self.place, down)
+        value = self.counts @ -betaln(px, q) - q * ups - px @ downs - self.constant
         both = digamma(px + q)
         slope = [
-            np.sum(px * (both - digamma(px) - down)),
-            q * np.sum(both - digamma(q) - up),
-            np.sum(q - v * (px + q) / (s + v)),
+            px @ (self.counts * (both - digamma(px)) - downs),
+            q * (self.counts @ both - n * digamma(q) - ups),
+            n * q - (px + q) @ np.bincount(self.place, v / (s + v)),
         ]
         return float(value), np.array(slope)
 
@@ -264,7 +230,7 @@ class _Surface:
 def _inverse(surface: _Surface, theta: Float, step: float = 1e-4) -> Float:
     """Covariance of the logarithms: the inverse of the slopes' slopes, by differences; NaN where these do not bend downwards."""
     rows = np.array([surface(theta + step * e)[1] - surface(theta - step * e)[1] for e in np.eye(3)])
-    bend = (rows + rows.T) * (len(surface.x) / (4 * step))
+    bend = (rows + rows.T) * (surface.n / (4 * step))
     if np.abs(theta).max() > _FAR - 0.1 or np.linalg.eigvalsh(bend)[0] <= 1e-3:
         return np.full((3, 3), np.nan)
     out: Float = np.linalg.inv(bend)
