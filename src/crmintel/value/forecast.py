@@ -123,9 +123,9 @@ _ENDS: Final = (SPEND, f"{SPEND}_low", f"{SPEND}_high")
 
 
 def scaled(value: Float, spend: Float, low: Float, high: Float) -> tuple[Float, Float]:
-    """The interval of a value that goes with a spend, from the interval of the spend."""
+    """The interval of a value that goes with a spend, from the interval of the spend; it holds the value."""
     a, b = (np.divide(value * end, spend, out=np.zeros(len(value)), where=spend > 0) for end in (low, high))
-    return np.minimum(a, b), np.maximum(a, b)
+    return np.minimum(np.minimum(a, b), value), np.maximum(np.maximum(a, b), value)
 
 
 def forecast_table(

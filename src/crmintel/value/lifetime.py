@@ -1,7 +1,7 @@
 """What each customer will buy and be worth: models of counts and spend, trees that start from them, and a stack of both."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Self, final
 
@@ -20,6 +20,7 @@ from crmintel.value.forecast import PURCHASES, SPEND, ValueForecast, forecast_ta
 from crmintel.value.instants import FEWEST, Inner, Past, View, inner_instants
 from crmintel.value.members import BOUGHT, COUNTS, FOLDS, LARGE, LONGEST, MONEY, OFFSET, SMALL, learn, link
 from crmintel.value.purchases import Float, PurchaseDays
+from crmintel.value.regularity import regularity
 from crmintel.value.spread import Cells, Seen, Spread
 from crmintel.value.stacks import spread_over, stack_bought, stack_counts, stack_money
 
@@ -123,9 +124,8 @@ class LifetimeValue(BaseEstimator):
         self.horizon_days_ = days_ahead
         self.has_money_ = days.amount is not None
         self._learn(inner, past.view(days_ahead))
-        self.concerns_ = tuple(
-            dict.fromkeys(str(w.message) for w in said if issubclass(w.category, DataContractWarning))
-        )
+        told = [str(w.message) for w in said if issubclass(w.category, DataContractWarning)]
+        self.concerns_ = tuple(dict.fromkeys([*told, *_clockwork(days)]))
         if self.concerns_:
             warnings.warn(" ".join(self.concerns_), DataContractWarning, stacklevel=2)
         return self
@@ -330,6 +330,16 @@ def _shift(score: Float, share: float) -> float:
     """What brings log-odds to a mean probability."""
     share = float(np.clip(share, 1e-6, 1 - 1e-6))
     return float(brentq(lambda c: expit(score + c).mean() - share, -60.0 - score.max(), 60.0 - score.min()))
+
+
+def _clockwork(days: PurchaseDays) -> Iterator[str]:
+    """Whether customers buy too evenly for the model of counts."""
+    try:
+        found = regularity(days)
+    except DataContractError:  # too few purchases to tell
+        return
+    if found.regular:
+        yield str(found)
 
 
 def _instant(log: InteractionLog, at: Any) -> Any:

@@ -110,7 +110,6 @@ class Spread:
         edges = np.unique(np.quantile(first.forecast, np.arange(1, bins) / bins))
         place, ratio = np.searchsorted(edges, first.forecast, side="right"), first.actual / first.forecast
         bins = len(edges) + 1
-        nothing = np.array([(ratio[place == k] == 0).mean() for k in range(bins)])
         factors = _levels(level, freedom, _LEVELS)
         shapes = [_Shape.of(ratio[place == k], factors) for k in range(bins)]
         ends = np.array([[shape.interval(m) for m in _MASSES] for shape in shapes])
@@ -118,11 +117,7 @@ class Spread:
         share = np.bincount(np.searchsorted(edges, forecast, side="right"), minlength=bins) / len(forecast)
         enough = share @ held >= coverage
         best = int(np.argmax(enough)) if enough.any() else len(_MASSES) - 1
-        right = ratio / np.exp(error[0])
-        p = first.forecast
-        mean = np.array([right[place == k] @ p[place == k] / p[place == k].sum() for k in range(bins)])
-        off = (right - mean[place]) * p
-        variance = np.array([(off[place == k] ** 2).sum() / (p[place == k] ** 2).sum() for k in range(bins)])
+        nothing, mean, variance = _moments(first.forecast, first.actual / np.exp(error[0]), place, bins)
         drift = _drift(seen, error, edges, mean, variance) * growth
         return cls(edges, ends[:, best, 0], ends[:, best, 1], nothing, mean, variance, drift, level, freedom, coverage)
 
@@ -190,6 +185,19 @@ class _Shape:
             return 0.0
         place = int((share - self.nothing) / (1 - self.nothing) * len(self.draws))
         return float(self.draws[min(place, len(self.draws) - 1)])
+
+
+def _moments(forecast: Float, actual: Float, place: Int, n: int) -> tuple[Float, Float, Float]:
+    """Of bins: the share of customers with nothing, and mean and variance as multiples of the forecast (squared).
+
+    As if each bin had seen one usual customer with something more (a rule of succession): none is sure to be silent.
+    """
+    usual = float(actual[actual > 0].mean())
+    customers = np.bincount(place, minlength=n)
+    nothing = np.bincount(place, actual <= 0, n) / (customers + 1)
+    mean = (_sums(place, actual, n) + usual) / (_sums(place, forecast, n) + usual)
+    off = (actual - mean[place] * forecast) ** 2
+    return nothing, mean, (_sums(place, off, n) + usual**2) / _sums(place, forecast**2, n)
 
 
 def _sums(code: Int, weight: Float, n: int) -> Float:
