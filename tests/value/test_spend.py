@@ -12,8 +12,9 @@ from scipy.integrate import quad
 from scipy.stats import gamma
 
 from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
-from crmintel.value import GammaGammaModel, purchase_history
+from crmintel.value import GammaGammaModel, Independence, purchase_history
 from crmintel.value.correlation import pearson, spearman
 from crmintel.value.spend import _Surface
 
@@ -173,6 +174,14 @@ def test_ranks_that_go_together_only_as_the_model_makes_them_are_no_dependence()
     assert not told.pearson.excludes_zero
     assert "spend as much a purchase" in str(told)
     assert "as the model assumes" in str(told)
+
+
+def test_what_the_model_makes_by_itself_is_not_held_against_it() -> None:
+    none, some = Estimate(0.0, -0.02, 0.02), Estimate(0.4, 0.38, 0.42)
+    assert not Independence(none, some, 0.25, 900).matters
+    assert Independence(none, some, 0.0, 900).matters
+    assert "spend more a purchase" in str(Independence(none, some, 0.0, 900))
+    assert "spend less a purchase" in str(Independence(Estimate(-0.1, -0.2, -0.05), some, 0.25, 900))
 
 
 def test_one_purchase_frequency_for_all_tells_nothing_of_independence() -> None:
