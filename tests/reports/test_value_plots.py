@@ -82,7 +82,7 @@ def pictures() -> dict[str, Callable[[], str]]:
         "tracking, few weeks": lambda: plots.tracking_weekly(followed(4, 2), prefix="p"),
         "group_means": lambda: plots.group_means(groups(), prefix="p"),
         "group_means, tenths": lambda: plots.group_means(deciles, prefix="p"),
-        "cohort_heat": lambda: plots.cohort_heat(triangle(*[1000] * 12, ages=14), prefix="p"),
+        "cohort_heat": lambda: plots.cohort_heat(triangle(*[1000] * 8, ages=14), prefix="p"),
         "cohort_heat, money": lambda: plots.cohort_heat(triangle(1000, 90, what="money"), prefix="p"),
         "cohort_heat, weeks": lambda: plots.cohort_heat(weeks, prefix="p"),
         "key_customer_curve": lambda: plots.key_customer_curve(key_customers(values()), prefix="p"),

@@ -120,6 +120,7 @@ def test_another_currency_changes_only_the_money() -> None:
     pd.testing.assert_series_equal(other.expected_value(told.assign(mean_value=told["mean_value"] * 1024)), one.expected_value(told) * 1024)  # fmt: skip
 
 
+@settings(max_examples=40)
 @given(st.floats(0.1, 20), st.floats(1.01, 20), st.floats(0.1, 100), st.floats(0.01, 1e4))
 def test_the_more_purchases_the_nearer_the_own_mean(p: float, q: float, v: float, m: float) -> None:
     told = fitted(p, q, v).expected_value(table([0, 1, 2, 9, 10_000], [np.nan, m, m, m, m])).to_numpy()
