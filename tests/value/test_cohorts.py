@@ -99,7 +99,7 @@ def test_days_are_those_of_the_business_clock() -> None:
 
 @pytest.mark.parametrize("period", ["month", "week", "quarter"])
 def test_a_loop_over_customers_fills_the_same_cells(period: str) -> None:
-    log = simulate(80, seed=4).log()
+    log = simulate(50, seed=4).log()
     buyers, money = cohort_retention(log, period), cohort_revenue(log, period)
     frame = log.to_pandas()
     frame = frame.assign(day=frame["timestamp"].dt.floor("D")).sort_values(["day", "kind"])  # purchases first on a day

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from crmintel.reports import canvas, words
 from crmintel.reports.axes import (
@@ -207,7 +208,7 @@ def cohort_heat(triangle: CohortTriangle, *, prefix: str = "cohorts") -> str:
 
 def _cell(axes: Axes, x: float, y: float, part: float, text: str) -> None:
     part = min(max(part, 0.0), 1.0)
-    axes.fill_between([x - 0.48, x + 0.48], y - 0.46, y + 0.46, color=HEAT(part), linewidth=0)
+    axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=HEAT(part), linewidth=0))
     axes.text(x, y, text, ha="center", va="center", fontsize=9.5, color="white" if dark(part) else INK)
 
 

@@ -11,7 +11,7 @@ from crmintel.value.purchases import Float
 
 MATTERS: Final = 0.3
 """A correlation of frequency and spend so far from what the model makes, either way, is warned of."""
-_DRAWN: Final = 20_000
+_DRAWN: Final = 10_000
 """Customers that are simulated for the correlation of ranks, at least."""
 
 
