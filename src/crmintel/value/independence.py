@@ -67,8 +67,8 @@ def _ranks_by_model(x: Float, p: float, q: float) -> float:
     """The correlation of the ranks of frequency and mean value that the model makes, by simulation of the same customers."""
     if len(x) < FEWEST or np.ptp(x) == 0:
         return float("nan")
-    seen = x[:: max(1, len(x) // _DRAWN)]
+    seen = np.tile(x[:: max(1, len(x) // _DRAWN)], max(1, _DRAWN // len(x)))
     rng = np.random.default_rng(0)
     with np.errstate(divide="ignore", over="ignore"):
-        draws = [rng.gamma(p * seen) / seen / rng.gamma(q, size=len(seen)) for _ in range(max(1, _DRAWN // len(seen)))]
-    return float(np.mean([spearman(seen, m).value for m in draws]))
+        m = rng.gamma(p * seen) / seen / rng.gamma(q, size=len(seen))
+    return spearman(seen, m).value
