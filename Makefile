@@ -27,6 +27,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.features
 	$(BIN)/python -m benchmarks.segmentation
 	$(BIN)/python -m benchmarks.churn
+	$(BIN)/python -m benchmarks.value
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

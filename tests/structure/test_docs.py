@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import churn, features, segmentation
+from crmintel import churn, features, segmentation, value
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
+    "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
 }
 
