@@ -95,6 +95,12 @@ def test_expected_purchases_are_right_for_young_customers_and_long_horizons_too(
         assert told == pytest.approx([mean(h) for h in days], rel=1e-6), (x, age)
 
 
+def test_where_nearly_nobody_leaves_no_digits_are_lost():
+    one = np.ones(1)
+    told = purchases_if_there(0.25 * one, 333 * one, 1e-9 * one, 20_000 * one, np.array([0.05, 30.0]))[:, 0]
+    assert told == pytest.approx([0.25 * 0.05 / 333, 0.25 * 30 / 333], rel=1e-10)
+
+
 def test_expected_purchases_are_pace_times_time_there(fitted, customers):
     r, alpha, s, beta = fitted[ParetoModel].parameters_.values()
     alive = fitted[ParetoModel].probability_alive(customers)
@@ -160,6 +166,7 @@ def test_chances_sum_to_one_and_their_mean_is_what_is_expected(model, fitted, cu
         told = fitted[model].probability_of_purchases(customers, horizon, most=120)
         assert list(told.columns) == [*range(121), "more"]
         assert told.sum(axis=1).tolist() == pytest.approx(np.ones(len(customers)), abs=1e-12)
+        assert (told["more"] < 1e-6).all()
         mean = (told.drop(columns="more") * np.arange(121)).sum(axis=1)
         assert mean.tolist() == pytest.approx(fitted[model].expected_purchases(customers, horizon).tolist(), rel=1e-6)
 
