@@ -6,7 +6,6 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.integrate import quad
 from scipy.special import betaln, gammaln
 from sklearn.base import clone
 
@@ -45,31 +44,24 @@ def cdnow(data):
 
 
 def plain(model, p, x, t, age):
-    """The log-likelihood of one customer as the papers write it; times in the unit of the parameters."""
+    """Log-likelihoods of customers as the papers write them; times in the unit of the parameters."""
     r, alpha = p["r"], p["alpha"]
+    front = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
     if model is ParetoModel:
         s, beta = p["s"], p["beta"]
-
-        def stays(until):
-            return (
-                alpha**r
-                * np.exp(gammaln(r + x) - gammaln(r))
-                * (alpha + until) ** -(r + x)
-                * (beta / (beta + until)) ** s
-            )
-
-        left = quad(lambda u: stays(u) * s / (beta + u), t, age, epsabs=0, epsrel=1e-10)[0]
-        return np.log(stays(age) + left)
+        nodes, weights = np.polynomial.legendre.leggauss(150)
+        u = t + (age - t) * (nodes[:, None] + 1) / 2
+        left = (weights[:, None] * (alpha + u) ** -(r + x) * (beta / (beta + u)) ** s * s / (beta + u)).sum(axis=0)
+        return front + np.log((alpha + age) ** -(r + x) * (beta / (beta + age)) ** s + left * (age - t) / 2)
     a, b, m = p["a"], p["b"], x + (model is ModifiedBetaGeoModel)
-    front = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    there = np.exp(betaln(a, b + m) - betaln(a, b) - (r + x) * np.log(alpha + age))
-    gone = np.exp(betaln(a + 1, b + m - 1) - betaln(a, b) - (r + x) * np.log(alpha + t)) if m else 0.0
-    return front + np.log(there + gone)
+    there = np.exp(betaln(a, b + m) - betaln(a, b)) * (alpha + age) ** -(r + x)
+    gone = np.exp(betaln(a + 1, np.maximum(b + m - 1, 1e-9)) - betaln(a, b)) * (alpha + t) ** -(r + x)
+    return front + np.log(there + np.where(m > 0, gone, 0.0))
 
 
 def total(model, p, history):
-    rows = zip(history["frequency"], history["t_x_days"] / 7, history["T_days"] / 7, strict=True)
-    return sum(plain(model, p, *row) for row in rows)
+    x, t, age = history[["frequency", "t_x_days", "T_days"]].to_numpy(float).T
+    return plain(model, p, x, t / 7, age / 7).sum()
 
 
 def test_the_likelihood_of_one_customer_who_never_came_back_by_hand():
@@ -133,6 +125,23 @@ def test_the_day_table_and_the_sum_by_row_agree(alpha, s, beta):
         assert getattr(table, name) == pytest.approx(getattr(each, name), rel=1e-7), name
 
 
+def test_a_busy_customer_who_fell_silent_years_ago_is_not_left_to_the_table():
+    history = pd.DataFrame({"frequency": [300, 2], "t_x_days": [250, 100], "T_days": [3650, 3650]})
+    rows = Histories.read(history, []).pack()
+    point = Layout.of(ParetoModel._kind, (), (), 1).point(np.log([0.6, 30.0, 0.6, 60.0]), rows.covariates)
+    stay = -((0.6 + rows.x) * np.log(30 + rows.age) + 0.6 * np.log(60 + rows.age))
+    table, each = DayTable(rows).leaving(rows, point, stay), leaving_by_row(rows, point, stay)
+    assert table.gain == pytest.approx(each.gain, rel=1e-8)
+    assert table.log_alpha == pytest.approx(each.log_alpha, rel=1e-8)
+
+
+@each_model
+def test_the_slopes_vanish_where_the_search_ends(model, fitted):
+    rows, layout = Histories.read(world(model), []).pack(), fitted[model]._layout()
+    told = fitted[model]._likelihood(rows, layout.point(fitted[model]._theta, rows.covariates))
+    assert np.abs(layout.slopes(told, rows.covariates)).max() / rows.n < 1e-8
+
+
 def test_some_of_those_points_are_too_steep_for_the_table():
     rows = Histories.read(world(ParetoModel).assign(frequency=lambda h: h["frequency"] * 3), []).pack()
     k, ones = 0.6 + rows.by_x.value, np.ones(len(rows.by_x.value))
@@ -177,13 +186,10 @@ def test_nor_does_it_where_a_sample_leads_the_way():
 @each_model
 def test_the_covariance_is_the_inverse_curvature_of_the_likelihood(model, fitted):
     history, p = world(model), fitted[model].parameters_
-    counted = history.value_counts(["frequency", "t_x_days", "T_days"])
-    rows, n = counted.index.to_frame(index=False).to_numpy(float) / [1, 7, 7], counted.to_numpy()
     theta = np.log(list(p.values()))
 
     def loss(at):
-        q = dict(zip(p, np.exp(at), strict=True))
-        return -sum(k * plain(model, q, *row) for k, row in zip(n, rows, strict=True))
+        return -total(model, dict(zip(p, np.exp(at), strict=True)), history)
 
     h, middle = 0.005 * np.eye(4), loss(theta)
     curve = np.empty((4, 4))

@@ -1,7 +1,5 @@
 """What a fit warns of, and what it does not."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,16 +32,20 @@ def test_where_nobody_leaves_it_says_that_leaving_cannot_be_seen(model):
     )
 
 
-@each_model
-def test_the_alarm_rings_on_online_retail(model, data):
-    frame = pd.read_parquet(data / "online_retail" / "interactions.parquet")
+@pytest.fixture(scope="module")
+def retail(data):
+    """Online Retail to 2011-06-09: customers known, quantity and price above 0."""
+    columns = ["customer_id", "timestamp", "amount", "quantity", "unit_price"]
+    frame = pd.read_parquet(data / "online_retail" / "interactions.parquet", columns=columns)
     frame = frame[frame["customer_id"].notna() & (frame["quantity"] > 0) & (frame["unit_price"] > 0)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DataContractWarning)
-        log = InteractionLog.read(frame[["customer_id", "timestamp", "amount"]].astype({"customer_id": int}))
-    history = purchase_history(log, "2011-06-10")
+    frame = frame.assign(timestamp=frame["timestamp"].dt.floor("D")).drop_duplicates(["customer_id", "timestamp"])
+    return purchase_history(InteractionLog.read(frame[columns[:3]].astype({"customer_id": int})), "2011-06-10")
+
+
+@each_model
+def test_the_alarm_rings_on_online_retail(model, retail):
     with pytest.warns(DataContractWarning, match="P\\(alive\\) says nothing"):
-        found = model().fit(history)
+        found = model().fit(retail)
     assert found.parameters_["r"] == pytest.approx(0.742, abs=0.002)
     assert found.parameters_["alpha"] == pytest.approx(8.737, abs=0.02)
     assert found.log_likelihood_ == pytest.approx(-13255.61, abs=0.02)

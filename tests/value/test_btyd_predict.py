@@ -1,5 +1,7 @@
 """Buy-till-you-die models tell: closed forms, simulation, extreme customers."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from scipy.special import betaln, hyp2f1
 from benchmarks.value_btyd_worlds import SHAPES, SPANS, adaptive, geometric, pareto, whole_days
 from crmintel.errors import DataContractError
 from crmintel.value import BetaGeoModel, ModifiedBetaGeoModel, ParetoModel
+from crmintel.value.betageo_mean import purchases_if_there
 from crmintel.value.counts import leaving_after_purchases, leaving_any_time
 from crmintel.value.pareto_integral import log_integral
 
@@ -67,6 +70,35 @@ def test_expected_purchases_are_the_textbook_formula_with_2f1(model, fitted, cus
     fall = ((alpha + age) / (alpha + age + t)) ** (r + x) * hyp2f1(r + x, b + m, a + b + m - 1, t / (alpha + age + t))
     told = (a + b + m - 1) / (a - 1) * (1 - fall) * fitted[model].probability_alive(customers)
     assert fitted[model].expected_purchases(customers, "39w").tolist() == pytest.approx(told.tolist(), rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [(0.7234, 2.16), (0.05, 0.5), (0.5, 0.5), (1.0, 2.0), (1.0004, 2.0), (3.0, 8.0), (1e-4, 20_000.0), (40.0, 90.0)],
+)
+def test_expected_purchases_are_right_for_young_customers_and_long_horizons_too(a, b):
+    days, one = np.array([30.0, 3650.0]), np.ones(1)
+    for x, age in ((0, 0), (1, 7), (50, 60), (10_000, 10_000)):
+        k, scale, bx = 0.25 + x, 33.0 + age, b + x
+
+        def mean(horizon, k=k, scale=scale, bx=bx):  # over the log-odds of the chance to leave
+            def part(y):
+                p = 1 / (1 + np.exp(-y))
+                log = -a * np.log1p(np.exp(-y)) - bx * np.logaddexp(0, y) - betaln(a, bx)
+                return np.exp(log) * -np.expm1(-k * np.log1p(p * horizon / scale)) / p
+
+            pieces = pairwise(np.linspace(-60, 40, 26))
+            low = np.exp(-60 * a - betaln(a, bx)) / a * k * horizon / scale  # below it nobody leaves
+            return low + sum(quad(part, i, j, epsabs=1e-12, epsrel=1e-10)[0] for i, j in pieces)
+
+        told = purchases_if_there(k * one, scale * one, a * one, bx * one, days)[:, 0]
+        assert told == pytest.approx([mean(h) for h in days], rel=1e-6), (x, age)
+
+
+def test_where_nearly_nobody_leaves_no_digits_are_lost():
+    one = np.ones(1)
+    told = purchases_if_there(0.25 * one, 333 * one, 1e-9 * one, 20_000 * one, np.array([0.05, 30.0]))[:, 0]
+    assert told == pytest.approx([0.25 * 0.05 / 333, 0.25 * 30 / 333], rel=1e-10)
 
 
 def test_expected_purchases_are_pace_times_time_there(fitted, customers):
@@ -134,6 +166,7 @@ def test_chances_sum_to_one_and_their_mean_is_what_is_expected(model, fitted, cu
         told = fitted[model].probability_of_purchases(customers, horizon, most=120)
         assert list(told.columns) == [*range(121), "more"]
         assert told.sum(axis=1).tolist() == pytest.approx(np.ones(len(customers)), abs=1e-12)
+        assert (told["more"] < 1e-6).all()
         mean = (told.drop(columns="more") * np.arange(121)).sum(axis=1)
         assert mean.tolist() == pytest.approx(fitted[model].expected_purchases(customers, horizon).tolist(), rel=1e-6)
 

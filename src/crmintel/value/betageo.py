@@ -5,14 +5,13 @@ from typing import ClassVar, Final, final
 import numpy as np
 from scipy.special import betaln, digamma, gammaln
 
+from crmintel.value.betageo_mean import purchases_if_there
 from crmintel.value.btyd import BuyTillYouDie
 from crmintel.value.counts import leaving_after_purchases
 from crmintel.value.layout import Kind
-from crmintel.value.packing import Float, Rows, distinct
+from crmintel.value.packing import Float, Rows
 from crmintel.value.point import Likelihood, Point
 
-_NODES: Final = 32
-_TINY: Final = 1e-100
 _NAMES: Final = ("r", "alpha", "a", "b")
 _RANK: Final = "rank by expected purchases, never by P(alive)."
 
@@ -73,43 +72,6 @@ def leaving_at_a_purchase(point: Point, covariance: Float) -> tuple[float, float
     """The mean chance to leave after a purchase, and the standard error of the logarithm of a/b."""
     chance = float((point.drop / (point.drop + point.other)).mean())
     return chance, float(np.sqrt(covariance[2, 2] + covariance[3, 3] - 2 * covariance[2, 3]))
-
-
-def leaving(a: Float, b: Float) -> tuple[Float, Float]:
-    """Gauss–Jacobi nodes and weights of Beta(a, b), shape (n, n_nodes) each; weights sum to 1."""
-    k = np.arange(1.0, _NODES)
-    low, high = (a - 1.0)[:, None], (b - 1.0)[:, None]
-    total = low + high
-    diagonal = np.empty((len(a), _NODES))
-    diagonal[:, :1] = (low - high) / (total + 2)
-    diagonal[:, 1:] = (low - high) * total / ((2 * k + total) * (2 * k + total + 2))
-    beside = np.empty((len(a), _NODES - 1))
-    beside[:, :1] = 4 * (1 + high) * (1 + low) / ((2 + total) ** 2 * (3 + total))
-    j, c = k[1:], 2 * k[1:] + total
-    beside[:, 1:] = 4 * j * (j + high) * (j + low) * (j + total) / (c * c * (c + 1) * (c - 1))
-    matrix = np.zeros((len(a), _NODES, _NODES))
-    here = np.arange(_NODES)
-    matrix[:, here, here] = diagonal
-    matrix[:, here[1:], here[:-1]] = np.sqrt(beside)
-    z, vectors = np.linalg.eigh(matrix)
-    return np.clip((1 + z) / 2, 0.0, 1.0), vectors[:, 0, :] ** 2
-
-
-def purchases_if_there(k: Float, scale: Float, a: Float, b: Float, horizons: Float) -> Float:
-    """Expected purchases in each horizon of customers who are there now, shape (n_horizons, n_customers)."""
-    first, code = distinct([a, b])
-    nodes, weights = leaving(a[first], b[first])
-    return _mean(k, horizons[:, None] / scale, nodes[code].T, weights[code].T)
-
-
-def _mean(k: Float, time: Float, p: Float, w: Float) -> Float:
-    """The mean over p of what is bought before leaving; summed in a fixed order, so a row never depends on its neighbours."""
-    total = np.zeros(time.shape)
-    for node, weight in zip(np.maximum(p, _TINY), w, strict=True):
-        fall = np.log1p(node * time)
-        fall *= -k
-        total -= np.expm1(fall, out=fall) * (weight / node)
-    return total
 
 
 @final
