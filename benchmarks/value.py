@@ -189,7 +189,7 @@ def totals(name: str, log: InteractionLog, at: str, days: int, wide: list[dict[s
         mean = pd.DataFrame(found).mean()
         said = f"{mean.mean():.3f} ({', '.join(f'{k} {v:.2f}' for k, v in mean.items())})"
         bar = f"{AMONG[0]:g} to {AMONG[1]:g}" if BARS[name] else ""
-        yield line(f"{name}: share of segments whose total lies inside its 80 % interval, {label}", said, "", bar, AMONG[0] <= mean.mean() <= AMONG[1] if bar else None)  # fmt: skip
+        yield line(f"{name}: share of segments whose total lies inside its 80 % interval, {label}", said, "", bar, bool(AMONG[0] <= mean.mean() <= AMONG[1]) if bar else None)  # fmt: skip
 
 
 def lines(quick: bool) -> Iterator[Line]:

@@ -21,7 +21,7 @@ from benchmarks.measure import DATA, ROOT, Line, emit, environment, run
 from benchmarks.value_btyd_worlds import GEOMETRIC, PARETO, SHAPES, SPANS, adaptive, geometric, pareto, whole_days
 from crmintel import InteractionLog
 from crmintel.errors import DataContractWarning
-from crmintel.value import BetaGeoModel, BuyTillYouDie, ModifiedBetaGeoModel, ParetoModel
+from crmintel.value import BetaGeoModel, BuyTillYouDie, GammaGammaModel, ModifiedBetaGeoModel, ParetoModel
 from crmintel.value.pareto_integral import log_integral
 from crmintel.value.purchases import purchase_history
 
@@ -74,6 +74,16 @@ def anchors(quick: bool) -> Iterator[Line]:
         yield line(f"{what}: {shown}; largest relative distance", round(off, 6), "", "<= 0.001", off <= 1e-3)
         holds = found.log_likelihood_ >= likelihood - 0.005
         yield line(f"{what}: log-likelihood", round(found.log_likelihood_, 4), "", f">= {likelihood}", holds)
+
+
+def spend(quick: bool) -> Iterator[Line]:
+    """The model of spend on CDNOW."""
+    found = GammaGammaModel().fit(cdnow())
+    off = max(abs(found.parameters_[k] / v - 1) for k, v in {"p": 6.275, "q": 3.624, "v": 14.984}.items())
+    shown = ", ".join(f"{k} {v:.4f}" for k, v in found.parameters_.items())
+    yield line(
+        f"CDNOW all, GammaGammaModel: {shown}; largest relative distance", round(off, 6), "", "<= 0.001", off <= 1e-3
+    )
 
 
 def covariates(quick: bool) -> Iterator[Line]:
@@ -167,7 +177,7 @@ def recovery(quick: bool) -> Iterator[Line]:
 
 def btyd(quick: bool) -> Iterator[Line]:
     """All of them."""
-    for part in (anchors, covariates, quadrature, speed, size, recovery):
+    for part in (anchors, spend, covariates, quadrature, speed, size, recovery):
         yield from part(quick)
 
 
