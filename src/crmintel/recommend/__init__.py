@@ -1,6 +1,10 @@
-"""What next for each customer."""
+"""What each customer may want next."""
 
 from crmintel.recommend.base import Recommender
-from crmintel.recommend.models import CoOccurrence, Popularity, Repeat
+from crmintel.recommend.cooccurrence import CoOccurrence
+from crmintel.recommend.models import Popularity, Repeat
+from crmintel.recommend.purchases import Evidence, Purchases
+from crmintel.recommend.rules import Rules
+from crmintel.recommend.topk import top_k
 
-__all__ = ["CoOccurrence", "Popularity", "Recommender", "Repeat"]
+__all__ = ["CoOccurrence", "Evidence", "Popularity", "Purchases", "Recommender", "Repeat", "Rules", "top_k"]

@@ -1,31 +1,39 @@
-"""What every recommender shares: who bought what, eligibility, ties, cold customers and the shape of the answer."""
+"""What every recommender shares: who bought what, what may be offered, ties, cold customers and the shape of the answer."""
 
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Self
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
 
-from crmintel.columns import CUSTOMER, ITEM, KIND, PURCHASE, RANK, SCORE, SOURCE
+from crmintel.columns import CUSTOMER, ITEM, RANK, SCORE, SOURCE
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions import InteractionLog
+from crmintel.recommend.lists import Mix, reach, within_stock
+from crmintel.recommend.purchases import Evidence, Purchases
+from crmintel.recommend.rules import IN_CATEGORY, IN_SEGMENT, POPULAR, Allowed, Rules, allowed, categories_of, series
+from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, pairs, steps
 
 Float = npt.NDArray[np.float64]
-POPULAR = "popular"
-_CELLS = 4_000_000
+Int = npt.NDArray[np.int64]
+Exclude = Literal["bought", "new"] | None
+_SKETCH = 64
 
 
 class Recommender(ABC):
     """A ranking of items for each customer. Write `_fit` and `_score`; the rules are settled here, once.
 
-    Items are kept in falling order of how many customers had them, then by identifier: equal scores go to the more popular
-    item, whatever the order of rows. Customers without a purchase, and places that a model cannot fill with a positive
-    score, get the most popular items, marked ``popular`` in the column `source`.
+    Items are kept in falling order of how many customers had them, then by identifier: equal scores go to the more popular item,
+    whatever the order of rows. Customers without a purchase, and places that a model cannot fill with a positive score, get
+    popular items, marked in the column `source`.
 
     Attributes
     ----------
@@ -38,6 +46,7 @@ class Recommender(ABC):
     """
 
     name: str
+    evidence: Evidence = Evidence()
 
     def fit(self, log: InteractionLog, *, at: Any = None) -> Self:
         """Learn from the purchases of a log, or from those before an instant.
@@ -45,49 +54,29 @@ class Recommender(ABC):
         Raises
         ------
         DataContractError
-            If the log has no items, or fewer than two customers or items were bought from.
+            If the log has no items, fewer than two customers or items were bought from, or an option is out of range.
         """
-        if ITEM not in log.columns:
-            raise DataContractError(f"The log has no column {ITEM!r}. Map it to recommend items.")
-        counts = _purchases(log if at is None else log.before(at))
-        owners = counts.groupby(ITEM, sort=True)[CUSTOMER].size()
-        self.customers_ = pd.Index(np.sort(counts[CUSTOMER].unique()), name=CUSTOMER)
-        if len(owners) < 2 or len(self.customers_) < 2:
-            raise DataContractError(
-                f"{len(self.customers_)} customers bought {len(owners)} items. Recommending needs at least 2 of each."
-            )
-        owners = owners.iloc[np.argsort(-owners.to_numpy(), kind="stable")]
-        self.items_, self.owners_ = pd.Index(owners.index, name=ITEM), owners.to_numpy()
-        place = (self.customers_.get_indexer(counts[CUSTOMER]), self.items_.get_indexer(counts[ITEM]))
-        shape = (len(self.customers_), len(self.items_))
-        self.history_ = sp.csr_array((counts["n"].to_numpy(np.float64), place), shape=shape)
-        self._fit()
+        self._learn(Purchases.read(log, at, self.evidence))
         return self
 
-    def __repr__(self) -> str:
-        fitted = (
-            f", fitted on {len(self.customers_):,} customers and {len(self.items_):,} items"
-            if hasattr(self, "items_")
-            else ""
-        )
-        return f"{type(self).__name__}({fitted.removeprefix(', ')})"
+    def _learn(self, purchases: Purchases) -> None:
+        self.customers_, self.items_, self.owners_ = purchases.customers, purchases.items, purchases.owners
+        self.history_ = purchases.history()
+        self.__dict__.pop("_sketch", None)
+        self._fit(purchases)
 
     @abstractmethod
-    def _fit(self) -> None:
-        """Prepare from `history_`."""
+    def _fit(self, purchases: Purchases) -> None:
+        """Prepare from purchases; `history_`, `items_`, `customers_` and `owners_` are there."""
 
     @abstractmethod
-    def _score(self, history: sp.csr_array) -> Float:
-        """Scores of all items for some customers' histories, shape (n, n_items); a fresh array, 0 for no opinion."""
+    def _score(self, who: Int) -> Real:
+        """Scores of all items for customers at these positions, shape (n, n_items); a fresh array, 0 or less for no opinion."""
 
     def recommend(
-        self,
-        customers: Iterable[Any] | None = None,
-        *,
-        k: int = 10,
-        exclude: Literal["bought", "new"] | None = "bought",
-        eligible: Iterable[Any] | None = None,
-    ) -> pd.DataFrame:
+        self, customers: Iterable[Any] | None = None, *, k: int = 10, exclude: Exclude = "bought", eligible: Any = None,
+        rules: Rules = Rules(), threads: int = 2, progress: bool = False,
+    ) -> pd.DataFrame:  # fmt: skip
         """The best items for each customer.
 
         Parameters
@@ -98,92 +87,302 @@ class Recommender(ABC):
             Length of each list; shorter only when no item is left.
         exclude : {"bought", "new"} or None
             Leave out what a customer bought before, or what is new to the customer, or nothing.
-        eligible : iterable, optional
-            The items that may be offered (stock, assortment).
+        eligible : iterable of items, or DataFrame of customer_id and item_id, optional
+            What may be offered to everybody, or to each customer (assortment, consent, region).
+        rules : Rules
+            Blocked pairs, boosts, stock, quotas, diversity, novelty, and what fills a list.
+        threads : int
+            Chunks of customers at a time; the result does not depend on it.
 
         Returns
         -------
         DataFrame
-            customer_id, item_id, score, rank (from 1), source (the model's name or ``popular``), in the order asked for.
+            customer_id, item_id, score, rank (from 1), source (the model's name, or how popular items came in), in the order asked for.
 
         Raises
         ------
         DataContractError
-            If `k` is no positive whole number, or `exclude` is unknown.
+            If `k` is no positive whole number, `exclude` is unknown, or a rule cannot be meant.
         """
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-            raise DataContractError(f"k is {k!r}. Ask for a whole number of items, at least 1.")
+        if not hasattr(self, "items_"):
+            raise NotFittedError(f"This {type(self).__name__} is not fitted. Call fit(log) first.")
+        check_k(k)
         if exclude not in ("bought", "new", None):
             raise DataContractError(f"exclude is {exclude!r}. Choose 'bought', 'new' or None.")
-        if k > len(self.items_):
+        rules.check()
+        n = len(self.items_)
+        if k > n:
             warnings.warn(
-                f"k is {k:,}, but there are {len(self.items_):,} items: all are returned.",
-                DataContractWarning,
-                stacklevel=2,
+                f"k is {k:,}, but there are {n:,} items: all are returned.", DataContractWarning, stacklevel=2
             )
-        wanted = self.customers_ if customers is None else pd.Index(list(customers), name=CUSTOMER)
-        allowed = np.ones(len(self.items_), bool) if eligible is None else self.items_.isin(list(eligible))
-        known = self.customers_.get_indexer(wanted)
-        blocks = [self._block(known[a:b], a, k, exclude, allowed) for a, b in self._steps(len(known))]
-        who, item, score, rank, popular = (
-            (np.concatenate(c) for c in zip(*blocks, strict=True)) if blocks else [np.zeros(0, int)] * 5
+        asked = self.customers_ if customers is None else pd.Index(list(customers), name=CUSTOMER)
+        job = _Job(self, asked, min(k, n), exclude, allowed(asked, self.items_, eligible, rules), rules)
+        with _bar(len(asked) if progress else 0) as advance:
+
+            def run(step: tuple[int, int]) -> Any:
+                done = job.lists(*step)
+                advance(step[1] - step[0])
+                return done
+
+            found = in_chunks(run, steps(len(asked), CHUNK), threads)
+        row, item, score = (
+            (np.concatenate(c) for c in zip(*found, strict=True)) if found else [np.zeros(0, np.int64)] * 3
         )
+        if job.units is not None:
+            row, item, score = job.sold(row, item, score)
+        return job.table(row, item, score)
+
+    def similar_items(self, items: Iterable[Any] | None = None, *, k: int = 10) -> pd.DataFrame:
+        """Items bought by the same customers: cosine of owners.
+
+        Returns
+        -------
+        DataFrame
+            item_id, similar_id, score, rank; items nobody bought have no rows.
+        """
+        check_k(k)
+        asked = self.items_ if items is None else pd.Index(list(items), name=ITEM)
+        known = self.items_.get_indexer(asked)
+        owned = self.history_.copy()
+        owned.data[:] = 1.0
+        owned = (owned @ sp.diags_array(self.owners_**-0.5)).tocsc()
+        back, out = owned.T.tocsr(), []
+        for a, b in steps(len(asked), CHUNK):
+            who = known[a:b]
+            block = (back[np.maximum(who, 0)] @ owned).toarray()
+            block[np.arange(len(who)), np.maximum(who, 0)] = 0.0
+            block[who < 0] = 0.0
+            rows, columns, values = best(block, min(k, len(self.items_)))
+            out.append((rows[values > 0] + a, columns[values > 0], values[values > 0]))
+        row, item, score = (np.concatenate(c) for c in zip(*out, strict=True)) if out else [np.zeros(0, np.int64)] * 3
+        rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
+        return pd.DataFrame({ITEM: asked[row], "similar_id": self.items_[item], SCORE: score, RANK: rank})
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "items_"):
+            return f"{type(self).__name__}()"
+        return f"{type(self).__name__}(fitted on {len(self.customers_):,} customers and {len(self.items_):,} items)"
+
+    @cached_property
+    def _sketch(self) -> npt.NDArray[np.float32]:
+        """Items as short vectors whose products are about the cosine of their owners."""
+        owned = self.history_.astype(np.float32)
+        owned.data[:] = 1.0
+        draw = np.random.default_rng(0).standard_normal((len(self.customers_), _SKETCH), dtype=np.float32)
+        vectors = np.asarray(owned.T @ draw, np.float32)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+@final
+@dataclass(eq=False)
+class _Job:
+    """One call of `recommend`: everything that does not depend on the chunk."""
+
+    model: Recommender
+    asked: pd.Index
+    k: int
+    exclude: Exclude
+    allowed: Allowed
+    rules: Rules
+
+    def __post_init__(self) -> None:
+        model, rules = self.model, self.rules
+        n = len(model.items_)
+        self.known = model.customers_.get_indexer(self.asked)
+        factor = np.ones(n)
+        if rules.boosts is not None:
+            factor *= series(rules.boosts, "boosts").reindex(model.items_).fillna(1.0).to_numpy(np.float64)
+        if rules.novelty:
+            factor /= model.owners_**rules.novelty
+        self.factor = None if (factor == 1).all() else factor
+        self.fillers, self.filler, self.words = self._fallback(n)
+        self.units = None
+        if rules.stock is not None:
+            units = series(rules.stock, "stock").reindex(model.items_).to_numpy(np.float64)
+            self.units = np.where(np.isnan(units), np.inf, np.floor(units))
+        self.mix = self._mix(n) if rules.mixes else None
+
+    def lists(self, a: int, b: int) -> Triple:
+        """The lists of some of the customers asked for: their place, items and scores, best first; the fallback's are below 0."""
+        scores = self._scores(a, b)
+        k = self.k if self.mix is None else reach(self.k, scores.shape[1])
+        rows, items, values = best(scores, k)
+        if self.rules.fill:
+            rows, items, values = self._filled(a, scores, k, rows, items, values)
+        else:
+            good = values > self.rules.least_score
+            rows, items, values = rows[good], items[good], values[good]
+        if self.mix is not None and self.units is None:
+            rows, items, values = self._mixed(a, b - a, rows, items, values)
+        return rows + a, items, values
+
+    def _scores(self, a: int, b: int) -> Real:
+        """What the model says, with −inf for what must not be offered."""
+        who, model = self.known[a:b], self.model
+        old = who >= 0
+        scores = model._score(who[old]) if old.any() else np.zeros((0, len(model.items_)))
+        if not old.all():
+            whole = np.zeros((b - a, len(model.items_)), scores.dtype)
+            whole[old] = scores
+            scores = whole
+        if self.factor is not None:
+            scores *= self.factor
+        history = model.history_[np.maximum(who, 0)]
+        rows, columns = pairs(history, 0, b - a)
+        rows, columns = rows[old[rows]], columns[old[rows]]
+        if self.exclude == "bought":
+            scores[rows, columns] = -np.inf
+        if self.exclude == "new":
+            scores = _only(scores, rows, columns)
+        if self.allowed.only is not None:
+            scores = _only(scores, *pairs(self.allowed.only, a, b))
+        if not self.allowed.items.all():
+            scores[:, ~self.allowed.items] = -np.inf
+        if self.allowed.closed is not None:
+            scores[pairs(self.allowed.closed, a, b)] = -np.inf
+        return scores
+
+    def _filled(self, a: int, scores: Real, k: int, rows: Int, items: Int, values: Real) -> Triple:
+        """Rows with fewer than `k` scores of the model's are filled with popular items, whose scores are below 0."""
+        least = self.rules.least_score
+        enough = np.bincount(rows[values > least], minlength=len(scores)) >= k
+        if enough.all():
+            return rows, items, values
+        short = np.flatnonzero(~enough)
+        block = scores[short].astype(np.float64)
+        low = (block <= least) & (block > -np.inf)
+        np.copyto(block, self.fillers[self.filler[a + short]], where=low)
+        more = best(block, k)
+        stay = enough[rows]
+        parts = zip((rows[stay], items[stay], values[stay]), (short[more[0]], *more[1:]), strict=True)
+        rows, items, values = (np.concatenate(p) for p in parts)
+        order = np.argsort(rows, kind="stable")
+        return rows[order], items[order], values[order]
+
+    def _fallback(self, n: int) -> tuple[Float, Int, list[str]]:
+        """Orders of popular items as scores below 0, which of them each customer asked for gets, and what they are called."""
+        orders, words = [-np.arange(1.0, n + 1)], [POPULAR]
+        which = np.zeros(len(self.asked), np.int64)
+        model, rules = self.model, self.rules
+        for told, word in ((rules.segments, IN_SEGMENT), (rules.liked, IN_CATEGORY)):
+            if told is None:
+                continue
+            group = series(told, "segments" if word == IN_SEGMENT else "liked")
+            code, names = pd.factorize(group.reindex(self.asked).to_numpy(), sort=True)
+            if word == IN_CATEGORY:
+                category, known = categories_of(model.items_, rules.categories)
+                counts = np.array(
+                    [
+                        np.where(category == known.get_loc(str(g)), model.owners_, 0)
+                        if str(g) in known
+                        else np.zeros(n)
+                        for g in names
+                    ]
+                )
+            else:
+                mine = pd.Categorical(group.reindex(model.customers_), categories=names).codes
+                owned = model.history_.copy()
+                owned.data[:] = 1.0
+                rows = np.flatnonzero(mine >= 0)
+                member = sp.csr_array((np.ones(len(rows)), (mine[rows], rows)), shape=(len(names), len(mine)))
+                counts = (member @ owned).toarray()
+            for g, count in enumerate(counts):
+                if count.any():
+                    place = np.empty(n)
+                    place[np.argsort(-count, kind="stable")] = np.arange(n)
+                    which[code == g] = len(orders)
+                    orders.append(np.where(count > 0, -1 - place, -1 - n - np.arange(n)))
+                    words.append(word)
+        return np.array(orders), which, words
+
+    def _mix(self, n: int) -> Mix:
+        rules = self.rules
+        if rules.categories is None:
+            return Mix(np.zeros(n, np.int64), None, rules.diversity, 0.0, self.model._sketch)
+        category, names = categories_of(self.model.items_, rules.categories)
+        vectors = np.eye(len(names), dtype=np.float32)[category] if rules.diversity else np.zeros((n, 1), np.float32)
+        quota = None
+        if rules.quota is not None:
+            most = (
+                rules.quota if isinstance(rules.quota, int) else pd.Series(rules.quota).rename(index=str).reindex(names)
+            )
+            quota = np.broadcast_to(np.nan_to_num(np.asarray(most, np.float64), nan=np.inf), len(names))
+        return Mix(category, quota, rules.diversity, rules.calibration, vectors)
+
+    def _mixed(self, a: int, m: int, rows: Int, items: Int, values: Real) -> Triple:
+        """The lists of a chunk, mixed."""
+        assert self.mix is not None
+        padded, score = _padded(rows, items, values, m)
+        chosen = self.mix.choose(padded, score, self.k, self._taste(a, m))
+        row, place = np.nonzero(chosen >= 0)
+        at = chosen[row, place]
+        return row, padded[row, at], score[row, at]
+
+    def _taste(self, a: int, m: int) -> Float:
+        """Shares of categories in what customers bought; nothing for the unknown."""
+        assert self.mix is not None
+        who = self.known[a : a + m]
+        n = int(self.mix.category.max()) + 1
+        out = np.zeros((m, n))
+        rows, columns = pairs(self.model.history_[np.maximum(who, 0)], 0, m)
+        seen = who[rows] >= 0
+        np.add.at(out, (rows[seen], self.mix.category[columns[seen]]), 1.0)
+        return out / np.maximum(out.sum(axis=1, keepdims=True), 1.0)
+
+    def sold(self, row: Int, item: Int, score: Real) -> Triple:
+        """Everybody's lists within the stock."""
+        assert self.units is not None
+        assert self.mix is not None
+        padded, values = _padded(row, item, score, len(self.asked))
+        stay = within_stock(padded, values, self.k, self.units)
+        row, place = np.nonzero(stay)
+        found = (row, padded[row, place], values[row, place])
+        if self.rules.quota is None and not self.rules.diversity and not self.rules.calibration:
+            keep = np.arange(len(row)) - np.searchsorted(row, row) < self.k
+            return found[0][keep], found[1][keep], found[2][keep]
+        return self._mixed(0, len(self.asked), *found)
+
+    def table(self, row: Int, item: Int, score: Real) -> pd.DataFrame:
+        """The answer."""
+        rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
+        filled = score <= self.rules.least_score
+        words = np.array([self.model.name, *self.words], dtype=object)
+        beyond = score < -len(
+            self.model.items_
+        )  # what nobody in the segment has is filled by what is popular everywhere
+        source = words[np.where(filled, 1 + np.where(beyond, 0, self.filler[row]), 0)]
         data = {
-            CUSTOMER: wanted[who], ITEM: self.items_[item], SCORE: score.astype(np.float64), RANK: rank,
-            SOURCE: pd.array(np.where(popular, POPULAR, self.name), dtype="str"),
+            CUSTOMER: self.asked[row], ITEM: self.model.items_[item], SCORE: np.where(filled, 0.0, score.astype(np.float64)), RANK: rank,
+            SOURCE: pd.array(source, dtype="str"),
         }  # fmt: skip
         return pd.DataFrame(data)
 
-    def _steps(self, n: int) -> Iterator[tuple[int, int]]:
-        size = max(1, min(256, _CELLS // max(self.history_.shape)))
-        yield from ((a, min(a + size, n)) for a in range(0, n, size))
 
-    def _block(
-        self, known: npt.NDArray[np.int64], first: int, k: int, exclude: str | None, allowed: npt.NDArray[np.bool_]
-    ) -> Any:
-        """Lists of some customers: their place, item, score, rank, and whether popularity filled in."""
-        history = self.history_[np.maximum(known, 0)]
-        history.data[np.repeat(known < 0, np.diff(history.indptr))] = 0
-        scores = np.maximum(self._score(history), 0.0)
-        open_ = np.broadcast_to(allowed, scores.shape).copy()
-        bought = history.toarray() > 0
-        if exclude == "bought":
-            open_ &= ~bought
-        elif exclude == "new":
-            open_ &= bought
-        # Popularity fills what the model leaves at 0: a place below every positive score, in the order of the columns.
-        filler = -np.arange(1, scores.shape[1] + 1, dtype=np.float64)
-        ranked = np.where(open_, np.where(scores > 0, scores, filler), -np.inf)
-        return _top(ranked, np.arange(first, first + len(known)), min(k, scores.shape[1]))
+def _only(scores: Real, rows: Int, columns: Int) -> Real:
+    """−inf but for some cells."""
+    out = np.full_like(scores, -np.inf)
+    out[rows, columns] = scores[rows, columns]
+    return out
 
 
-def _top(ranked: Float, who: npt.NDArray[np.int64], k: int) -> tuple[npt.NDArray[Any], ...]:
-    """The k best of each row, ties to the earlier column."""
-    threshold = np.partition(ranked, ranked.shape[1] - k, axis=1)[:, ranked.shape[1] - k]
-    rows, columns = np.nonzero((ranked >= threshold[:, None]) & (ranked > -np.inf))
-    values = ranked[rows, columns]
-    order = np.lexsort((columns, -values, rows))
-    rows, columns, values = rows[order], columns[order], values[order]
-    rank = np.arange(len(rows)) - np.searchsorted(rows, rows) + 1
-    keep = rank <= k
-    popular = values[keep] < 0
-    return who[rows[keep]], columns[keep], np.where(popular, 0.0, values[keep]), rank[keep], popular
+def _padded(rows: Int, items: Int, values: Real, m: int) -> tuple[Int, Float]:
+    """Lists of unequal length as rectangles, filled up with −1 and −inf."""
+    place = np.arange(len(rows)) - np.searchsorted(rows, rows)
+    shape = (m, int(place.max(initial=-1)) + 1 or 1)
+    out, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf)
+    out[rows, place], scores[rows, place] = items, values
+    return out, scores
 
 
-def _purchases(log: InteractionLog) -> pd.DataFrame:
-    """How often each customer bought each item: customer_id, item_id, n."""
-    frames = []
-    for part in log.parts([ITEM, KIND]):
-        kinds = part.vocabulary[KIND].to_pylist()
-        if PURCHASE not in kinds:
-            continue
-        mask = (part.codes[KIND] == kinds.index(PURCHASE)) & (part.codes[ITEM] >= 0)
-        width = len(part.vocabulary[ITEM]) + 1
-        pair, n = np.unique(part.customer_codes[mask] * width + part.codes[ITEM][mask], return_counts=True)
-        customer = part.customers.take(pa.array(pair // width)).to_pandas()
-        frames.append(
-            pd.DataFrame(
-                {CUSTOMER: customer, ITEM: part.vocabulary[ITEM].take(pa.array(pair % width)).to_pandas(), "n": n}
-            )
-        )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({CUSTOMER: [], ITEM: [], "n": []})
+@contextmanager
+def _bar(total: int) -> Iterator[Any]:
+    """A progress bar of customers; none for 0."""
+    if not total:
+        yield lambda n: None
+        return
+    from rich.progress import Progress
+
+    with Progress() as progress:
+        task = progress.add_task("customers", total=total)
+        yield lambda n: progress.advance(task, n)
