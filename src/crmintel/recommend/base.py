@@ -18,14 +18,25 @@ from crmintel.columns import CUSTOMER, ITEM, RANK, SCORE, SOURCE
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions import InteractionLog
 from crmintel.recommend.lists import Mix, reach, within_stock
-from crmintel.recommend.purchases import Evidence, Purchases
-from crmintel.recommend.rules import IN_CATEGORY, IN_SEGMENT, POPULAR, Allowed, Rules, allowed, categories_of, series
-from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, pairs, steps
+from crmintel.recommend.purchases import PURCHASES, Evidence, Purchases
+from crmintel.recommend.rules import (
+    IN_CATEGORY,
+    IN_SEGMENT,
+    NO_RULES,
+    POPULAR,
+    Allowed,
+    Rules,
+    allowed,
+    categories_of,
+    series,
+)
+from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, joined, pairs, steps
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Exclude = Literal["bought", "new"] | None
 _SKETCH = 64
+_NO_LIMIT = 2**40
 
 
 class Recommender(ABC):
@@ -46,7 +57,7 @@ class Recommender(ABC):
     """
 
     name: str
-    evidence: Evidence = Evidence()
+    evidence: Evidence = PURCHASES
 
     def fit(self, log: InteractionLog, *, at: Any = None) -> Self:
         """Learn from the purchases of a log, or from those before an instant.
@@ -75,7 +86,7 @@ class Recommender(ABC):
 
     def recommend(
         self, customers: Iterable[Any] | None = None, *, k: int = 10, exclude: Exclude = "bought", eligible: Any = None,
-        rules: Rules = Rules(), threads: int = 2, progress: bool = False,
+        rules: Rules = NO_RULES, threads: int = 2, progress: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """The best items for each customer.
 
@@ -125,9 +136,7 @@ class Recommender(ABC):
                 return done
 
             found = in_chunks(run, steps(len(asked), CHUNK), threads)
-        row, item, score = (
-            (np.concatenate(c) for c in zip(*found, strict=True)) if found else [np.zeros(0, np.int64)] * 3
-        )
+        row, item, score = joined(found)
         if job.units is not None:
             row, item, score = job.sold(row, item, score)
         return job.table(row, item, score)
@@ -154,7 +163,7 @@ class Recommender(ABC):
             block[who < 0] = 0.0
             rows, columns, values = best(block, min(k, len(self.items_)))
             out.append((rows[values > 0] + a, columns[values > 0], values[values > 0]))
-        row, item, score = (np.concatenate(c) for c in zip(*out, strict=True)) if out else [np.zeros(0, np.int64)] * 3
+        row, item, score = joined(out)
         rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
         return pd.DataFrame({ITEM: asked[row], "similar_id": self.items_[item], SCORE: score, RANK: rank})
 
@@ -307,7 +316,8 @@ class _Job:
             most = (
                 rules.quota if isinstance(rules.quota, int) else pd.Series(rules.quota).rename(index=str).reindex(names)
             )
-            quota = np.broadcast_to(np.nan_to_num(np.asarray(most, np.float64), nan=np.inf), len(names))
+            told = np.broadcast_to(np.nan_to_num(np.asarray(most, np.float64), nan=_NO_LIMIT), len(names))
+            quota = told.astype(np.int64)
         return Mix(category, quota, rules.diversity, rules.calibration, vectors)
 
     def _mixed(self, a: int, m: int, rows: Int, items: Int, values: Real) -> Triple:
@@ -328,7 +338,8 @@ class _Job:
         rows, columns = pairs(self.model.history_[np.maximum(who, 0)], 0, m)
         seen = who[rows] >= 0
         np.add.at(out, (rows[seen], self.mix.category[columns[seen]]), 1.0)
-        return out / np.maximum(out.sum(axis=1, keepdims=True), 1.0)
+        out /= np.maximum(out.sum(axis=1, keepdims=True), 1.0)
+        return out
 
     def sold(self, row: Int, item: Int, score: Real) -> Triple:
         """Everybody's lists within the stock."""

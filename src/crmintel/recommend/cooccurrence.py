@@ -15,8 +15,8 @@ from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog
 from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.evidence import Pairs
-from crmintel.recommend.purchases import Evidence, Purchases
-from crmintel.recommend.topk import CHUNK, Real, best, check_k, pairs, steps
+from crmintel.recommend.purchases import PURCHASES, Evidence, Purchases
+from crmintel.recommend.topk import CHUNK, Real, best, check_k, joined, steps
 
 SMALL: Final = 4_000
 """Up to so many items the tables of pairs are kept dense."""
@@ -63,7 +63,7 @@ class CoOccurrence(Recommender):
 
     def __init__(
         self, *, a: float = 0.4, l: float = 0.5, r: float = 0.4, low_rank: float = 0.3, rank: int | None = None,  # noqa: E741
-        prune: int | None = None, tune: bool = False, evidence: Evidence = Evidence(), random_state: int = 0,
+        prune: int | None = None, tune: bool = False, evidence: Evidence = PURCHASES, random_state: int = 0,
     ) -> None:  # fmt: skip
         self.a, self.l, self.r = a, l, r
         self.low_rank, self.rank, self.prune = low_rank, rank, prune
@@ -109,7 +109,7 @@ class CoOccurrence(Recommender):
         self._back = self._R.T.tocsr()
         self._table: Any = None
         if small:
-            self._table = (self._bought.T @ self._offered).toarray()
+            self._table = _dense(self._bought.T @ self._offered)
             if self.prune:
                 self._table = _pruned(self._table, self.prune)
         elif self.prune:
@@ -152,10 +152,8 @@ class CoOccurrence(Recommender):
     def _near(self, who: Int) -> Real:
         """The first part of the score."""
         if self._table is not None:
-            x = self._R[who]
-            found = x @ self._table
-            return np.asarray(found.toarray() if sp.issparse(found) else found)
-        return np.asarray(((self._bought[who] @ self._back) @ self._offered).toarray())
+            return _dense(self._R[who] @ self._table)
+        return _dense((self._bought[who] @ self._back) @ self._offered)
 
     def _far(self, who: Int, near: Real) -> tuple[Real, Real]:
         """The second part, and what it weighs beside the first."""
@@ -170,7 +168,7 @@ class CoOccurrence(Recommender):
         rows, columns, values = [], [], []
         bought = self._bought.T.tocsr()
         for a, b in steps(bought.shape[0], CHUNK):
-            block = (bought[a:b] @ self._offered).toarray()
+            block = _dense(bought[a:b] @ self._offered)
             row, column, value = best(block, keep)
             good = value > 0
             rows.append(row[good] + a)
@@ -195,8 +193,8 @@ class CoOccurrence(Recommender):
             customer_id, item_id, because (an item that was bought), part (of the score; all parts add up to it), rank.
         """
         check_k(most)
-        who = self.customers_.get_indexer(recommended[CUSTOMER])
-        item = self.items_.get_indexer(recommended[ITEM])
+        who = self.customers_.get_indexer(pd.Index(recommended[CUSTOMER]))
+        item = self.items_.get_indexer(pd.Index(recommended[ITEM]))
         out = []
         for i in np.flatnonzero((who >= 0) & (item >= 0)):
             bought, part = self._parts(int(who[i]), int(item[i]))
@@ -214,13 +212,11 @@ class CoOccurrence(Recommender):
     def _parts(self, who: int, item: int) -> tuple[Int, npt.NDArray[np.float64]]:
         """What was bought, and what each of it adds to the score of an item."""
         row = self._R[[who]]
-        bought, x = row.indices, row.data.astype(np.float64)
+        bought, x = row.indices.astype(np.int64), row.data.astype(np.float64)
         if self._table is not None:
-            near = np.asarray(
-                self._table[bought][:, [item]].toarray() if sp.issparse(self._table) else self._table[bought, item]
-            ).ravel()
+            near = _dense(self._table[bought][:, [item]]).ravel()
         else:
-            near = np.asarray((self._bought[:, bought].T @ self._offered[:, [item]]).toarray()).ravel()
+            near = _dense(self._bought[:, bought].T @ self._offered[:, [item]]).ravel()
         part = x * near
         if self._low is not None:
             weight = float(self._far(np.array([who]), self._near(np.array([who])))[1][0])
@@ -248,16 +244,21 @@ class CoOccurrence(Recommender):
         for a, b in steps(len(asked), CHUNK):
             who = np.maximum(known[a:b], 0)
             rows_ = (bought[who] @ self._offered) if bought is not None else self._table[who]
-            block = rows_.toarray() if sp.issparse(rows_) else np.array(rows_)
+            block = _dense(rows_).copy()
             block[np.arange(len(who)), who] = 0.0
             block[known[a:b] < 0] = 0.0
             row, column, value = best(block, min(k, len(self.items_)))
             out.append((row[value > 0] + a, column[value > 0], value[value > 0]))
-        row, column, value = (np.concatenate(c) for c in zip(*out, strict=True)) if out else [np.zeros(0, np.int64)] * 3
+        row, column, value = joined(out)
         rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
         return pd.DataFrame(
             {ITEM: asked[row], "similar_id": self.items_[column], SCORE: value.astype(np.float64), RANK: rank}
         )
+
+
+def _dense(found: Any) -> npt.NDArray[Any]:
+    """A sparse table as a dense one, a dense one as it is."""
+    return np.asarray(found.toarray() if sp.issparse(found) else found)
 
 
 def _pruned(table: npt.NDArray[np.float64], keep: int) -> npt.NDArray[np.float64]:

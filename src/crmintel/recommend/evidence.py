@@ -1,9 +1,10 @@
 """How strongly each customer's history speaks for each item: pairs that can be joined with later ones, as if read at once."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
 
@@ -97,7 +98,9 @@ class Pairs:
         return sp.csr_array((values, item, starts), shape=self.shape)
 
 
-def _strongest(who: Int, item: Int, count: Float, key: Float, n_items: int) -> tuple[Codes, Codes, Float, Float]:
+def _strongest(
+    who: npt.NDArray[np.integer[Any]], item: npt.NDArray[np.integer[Any]], count: Float, key: Float, n_items: int
+) -> tuple[Codes, Codes, Float, Float]:
     """Each pair once: its rows added, and its greatest key."""
     pair = who.astype(np.int64) * n_items + item
     order = np.argsort(pair, kind="stable")

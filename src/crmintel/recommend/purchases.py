@@ -51,6 +51,9 @@ class Evidence:
             duration(self.half_life)
 
 
+PURCHASES: Final = Evidence()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Purchases:
@@ -93,7 +96,7 @@ class Purchases:
 
     @classmethod
     def read(
-        cls, log: InteractionLog, at: Any = None, evidence: Evidence = Evidence(), *, fewest: int = 2
+        cls, log: InteractionLog, at: Any = None, evidence: Evidence = PURCHASES, *, fewest: int = 2
     ) -> "Purchases":
         """What was known of a log before an instant; by default the whole log.
 
@@ -119,7 +122,7 @@ class Purchases:
         vocabulary = pd.Index(np.unique(np.concatenate([p.vocabulary for p in kept]))) if kept else pd.Index([])
         if len(customers) < max(fewest, 1) or not kept:
             raise _too_few(len(customers), len(vocabulary), fewest)
-        counts, item = np.concatenate([p.counts for p in kept]), np.concatenate([vocabulary.get_indexer(p.vocabulary)[p.item] for p in kept])  # fmt: skip
+        counts, item = np.concatenate([p.counts for p in kept]), np.concatenate([vocabulary.get_indexer(pd.Index(p.vocabulary))[p.item] for p in kept])  # fmt: skip
         time, weight, bought = (np.concatenate([getattr(p, n) for p in kept]) for n in ("time", "weight", "bought"))
         offset = np.append(0, np.cumsum([p.n_baskets for p in kept]))
         basket = np.concatenate([p.basket + o for p, o in zip(kept, offset[:-1], strict=True)])
@@ -233,10 +236,12 @@ def _baskets(code: Int, part: Part, row: Bool, log: InteractionLog) -> Int:
         return np.cumsum((np.diff(code, prepend=code[0]) != 0) | (np.diff(day, prepend=day[0]) != 0))
     order = part.codes[ORDER][row].astype(np.int64)
     own = np.where(order >= 0, order, order.max() + 1 + day - day.min())
-    return pd.factorize(code * (own.max() + 1) + own)[0].astype(np.int64)
+    return np.asarray(pd.factorize(code * (own.max() + 1) + own)[0], np.int64)
 
 
-def _owners(who: Int, item: Int, n_customers: int, n_items: int) -> Int:
+def _owners(
+    who: npt.NDArray[np.integer[Any]], item: npt.NDArray[np.integer[Any]], n_customers: int, n_items: int
+) -> Int:
     """How many customers have each item."""
     pairs = np.unique(who.astype(np.int64) * n_items + item)
     return np.bincount(pairs % n_items, minlength=n_items)

@@ -101,6 +101,9 @@ class Rules:
         return self.quota is not None or self.stock is not None or self.diversity > 0 or self.calibration > 0
 
 
+NO_RULES: Final = Rules()
+
+
 def series(values: Any, name: str) -> pd.Series:
     """A series by identifier, from a series or a mapping."""
     if isinstance(values, Mapping):
@@ -167,7 +170,7 @@ def pair_matrix(asked: pd.Index, items: pd.Index, pairs: Any, name: str) -> sp.c
         raise DataContractError(
             f"{int(asked.duplicated().sum()):,} customers are asked for twice. With {name}, ask for each once."
         )
-    who, what = asked.get_indexer(pairs[CUSTOMER]), items.get_indexer(pairs[ITEM])
+    who, what = asked.get_indexer(pd.Index(pairs[CUSTOMER])), items.get_indexer(pd.Index(pairs[ITEM]))
     keep = (who >= 0) & (what >= 0)
     ones = np.ones(int(keep.sum()), np.int8)
     return sp.csr_array(sp.coo_array((ones, (who[keep], what[keep])), (len(asked), len(items))))

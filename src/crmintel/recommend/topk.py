@@ -1,6 +1,6 @@
 """The best of each row at the speed of memory, and of products of factors at that of the product itself."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ def best(scores: Real, k: int) -> Triple:
 
 def _without_ties(scores: Real, keep: npt.NDArray[np.bool_], k: int) -> Places:
     """Places of those above the k-th best of their row, and of as many equal to it as are needed, the earlier columns first."""
-    m, n = scores.shape
+    n = scores.shape[1]
     least = np.partition(scores, n - k, axis=1)[:, n - k][:, None]
     above = keep & (scores > least)
     room = k - above.sum(axis=1, keepdims=True)
@@ -124,6 +124,14 @@ def in_chunks(run: Callable[[Any], Any], work: Iterable[Any], threads: int) -> l
         return list(pool.map(run, work))
 
 
+def joined(found: Sequence[Triple]) -> Triple:
+    """Rows, columns and scores of several chunks."""
+    if not found:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    rows, columns, values = zip(*found, strict=True)
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+
+
 def check_k(k: Any) -> None:
     """Refuse a length of lists that is no positive whole number."""
     if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
@@ -133,7 +141,7 @@ def check_k(k: Any) -> None:
 def pairs(matrix: sp.csr_array, a: int, b: int) -> tuple[Places, Places]:
     """Rows (from 0) and columns of what is stored in the rows ``a`` to ``b``."""
     ends = matrix.indptr[a : b + 1]
-    return np.repeat(np.arange(b - a), np.diff(ends)), matrix.indices[ends[0] : ends[-1]]
+    return np.repeat(np.arange(b - a), np.diff(ends)), matrix.indices[ends[0] : ends[-1]].astype(np.int64)
 
 
 def steps(n: int, size: int) -> Iterator[tuple[int, int]]:
