@@ -22,6 +22,8 @@ SMALL: Final = 4_000
 """Up to so many items the tables of pairs are kept dense."""
 LEAST_RANK, MOST_RANK = 16, 512
 _OVER, _ROUNDS = 10, 2
+_DENSE: Final = 0.1
+"""Where customers share items with more than this share of all, rows are summed as dense ones."""
 Factors = npt.NDArray[np.float32]
 
 
@@ -107,6 +109,10 @@ class CoOccurrence(Recommender):
         self._bought = (R @ sp.diags_array(owned**-self.l)).astype(kind)
         self._offered = (sp.diags_array(size ** (-2 * self.a)) @ R @ sp.diags_array(owned**-self.r_)).astype(kind)
         self._back = self._R.T.tocsr()
+        some = np.linspace(0, R.shape[0] - 1, CHUNK).astype(np.int64)
+        shared = self._bought[some] @ self._back
+        self._dense_between = shared.nnz > _DENSE * len(some) * R.shape[0]
+        self._onward = self._offered.T.tocsr() if self._dense_between else None
         self._table: Any = None
         if small:
             self._table = _dense(self._bought.T @ self._offered)
@@ -153,7 +159,10 @@ class CoOccurrence(Recommender):
         """The first part of the score."""
         if self._table is not None:
             return _dense(self._R[who] @ self._table)
-        return _dense((self._bought[who] @ self._back) @ self._offered)
+        between = self._bought[who] @ self._back
+        if self._dense_between:
+            return np.ascontiguousarray((self._onward @ between.toarray().T).T)
+        return _dense(between @ self._offered)
 
     def _far(self, who: Int, near: Real) -> tuple[Real, Real]:
         """The second part, and what it weighs beside the first."""
@@ -258,7 +267,7 @@ class CoOccurrence(Recommender):
 
 def _dense(found: Any) -> npt.NDArray[Any]:
     """A sparse table as a dense one, a dense one as it is."""
-    return np.asarray(found.toarray() if sp.issparse(found) else found)
+    return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
 
 
 def _pruned(table: npt.NDArray[np.float64], keep: int) -> npt.NDArray[np.float64]:
