@@ -290,7 +290,7 @@ class _Job:
                     ]
                 )
             else:
-                mine = pd.Categorical(group.reindex(model.customers_), categories=names).codes
+                mine = pd.Index(names).get_indexer(pd.Index(group.reindex(model.customers_)))
                 owned = model.history_.copy()
                 owned.data[:] = 1.0
                 rows = np.flatnonzero(mine >= 0)

@@ -104,7 +104,8 @@ class CoOccurrence(Recommender):
         R = table.strength()
         small = R.shape[1] <= SMALL
         kind = np.float64 if small else np.float32
-        size, owned = (np.maximum(np.asarray(R.sum(axis=axis)), 1e-300) for axis in (1, 0))
+        size, owned = (np.asarray(R.sum(axis=axis), np.float64) for axis in (1, 0))
+        size[size == 0], owned[owned == 0] = 1.0, 1.0  # nobody and nothing: powers must exist
         self._R = R.astype(kind)
         self._bought = (R @ sp.diags_array(owned**-self.l)).astype(kind)
         self._offered = (sp.diags_array(size ** (-2 * self.a)) @ R @ sp.diags_array(owned**-self.r_)).astype(kind)

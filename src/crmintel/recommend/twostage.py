@@ -98,10 +98,14 @@ class TwoStage(Recommender):
         self._booster = self._trees(table, X, y)
         later, X = self._stage(past, second)
         told = self._raw(X)
-        self._true = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(told, self._bought(past, later, second))
+        self._true = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
+            told, self._bought(past, later, second)
+        )
         now, X = self._stage(past, at)
         raw = self._raw(X)
-        chance = self._true.predict(raw) + _TINY / (1 + np.exp(-raw))  # steps of equal probability keep the order of the trees
+        chance = self._true.predict(raw) + _TINY / (
+            1 + np.exp(-raw)
+        )  # steps of equal probability keep the order of the trees
         place = (self.customers_.get_indexer(pd.Index(now[CUSTOMER])), self.items_.get_indexer(pd.Index(now[ITEM])))
         self._chance = sp.csr_array(sp.coo_array((chance, place), self.history_.shape))
         return self
@@ -126,8 +130,22 @@ class TwoStage(Recommender):
         assert found is not None
         found = found.sort_values([CUSTOMER, ITEM], kind="stable", ignore_index=True)
         past = log.before(at)
-        customer = f.FeatureSet([f.recency(_BUYS), f.tenure(), f.count(_BUYS).over("30d", "90d", "all"), f.distinct(ITEM, _BUYS).over("90d", "all"), f.gaps(_BUYS)])
-        item = f.FeatureSet([f.recency(_BUYS), f.count(_BUYS).over("7d", "30d", "90d", "all"), f.distinct(CUSTOMER, _BUYS).over("30d", "all")])
+        customer = f.FeatureSet(
+            [
+                f.recency(_BUYS),
+                f.tenure(),
+                f.count(_BUYS).over("30d", "90d", "all"),
+                f.distinct(ITEM, _BUYS).over("90d", "all"),
+                f.gaps(_BUYS),
+            ]
+        )
+        item = f.FeatureSet(
+            [
+                f.recency(_BUYS),
+                f.count(_BUYS).over("7d", "30d", "90d", "all"),
+                f.distinct(CUSTOMER, _BUYS).over("30d", "all"),
+            ]
+        )
         pair = f.FeatureSet([f.recency(_BUYS), f.count(_BUYS).over("30d", "90d", "all"), f.gaps(_BUYS)])
         by_pair = pair.build(past, at, by=(CUSTOMER, ITEM)).add_prefix("pair_")
         parts = [
