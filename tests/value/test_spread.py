@@ -107,3 +107,24 @@ def test_cells_are_quintiles_of_silence_and_of_repeats_and_kept() -> None:
     cells = Cells.of(table)
     assert np.bincount(cells(table), minlength=25).tolist() == [4] * 25
     assert cells(table.iloc[[99]]).tolist() == [24]
+
+
+def test_many_equal_forecasts_leave_no_bin_empty() -> None:
+    """A third of all customers have the least forecast there is: nothing lies below it."""
+    forecast, actual = draw(900, 1)
+    forecast[:300] = forecast.min()
+    spread = Spread.learned([Seen(forecast, actual, np.zeros(900, int), 100)], forecast, 100, 0.8)
+    assert np.bincount(spread.bins(forecast), minlength=len(spread.low)).min() > 0
+    low, high = spread.interval(forecast)
+    assert np.isfinite(low).all()
+    assert ((actual >= low) & (actual <= high)).mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_unit_of_money_does_not_matter() -> None:
+    forecast, actual = draw(900, 1, level=1.3)
+    cell = np.zeros(900, int)
+    plain, tiny = (
+        Spread.learned([Seen(forecast * k, actual * k, cell, 100)], forecast * k, 100, 0.8) for k in (1, 1e-7)
+    )
+    assert tiny.level == pytest.approx(plain.level)
+    assert tiny.high == pytest.approx(plain.high)

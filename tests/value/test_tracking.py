@@ -131,7 +131,7 @@ def test_a_holdout_that_the_log_has_not_seen_is_refused(steady: Steady) -> None:
 
 
 def test_a_horizon_of_hours_and_a_model_of_another_shape_are_refused(steady: Steady) -> None:
-    with pytest.raises(DataContractError, match="whole days"):
+    with pytest.raises(DataContractError, match="no whole number of days"):
         tracking_curves(steady, small(), "2024-01-16", "36h")
 
     class Wrong:

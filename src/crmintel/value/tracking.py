@@ -11,7 +11,8 @@ import pandas as pd
 from crmintel.errors import DataContractError, LeakageError
 from crmintel.evaluation import tables
 from crmintel.interactions import InteractionLog
-from crmintel.interactions.clock import DAY, Int, duration
+from crmintel.interactions.clock import DAY, Int
+from crmintel.value.options import whole_days
 from crmintel.value.purchases import AGE, FREQUENCY, T_X, Float, PurchaseDays
 
 CALIBRATION: Final = "calibration"
@@ -120,7 +121,7 @@ def tracking_curves(model: CountModel, log: InteractionLog, at: Any, horizon: st
     2      holdout       1.0     1.0
     3      holdout       1.0     0.0
     """
-    length = _whole_days(horizon)
+    length = whole_days(horizon)
     past = PurchaseDays.of(log, at).purchases()
     close = past.end + length
     if (seen := int(log.zone.to_local(np.array([log.bounds[1]]))[0] // DAY)) < close:
@@ -196,15 +197,6 @@ def _actual(log: InteractionLog, customers: pd.Index, born: Int, edges: Int) -> 
     again &= days.day > born[owner]
     week = np.searchsorted(edges, days.day[again], side="left") - 1
     return np.bincount(week, minlength=len(edges) - 1).astype(np.float64)
-
-
-def _whole_days(horizon: Any) -> int:
-    micros = duration(horizon)
-    if micros % DAY:
-        raise DataContractError(
-            "The horizon is not of whole days. Purchases are counted by the day: write it as '91d'."
-        )
-    return micros // DAY
 
 
 def _stamp(day: Any) -> Any:
