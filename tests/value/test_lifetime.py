@@ -1,5 +1,6 @@
 """LifetimeValue: what is promised of every model, money that adds up, and floors on real data."""
 
+import pickle
 from copy import copy
 from pathlib import Path
 
@@ -97,7 +98,11 @@ def test_inner_instants_are_told_with_their_errors(log: InteractionLog, model: L
         (told["purchases_expected"] / told["purchases"] - 1).tolist()
     )
     assert "off by" in repr(model)
-    assert "Pareto/NBD" in model._repr_html_()
+    page = model._repr_html_()
+    assert "Pareto/NBD" in page
+    assert f"<td>{told.loc[0, 'purchases']:,.0f}</td>" in page
+    assert f"<td>{told.loc[0, 'purchases_error']:+.0%}</td>" in page
+    assert model.weights_.index.tolist()[:2] == ["Pareto/NBD", "past money"]
 
 
 def test_margin_and_cost_to_serve_make_the_value(
@@ -106,6 +111,9 @@ def test_margin_and_cost_to_serve_make_the_value(
     dear = copy(model).set_params(margin=0.3, cost_to_serve=2.0).predict(log, at=AT).to_frame()
     plain = forecast.to_frame()
     pd.testing.assert_series_equal(dear["value"], 0.3 * plain["spend"] - 2.0 * plain["purchases"], check_names=False)
+    loss = copy(model).set_params(margin=-0.5).predict(log, at=AT).to_frame()
+    pd.testing.assert_series_equal(loss["value_low"], -0.5 * plain["spend_high"], check_names=False)
+    pd.testing.assert_series_equal(loss["value_high"], -0.5 * plain["spend_low"], check_names=False)
     assert (dear["value_low"] <= dear["value"]).all()
     assert (dear["value"] <= dear["value_high"]).all()
 
@@ -120,10 +128,21 @@ def test_totals_of_segments_add_up_and_are_matched_by_customer(forecast: ValueFo
         assert total.loc["upper", name] == pytest.approx(told.loc[segments == "upper", name].sum())
         assert (total[f"{name}_low"] < total[name]).all()
         assert (total[name] < total[f"{name}_high"]).all()
+    alone = forecast.total(segments.where(segments == "upper"))  # the others have none
+    pd.testing.assert_frame_equal(alone, total.loc[["upper"]], check_exact=True)
     one = forecast.total().iloc[0]
     width = (one["spend_high"] - one["spend_low"]) / one["spend"]
     alone = ((told["spend_high"] - told["spend_low"]) / told["spend"]).median()
     assert width < alone  # chance of customers evens out, the drift of all of them does not
+
+
+def test_the_page_shows_tenths_with_their_intervals(forecast: ValueForecast) -> None:
+    page = forecast._repr_html_()
+    one = forecast.total().iloc[0]
+    assert f"value {one['value']:,.0f} ({one['value_low']:,.0f} to {one['value_high']:,.0f})" in page
+    assert page.count("<tr") == 11
+    best = forecast.customers["value"].nlargest(len(forecast.customers) // 10 + 1).sum()
+    assert f"<td>{best:,.0f} (" in page
 
 
 def test_customers_without_a_segment_are_left_out_and_others_refused(forecast: ValueForecast) -> None:
@@ -228,11 +247,6 @@ def test_an_empty_log_is_called_empty(frame: pd.DataFrame, model: LifetimeValue)
             call(empty)
 
 
-def test_who_was_drawn_must_teach_something(log: InteractionLog) -> None:
-    with pytest.raises(DataContractError, match="Raise most_customers"):
-        LifetimeValue(HORIZON, most_customers=20).fit(log, at=AT)
-
-
 def test_amounts_that_are_all_nothing_tell_purchases_alone(frame: pd.DataFrame) -> None:
     free = InteractionLog.read(frame[frame["kind"] == "purchase"].assign(amount=0.0), quiet=True)
     with pytest.warns(DataContractWarning, match="purchases alone are told"):
@@ -270,6 +284,25 @@ def test_coverage_is_that_of_the_fit(log: InteractionLog, model: LifetimeValue, 
     later = copy(model).set_params(coverage=0.5).predict(log, at=AT)
     assert later.coverage == 0.8
     assert later.to_frame().equals(forecast.to_frame())
+
+
+def test_saved_and_loaded_it_tells_the_same_bits(
+    log: InteractionLog, model: LifetimeValue, forecast: ValueForecast
+) -> None:
+    again = pickle.loads(pickle.dumps(model))
+    assert again.predict(log, at=AT).to_frame().equals(forecast.to_frame())
+    assert repr(again) == repr(model)
+
+
+def test_a_fit_that_fails_leaves_the_old_one_whole(
+    frame: pd.DataFrame, log: InteractionLog, model: LifetimeValue, forecast: ValueForecast
+) -> None:
+    again = copy(model)
+    with pytest.raises(DataContractError, match="too few to learn from"):
+        again.fit(InteractionLog.read(frame[frame["customer_id"] == frame["customer_id"].iloc[0]], quiet=True))
+    with pytest.raises(DataContractError, match=r"Of 20 customers who were drawn.*Raise most_customers"):
+        again.set_params(most_customers=20).fit(log, at=AT)
+    assert again.predict(log, at=AT).to_frame().equals(forecast.to_frame())
 
 
 def test_segments_keep_the_order_of_their_categories(forecast: ValueForecast) -> None:

@@ -97,7 +97,7 @@ class ValueForecast:
 
     def __repr__(self) -> str:
         everybody = self.total().iloc[0]
-        told = [f"{name} {everybody[name]:,.0f} ({everybody[f'{name}_low']:,.0f} to {everybody[f'{name}_high']:,.0f})" for name in self._amounts]  # fmt: skip
+        told = [f"{name} {_shown(everybody, name)}" for name in self._amounts]
         said = "" if self.has_money else "; no amounts to learn from, so value is not told"
         return (
             f"ValueForecast of {len(self.customers):,} customers, {self.horizon_days} days from {self.at:%Y-%m-%d}, "
@@ -107,11 +107,20 @@ class ValueForecast:
     def _repr_html_(self) -> str:
         ranks = self.customers[self._amounts[-1]].rank(method="first", ascending=False).to_numpy()
         tenth = np.minimum((ranks - 1) * 10 // len(ranks), 9).astype(np.int64) + 1
-        return tables.page(repr(self), tenths=self.total(tenth).reset_index().rename(columns={SEGMENT: "tenth"}))
+        total = self.total(tenth)
+        shown = pd.DataFrame({"tenth": total.index, "customers": total["customers"].to_numpy()})
+        for name in self._amounts:
+            shown[name] = [_shown(row, name) for _, row in total.iterrows()]
+        return tables.page(repr(self), **{f"tenths of customers by {self._amounts[-1]}": shown})
 
     @property
     def _amounts(self) -> list[str]:
         return [PURCHASES, SPEND, VALUE] if self.has_money else [PURCHASES]
+
+
+def _shown(row: pd.Series, name: str) -> str:
+    """A total and its interval."""
+    return f"{row[name]:,.0f} ({row[f'{name}_low']:,.0f} to {row[f'{name}_high']:,.0f})"
 
 
 def _coded(segments: Any, n: int) -> tuple[Int, pd.Index]:

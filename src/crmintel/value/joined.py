@@ -115,7 +115,10 @@ class Joined:
 
     def weights(self) -> pd.DataFrame:
         """What each member weighs, by target; missing where a stack does not hold it."""
-        return pd.DataFrame({t: pd.Series(w, _NAMES[t]) for t, w in self.stacks.items()})
+        told = pd.DataFrame({t: pd.Series(w, _NAMES[t]) for t, w in self.stacks.items()})
+        return told.reindex(
+            [m for m in dict.fromkeys(_NAMES[BOUGHT][:1] + _NAMES[SPEND] + _NAMES[BOUGHT]) if m in told.index]
+        )
 
 
 def drawn(inner: Sequence[Inner], customers: pd.Index, most: int, seed: int) -> tuple[Sequence[Inner], list[Int]]:

@@ -246,10 +246,12 @@ class LifetimeValue(BaseEstimator):
         if not hasattr(self, "concerns_"):
             return str(BaseEstimator._html_repr(self))
         first, *rest = repr(self).split("\n")
+        inner = self.instants_.copy()
+        for name in inner.columns[2:]:
+            shown = "{:+.0%}" if name.endswith("_error") else "{:,.0f}"
+            inner[name] = [shown.format(v) for v in inner[name]]
         weights = self.weights_.rename_axis("member").reset_index()
-        return tables.page(
-            first, inner_instants=self.instants_, weights=weights, to_know=pd.DataFrame({"to know": rest})
-        )
+        return tables.page(first, inner_instants=inner, weights=weights, notes=pd.DataFrame({"to know": rest}))
 
 
 def _clockwork(days: PurchaseDays) -> Iterator[str]:

@@ -28,6 +28,10 @@ class CountModel(Protocol):
         ...
 
 
+_SHOWN: Final = 26
+"""Weeks in the HTML table."""
+
+
 @final
 @dataclass(frozen=True, repr=False)
 class TrackingCurves:
@@ -76,7 +80,10 @@ class TrackingCurves:
 
     def _repr_html_(self) -> str:
         weeks = self.weeks.assign(ends=self.weeks["ends"].dt.strftime("%Y-%m-%d"))
-        return tables.page(repr(self), totals=self.totals, weeks=weeks)
+        told = (
+            {"weeks": weeks} if len(weeks) <= _SHOWN else {f"last {_SHOWN} of {len(weeks)} weeks": weeks.tail(_SHOWN)}
+        )
+        return tables.page(repr(self), totals=self.totals, **told)
 
 
 def tracking_curves(model: CountModel, log: InteractionLog, at: Any, horizon: str) -> TrackingCurves:
