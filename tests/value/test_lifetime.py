@@ -325,6 +325,18 @@ def test_an_instant_long_after_the_end_is_refused(log: InteractionLog) -> None:
         LifetimeValue(HORIZON).fit(log, at=log.end + pd.Timedelta(days=40))
 
 
+def test_a_log_that_ends_early_is_believed_until_the_instant_of_the_fit(
+    frame: pd.DataFrame, model: LifetimeValue
+) -> None:
+    """What the log of the fit held after its instant is not known to have been watched."""
+    late = frame.groupby("customer_id")["timestamp"].max()
+    silent = late[late < pd.Timestamp(AT) - pd.Timedelta(days=60)].index[0]
+    few = InteractionLog.read(frame[frame["customer_id"] == silent], quiet=True)
+    assert len(model.predict(few, at=pd.Timestamp(AT) + pd.Timedelta(days=31)).customers) == 1
+    with pytest.raises(DataContractError, match="The log ends 2024-03-01, 40 days before"):
+        model.predict(few, at=pd.Timestamp(AT) + pd.Timedelta(days=40))
+
+
 def test_a_short_history_is_refused_in_words(frame: pd.DataFrame) -> None:
     few = InteractionLog.read(frame[frame["customer_id"].isin(frame["customer_id"].unique()[:12])], quiet=True)
     with pytest.raises(DataContractError, match="too few to learn from"):
