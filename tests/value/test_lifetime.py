@@ -247,6 +247,7 @@ def test_an_empty_log_is_called_empty(frame: pd.DataFrame, model: LifetimeValue)
             call(empty)
 
 
+@pytest.mark.slow
 def test_amounts_that_are_all_nothing_tell_purchases_alone(frame: pd.DataFrame) -> None:
     free = InteractionLog.read(frame[frame["kind"] == "purchase"].assign(amount=0.0), quiet=True)
     with pytest.warns(DataContractWarning, match="purchases alone are told"):
@@ -294,6 +295,7 @@ def test_saved_and_loaded_it_tells_the_same_bits(
     assert repr(again) == repr(model)
 
 
+@pytest.mark.slow
 def test_a_fit_that_fails_leaves_the_old_one_whole(
     frame: pd.DataFrame, log: InteractionLog, model: LifetimeValue, forecast: ValueForecast
 ) -> None:

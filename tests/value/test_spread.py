@@ -53,6 +53,7 @@ def test_where_most_have_nothing_the_others_make_room() -> None:
     assert inside[later < 1].mean() > 0.85
 
 
+@pytest.mark.slow
 def test_totals_are_covered_when_levels_drift() -> None:
     """Over many worlds whose level errors are drawn alike at inner instants and later, 80 % of totals lie inside."""
     rng = np.random.default_rng(3)
