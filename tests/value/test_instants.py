@@ -127,3 +127,14 @@ def test_the_end_of_a_log_in_a_repeated_hour_is_just_after_its_last_row() -> Non
     rows = pd.DataFrame({"customer_id": [1, 1], "timestamp": [last - pd.Timedelta(days=9), last], "amount": [1.0, 2.0]})
     log = InteractionLog.read(rows, timezone="America/New_York", quiet=True)
     assert len(log.before(instant(log, None))) == 2
+
+
+def test_after_months_in_which_nobody_bought_the_middle_of_the_history_teaches() -> None:
+    """Sixty customers buy every ten days until August, then nobody until December."""
+    days = [*range(0, 230, 10), 350]
+    rows = [(c, pd.Timestamp("2024-01-01") + pd.Timedelta(days=d + c % 7), 5.0) for c in range(60) for d in days]
+    log = log_of(rows)
+    at = "2024-12-01"
+    found = list(inner_instants(log, PurchaseDays.of(log, at), 60))
+    assert [i.view.horizon for i in found] == [(PurchaseDays.of(log, at).end - 19_723) // 2]
+    assert found[0].counts.sum() > 0

@@ -165,22 +165,33 @@ def inner_instants(log: InteractionLog, days: PurchaseDays, horizon: int) -> Ite
     """The instants at the end less the horizon, a half and a quarter of it; the horizon is at most half of the history.
 
     Those with too few customers, or too few who buy (and bring money, where there is money) afterwards, teach nothing and are passed
-    over. Of days without amounts, purchases alone are told.
+    over; if all are, as after months in which nobody bought, the middle of the history is tried. Of days without amounts, purchases
+    alone are told.
     """
-    longest = min(horizon, (days.end - int(days.day.min())) // 2)
-    for length in filter(None, dict.fromkeys((longest, round(longest / 2), round(longest / 4)))):
-        at = pd.Timestamp(0) + pd.Timedelta(days=days.end - length + 1)
-        try:
-            known = PurchaseDays.of(log, at)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataContractWarning)
-                past = Past.learned(known if days.amount is not None else replace(known, amount=None))
-        except DataContractError:
-            continue
-        counts, money = days.later(past.days.customers, days.end - length, days.end)
-        found = Inner(past.view(length), counts, None if money is None else np.maximum(money, 0.0))
-        if found.teaches:
+    half = (days.end - int(days.day.min())) // 2
+    longest, taught = min(horizon, half), False
+    for length in filter(None, dict.fromkeys((longest, round(longest / 2), round(longest / 4), half))):
+        if length == half != longest and taught:
+            return
+        found = _inner(log, days, length)
+        if found is not None:
+            taught = True
             yield found
+
+
+def _inner(log: InteractionLog, days: PurchaseDays, length: int) -> Inner | None:
+    """The instant so many days before the end; None if it teaches nothing."""
+    at = pd.Timestamp(0) + pd.Timedelta(days=days.end - length + 1)
+    try:
+        known = PurchaseDays.of(log, at)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataContractWarning)
+            past = Past.learned(known if days.amount is not None else replace(known, amount=None))
+    except DataContractError:
+        return None
+    counts, money = days.later(past.days.customers, days.end - length, days.end)
+    found = Inner(past.view(length), counts, None if money is None else np.maximum(money, 0.0))
+    return found if found.teaches else None
 
 
 def _spend(days: PurchaseDays, history: pd.DataFrame) -> GammaGammaModel | None:
