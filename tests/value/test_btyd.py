@@ -364,11 +364,12 @@ def test_covariates_of_the_apparel_retailer(data):
 @pytest.mark.slow
 @each_model
 def test_intervals_cover_the_truth(model):
+    """Sixty bases here; the benchmark makes two hundred of each."""
     true = PARETO if model is ParetoModel else GEOMETRIC
     inside = []
-    for seed in range(200):
+    for seed in range(60):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataContractWarning)
             told = model().fit(WORLDS[model](4000, seed)).summary().set_index("parameter")
         inside += [told.loc[n, "low"] <= v <= told.loc[n, "high"] for n, v in true.items()]
-    assert 0.93 <= np.mean(inside) <= 0.97
+    assert 0.91 <= np.mean(inside) <= 0.985

@@ -20,6 +20,7 @@ def stayers(n=3000, seed=2):
 
 
 @each_model
+@pytest.mark.slow
 def test_where_nobody_leaves_it_says_that_leaving_cannot_be_seen(model):
     with pytest.warns(DataContractWarning, match="Leaving cannot be seen in these data"):
         found = model().fit(stayers())

@@ -49,3 +49,18 @@ def test_everything_that_grows_with_age_is_known_as_such() -> None:
 def test_a_return_is_taken_off_the_purchase_before_it() -> None:
     told = columns(PurchaseDays.of(log_of([*ROWS, (1, "2024-02-05", -30.0)]), "2024-02-10"))
     assert (told.at[1, "last"], told.at[1, "since"], told.at[1, "total"]) == (0.0, 9.0, 32.0)
+
+
+def test_so_many_days_back_are_so_many_whole_days() -> None:
+    """The instant is the midnight after February 9: the last 14 days begin on January 27."""
+    rows = [(1, "2024-01-26", 4.0), (1, "2024-01-27", 8.0), (2, "2024-01-10", 1.0), (2, "2024-01-11", 2.0)]
+    told = columns(PurchaseDays.of(log_of(rows), "2024-02-10"))
+    assert told.loc[1, ["count_14", "count_30"]].tolist() == [1.0, 2.0]
+    assert told.loc[2, ["count_14", "count_30", "count_60"]].tolist() == [0.0, 1.0, 2.0]
+    assert told["spend_30"].tolist() == [12.0, 2.0]
+
+
+def test_the_gap_between_two_customers_is_nobodys() -> None:
+    rows = [(1, "2024-01-01", 4.0), (2, "2024-02-01", 8.0), (2, "2024-02-03", 1.0), (2, "2024-02-08", 1.0)]
+    told = columns(PurchaseDays.of(log_of(rows), "2024-02-10"))
+    assert told.loc[2, ["gap_max", "gap_mean", "gap_last"]].tolist() == [5.0, 3.5, 5.0]

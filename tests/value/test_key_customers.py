@@ -158,3 +158,15 @@ def test_what_is_shown_names_nobody() -> None:
         assert "5123" not in shown
     assert "one customer alone holds over half" in repr(key)
     assert key.to_frame().equals(key.table)
+
+
+def test_the_page_shows_counts_as_counts_and_leaves_what_is_unknown_empty() -> None:
+    values = pd.Series([6.0, 3.0, 2.0, 1.0], index=list("abcd"))
+    page = key_customers(values, count=2, previous=values)._repr_html_()
+    assert "<td>customers</td>\n      <td>4</td>" in page
+    assert "<td>share of value</td>\n      <td>0.750</td>" in page
+    assert "<td>Jaccard</td>\n      <td>1</td>" in page
+    few = key_customers(values[:2], count=1, previous=values[:2])
+    assert few.stability is not None
+    assert np.isnan(few.stability.ranks.value)
+    assert "<td>correlation of ranks</td>\n      <td></td>" in few._repr_html_()

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import gamma
 
-from crmintel.value.spread import SIDE, Cells, Seen, Spread
+from crmintel.value.spread import LEAST_DRIFT, SIDE, Cells, Seen, Spread, _Shape
 
 
 def draw(n: int, seed: int, level: float = 1.0, nothing: float = 0.4) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +53,7 @@ def test_where_most_have_nothing_the_others_make_room() -> None:
     assert inside[later < 1].mean() > 0.85
 
 
+@pytest.mark.slow
 def test_totals_are_covered_when_levels_drift() -> None:
     """Over many worlds whose level errors are drawn alike at inner instants and later, 80 % of totals lie inside."""
     rng = np.random.default_rng(3)
@@ -74,6 +76,7 @@ def test_a_longer_horizon_may_drift_further() -> None:
     later, _ = draw(1_000, 9)
     near, far = (Spread.learned(seen(levels=(1.2, 0.9, 1.1)), later, h, 0.8) for h in (100, 400))
     assert far.level == pytest.approx(2 * near.level)
+    assert far.drift == pytest.approx(4 * near.drift)  # a variance
     ends = [s.totals(later, np.zeros(1_000, int), np.zeros(1_000, int), 1) for s in (near, far)]
     assert ends[1][0] < ends[0][0] < later.sum() < ends[0][1] < ends[1][1]
 
@@ -106,4 +109,63 @@ def test_cells_are_quintiles_of_silence_and_of_repeats_and_kept() -> None:
     table = pd.DataFrame({"since": np.arange(100.0), "repeats": np.tile([0.0, 1.0, 2.0, 3.0, 4.0], 20)})
     cells = Cells.of(table)
     assert np.bincount(cells(table), minlength=25).tolist() == [4] * 25
-    assert cells(table.iloc[[99]]).tolist() == [24]
+    assert cells(table.iloc[[99, 4, 95]]).tolist() == [24, 4, 20]  # silence down, repeats across
+
+
+def test_many_equal_forecasts_leave_no_bin_empty() -> None:
+    """A third of all customers have the least forecast there is: nothing lies below it."""
+    forecast, actual = draw(900, 1)
+    forecast[:300] = forecast.min()
+    spread = Spread.learned([Seen(forecast, actual, np.zeros(900, int), 100)], forecast, 100, 0.8)
+    assert np.bincount(spread.bins(forecast), minlength=len(spread.low)).min() > 0
+    low, high = spread.interval(forecast)
+    assert np.isfinite(low).all()
+    assert ((actual >= low) & (actual <= high)).mean() == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_unit_of_money_does_not_matter() -> None:
+    forecast, actual = draw(900, 1, level=1.3)
+    cell = np.zeros(900, int)
+    plain, tiny = (
+        Spread.learned([Seen(forecast * k, actual * k, cell, 100)], forecast * k, 100, 0.8) for k in (1, 1e-7)
+    )
+    assert tiny.level == pytest.approx(plain.level)
+    assert tiny.high == pytest.approx(plain.high)
+
+
+def test_an_error_of_the_total_is_no_error_of_its_parts() -> None:
+    """Everybody bought half more than was expected: that is the level, and neither drift nor shape."""
+    spread = Spread.learned(seen(levels=(1.5, 0.6, 1.3)), draw(500, 9)[0], 100, 0.8)
+    assert spread.drift < 4 * LEAST_DRIFT**2
+    assert spread.mean == pytest.approx(1.0, abs=0.12)
+    assert spread.mean.mean() == pytest.approx(1.0, abs=0.03)
+
+
+def test_ends_of_totals_are_quantiles_with_equal_tails() -> None:
+    """One bin, no drift, next to no level: a sum of two customers is a gamma of their mean and variance."""
+    one = np.ones(1)
+    spread = Spread(np.zeros(0), 0 * one, 9 * one, 1e-9 * one, 1.1 * one, 0.3 * one, 0.0, 1e-9, 1e3, 0.8)
+    told = np.array([4.0, 6.0])
+    (low,), (high,) = spread.totals(told, np.zeros(2, int), np.zeros(2, int), 1)
+    mean, variance = 11.0, 0.3 * (16 + 36)
+    ends = gamma.ppf([0.1, 0.9], mean**2 / variance, scale=variance / mean)
+    assert [low, high] == pytest.approx(ends, rel=0.02)
+
+
+def test_drift_is_of_whole_cells() -> None:
+    """Two customers of one cell go astray together, those of two cells apart."""
+    one = np.ones(1)
+    spread = Spread(np.zeros(0), 0 * one, 9 * one, 1e-9 * one, one, 0.0 * one, 0.04, 1e-9, 1e3, 0.8)
+    told = np.array([10.0, 10.0])
+    for cell, variance in ((np.array([3, 3]), 0.04 * 400), (np.array([3, 4]), 0.04 * 200)):
+        (low,), (high,) = spread.totals(told, cell, np.zeros(2, int), 1)
+        ends = gamma.ppf([0.1, 0.9], 400 / variance, scale=variance / 20)
+        assert [low, high] == pytest.approx(ends, rel=0.02)
+
+
+def test_what_a_shape_holds_by_pencil() -> None:
+    """Nothing, and once, twice and three times what was expected; a fifth customer may do anything."""
+    shape = _Shape.of(np.array([0.0, 1.0, 2.0, 3.0]), np.ones(1))
+    assert shape.held(0.0, 3.0) == pytest.approx(4 / 5)
+    assert shape.held(1.0, 2.0) == pytest.approx(2 / 5)
+    assert shape.interval(0.5) == (0.0, 2.0)  # nothing alone is more than a tail

@@ -64,3 +64,21 @@ def test_each_instant_counts_alike_whatever_its_size() -> None:
     small = stacks.stack_money([Z, Z[:200]], [y, other[:200]], np.zeros(2))
     large = stacks.stack_money([Z, np.tile(Z[:200], (5, 1))], [y, np.tile(other[:200], 5)], np.zeros(2))
     assert small == pytest.approx(large, abs=1e-4)
+
+
+def test_where_all_buy_alike_nothing_is_divided_by_nothing() -> None:
+    truth, noise, _ = world(n=60)
+    w = stacks.stack_counts([np.column_stack([truth, noise])], [np.full(60, 2.0)], [120.0])
+    assert np.isfinite(w).all()
+    assert (w < 0.1).all()  # whoever tells customers apart is wrong
+
+
+@pytest.mark.parametrize("level", [-3.0, 3.0])
+def test_what_all_members_have_too_much_of_changes_no_weight(level: float) -> None:
+    truth, noise, y = world(n=500)
+    Z, none = np.column_stack([truth, noise]), np.zeros(2)
+    a, b = (stacks.stack_money([z], [y], none) for z in (Z, Z + level))
+    assert a == pytest.approx(b, abs=2e-3)
+    bought = (y > 0).astype(float)
+    a, b = (stacks.stack_bought(z, bought, none) for z in (Z, Z + level))
+    assert a == pytest.approx(b, abs=2e-3)

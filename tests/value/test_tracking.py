@@ -131,7 +131,7 @@ def test_a_holdout_that_the_log_has_not_seen_is_refused(steady: Steady) -> None:
 
 
 def test_a_horizon_of_hours_and_a_model_of_another_shape_are_refused(steady: Steady) -> None:
-    with pytest.raises(DataContractError, match="whole days"):
+    with pytest.raises(DataContractError, match="no whole number of days"):
         tracking_curves(steady, small(), "2024-01-16", "36h")
 
     class Wrong:
@@ -221,3 +221,13 @@ def test_counts_of_the_published_data(data: Path, steady: Steady) -> None:
     assert told.totals["actual"].tolist()[2] == len(again)
     assert told.totals["actual"].tolist()[0] == (again["timestamp"] < "1997-10-01").sum()
     assert len(told.weeks) == 78
+
+
+def test_the_page_of_a_long_log_shows_the_last_weeks(steady: Steady) -> None:
+    days = pd.date_range("2023-01-02", periods=400, freq="3D")
+    log = log_of([(i % 9, day, 1.0) for i, day in enumerate(days)])
+    told = tracking_curves(steady, log, "2025-10-06", "12w")
+    page = told._repr_html_()
+    assert f"last 26 of {len(told.weeks)} weeks" in page
+    assert f"{told.weeks['ends'].iloc[-1]:%Y-%m-%d}" in page
+    assert f"{told.weeks['ends'].iloc[0]:%Y-%m-%d}" not in page

@@ -34,6 +34,7 @@ from crmintel.value import LifetimeValue
 MOST_INSTANTS = 6
 LEAST_CHANGES = 10
 MOST_ROWS = 40_000
+MOST_CUSTOMERS = 10_000
 
 
 @final
@@ -183,7 +184,8 @@ def _valued(ground: Ground, seed: int, at: Any) -> LifetimeValue:
     """Learned from the past of an instant; what to know of it stands in `concerns_`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataContractWarning)
-        return LifetimeValue(ground.horizon, random_state=seed).fit(ground.log, at=at)
+        model = LifetimeValue(ground.horizon, most_customers=MOST_CUSTOMERS, random_state=seed)
+        return model.fit(ground.log, at=at)
 
 
 @final

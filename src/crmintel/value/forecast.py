@@ -65,7 +65,7 @@ class ValueForecast:
         ----------
         segments : Series or array, shape (n_customers,), optional
             The segment of each customer; a Series is matched by customer. Customers without one (missing) are left out.
-            By default everybody is one segment.
+            By default everybody is one segment. Rows are rising, or in the order of the categories where there are some.
 
         Returns
         -------
@@ -80,12 +80,7 @@ class ValueForecast:
         index = self.customers.index
         if segments is None:
             segments = np.full(len(index), _ALL)
-        given = pd.Series(np.asarray(aligned(segments, index, "segments"), object))
-        if len(given) != len(index):
-            raise DataContractError(
-                f"segments has {len(given):,} values for {len(index):,} customers. Give one a customer."
-            )
-        code, names = pd.factorize(given, sort=True)
+        code, names = _coded(aligned(segments, index, "segments"), len(index))
         rows = code >= 0
         if not rows.any():
             raise DataContractError("No customer has a segment. Give at least one.")
@@ -102,8 +97,8 @@ class ValueForecast:
 
     def __repr__(self) -> str:
         everybody = self.total().iloc[0]
-        told = [f"{name} {everybody[name]:,.0f} ({everybody[f'{name}_low']:,.0f} to {everybody[f'{name}_high']:,.0f})" for name in self._amounts]  # fmt: skip
-        said = "" if self.has_money else "; the log has no amounts, so value is not told"
+        told = [f"{name} {_shown(everybody, name)}" for name in self._amounts]
+        said = "" if self.has_money else "; no amounts to learn from, so value is not told"
         return (
             f"ValueForecast of {len(self.customers):,} customers, {self.horizon_days} days from {self.at:%Y-%m-%d}, "
             f"{self.coverage:.0%} intervals: {', '.join(told)}{said}"
@@ -112,11 +107,33 @@ class ValueForecast:
     def _repr_html_(self) -> str:
         ranks = self.customers[self._amounts[-1]].rank(method="first", ascending=False).to_numpy()
         tenth = np.minimum((ranks - 1) * 10 // len(ranks), 9).astype(np.int64) + 1
-        return tables.page(repr(self), tenths=self.total(tenth).reset_index().rename(columns={SEGMENT: "tenth"}))
+        total = self.total(tenth)
+        shown = pd.DataFrame({"tenth": total.index, "customers": total["customers"].to_numpy()})
+        for name in self._amounts:
+            shown[name] = [_shown(row, name) for _, row in total.iterrows()]
+        return tables.page(repr(self), **{f"tenths of customers by {self._amounts[-1]}": shown})
 
     @property
     def _amounts(self) -> list[str]:
         return [PURCHASES, SPEND, VALUE] if self.has_money else [PURCHASES]
+
+
+def _shown(row: pd.Series, name: str) -> str:
+    """A total and its interval."""
+    return f"{row[name]:,.0f} ({row[f'{name}_low']:,.0f} to {row[f'{name}_high']:,.0f})"
+
+
+def _coded(segments: Any, n: int) -> tuple[Int, pd.Index]:
+    """The number of each customer's segment, -1 where there is none, and the names of those that occur."""
+    if np.ndim(segments) != 1 or len(segments) != n:
+        shape = " x ".join(f"{length:,}" for length in np.shape(segments)) or "1"
+        raise DataContractError(f"segments has {shape} values for {n:,} customers. Give one a customer.")
+    given = pd.Series(segments).reset_index(drop=True)
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        given = given.cat.remove_unused_categories()
+        return np.asarray(given.cat.codes, np.int64), pd.Index(given.cat.categories)
+    code, names = pd.factorize(given.astype(object), sort=True)
+    return np.asarray(code, np.int64), pd.Index(names).infer_objects()
 
 
 _ENDS: Final = (SPEND, f"{SPEND}_low", f"{SPEND}_high")

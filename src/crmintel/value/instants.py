@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions import InteractionLog
 from crmintel.value.columns import columns
+from crmintel.value.forecast import PURCHASES
 from crmintel.value.pareto import ParetoModel
 from crmintel.value.purchases import Bool, Float, PurchaseDays
 from crmintel.value.spend import GammaGammaModel
@@ -36,6 +37,8 @@ class Past:
     spend : GammaGammaModel, optional
     each : array of float, shape (n_customers,), optional
         Expected money of a purchase; None where the log has no amounts.
+    usual : float, optional
+        Mean money of a purchase: what is expected where there is no model of spend.
     """
 
     days: PurchaseDays
@@ -44,32 +47,37 @@ class Past:
     pareto: ParetoModel
     spend: GammaGammaModel | None
     each: Float | None
+    usual: float | None
 
     @classmethod
     def learned(cls, days: PurchaseDays) -> "Past":
         """With models of counts and spend that know this past alone."""
         history = days.history()
-        return cls._of(days, history, ParetoModel().fit(history), _spend(days, history))
+        usual = None
+        if days.amount is not None:
+            usual = max(float(days.amount.sum()) / max(int(days.bought.sum()), 1), _LEAST)
+        return cls._of(days, history, ParetoModel().fit(history), _spend(days, history), usual)
 
     @classmethod
-    def told(cls, days: PurchaseDays, pareto: ParetoModel, spend: GammaGammaModel | None) -> "Past":
+    def told(
+        cls, days: PurchaseDays, pareto: ParetoModel, spend: GammaGammaModel | None, usual: float | None
+    ) -> "Past":
         """With models that were learned before."""
-        return cls._of(days, days.history(), pareto, spend)
+        return cls._of(days, days.history(), pareto, spend, usual)
 
     @classmethod
     def _of(
-        cls, days: PurchaseDays, history: pd.DataFrame, pareto: ParetoModel, spend: GammaGammaModel | None
-    ) -> "Past":
+        cls, days: PurchaseDays, history: pd.DataFrame, pareto: ParetoModel, spend: GammaGammaModel | None, usual: float | None
+    ) -> "Past":  # fmt: skip
         each = None
-        if days.amount is not None:
-            usual = max(float(days.amount.sum()) / max(int(days.bought.sum()), 1), _LEAST)
+        if days.amount is not None and usual is not None:
             each = np.full(len(history), usual)
             if spend is not None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", DataContractWarning)  # who has no mean of his own has that of all
                     own = spend.expected_value(history).to_numpy()
                 each = np.where(np.isnan(own), usual, np.maximum(own, _LEAST))
-        return cls(days, history, columns(days), pareto, spend, each)
+        return cls(days, history, columns(days), pareto, spend, each, usual)
 
     def view(self, horizon: int) -> "View":
         """What there is to look at, for a forecast over so many days."""
@@ -105,6 +113,10 @@ class View:
             raise DataContractError("There are no amounts to tell money by.")
         return self.expected * self.each
 
+    def level(self, name: str) -> float:
+        """The total of what is expected, of purchases or of spend."""
+        return float((self.expected if name == PURCHASES else self.spend).sum())
+
     def take(self, rows: Bool) -> "View":
         """Some of the customers."""
         return View(self.table[rows], self.expected[rows], None if self.each is None else self.each[rows], self.horizon)
@@ -129,6 +141,20 @@ class Inner:
     counts: Float
     money: Float | None
 
+    @property
+    def teaches(self) -> bool:
+        """Whether enough customers bought later, and brought money where there is money."""
+        later = [self.counts] if self.money is None else [self.counts, self.money]
+        return len(self.counts) >= FEWEST and all(int((v > 0).sum()) >= FEWEST for v in later)
+
+    def actual(self, name: str) -> Float:
+        """What happened, of purchases or of spend."""
+        if name == PURCHASES:
+            return self.counts
+        if self.money is None:
+            raise DataContractError("There are no amounts to tell money by.")
+        return self.money
+
     def of(self, customers: pd.Index) -> "Inner":
         """Some of the customers."""
         rows = np.asarray(self.view.table.index.isin(customers))
@@ -138,20 +164,34 @@ class Inner:
 def inner_instants(log: InteractionLog, days: PurchaseDays, horizon: int) -> Iterator[Inner]:
     """The instants at the end less the horizon, a half and a quarter of it; the horizon is at most half of the history.
 
-    Those with too few customers, or too few purchases afterwards, teach nothing and are passed over.
+    Those with too few customers, or too few who buy (and bring money, where there is money) afterwards, teach nothing and are passed
+    over; if all are, as after months in which nobody bought, the middle of the history is tried. Of days without amounts, purchases
+    alone are told.
     """
-    longest = min(horizon, (days.end - int(days.day.min())) // 2)
-    for length in dict.fromkeys((longest, round(longest / 2), round(longest / 4))):
-        at = pd.Timestamp(0) + pd.Timedelta(days=days.end - length + 1)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DataContractWarning)
-                past = Past.learned(PurchaseDays.of(log, at))
-        except DataContractError:
-            continue
-        counts, money = days.later(past.days.customers, days.end - length, days.end)
-        if length > 0 and len(counts) >= FEWEST and (counts > 0).sum() >= FEWEST:
-            yield Inner(past.view(length), counts, None if money is None else np.maximum(money, 0.0))
+    half = (days.end - int(days.day.min())) // 2
+    longest, taught = min(horizon, half), False
+    for length in filter(None, dict.fromkeys((longest, round(longest / 2), round(longest / 4), half))):
+        if length == half != longest and taught:
+            return
+        found = _inner(log, days, length)
+        if found is not None:
+            taught = True
+            yield found
+
+
+def _inner(log: InteractionLog, days: PurchaseDays, length: int) -> Inner | None:
+    """The instant so many days before the end; None if it teaches nothing."""
+    at = pd.Timestamp(0) + pd.Timedelta(days=days.end - length + 1)
+    try:
+        known = PurchaseDays.of(log, at)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataContractWarning)
+            past = Past.learned(known if days.amount is not None else replace(known, amount=None))
+    except DataContractError:
+        return None
+    counts, money = days.later(past.days.customers, days.end - length, days.end)
+    found = Inner(past.view(length), counts, None if money is None else np.maximum(money, 0.0))
+    return found if found.teaches else None
 
 
 def _spend(days: PurchaseDays, history: pd.DataFrame) -> GammaGammaModel | None:

@@ -134,7 +134,9 @@ class KeyCustomers:
         return "; ".join([*told, *self.notes])
 
     def _repr_html_(self) -> str:
-        return tables.page(repr(self), summary=self.summary())
+        told = self.summary()
+        told[VALUE] = ["" if np.isnan(v) else f"{v:,.0f}" if v == np.round(v) else f"{v:.3f}" for v in told[VALUE]]
+        return tables.page(repr(self), summary=told)
 
 
 def key_customers(

@@ -7,28 +7,25 @@ from typing import Any, Final, Self, final
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
-from scipy.special import expit, logsumexp
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.evaluation import tables
 from crmintel.interactions import InteractionLog
-from crmintel.interactions.clock import DAY, duration
 from crmintel.value.forecast import PURCHASES, SPEND, ValueForecast, forecast_table
 from crmintel.value.instants import FEWEST, Inner, Past, View, inner_instants
-from crmintel.value.members import BOUGHT, COUNTS, FOLDS, LARGE, LONGEST, MONEY, OFFSET, SMALL, learn, link
-from crmintel.value.purchases import Float, PurchaseDays
+from crmintel.value.joined import Joined, drawn
+from crmintel.value.members import BOUGHT, learn
+from crmintel.value.options import instant, log_of, number, whole_days, whole_number
+from crmintel.value.purchases import PurchaseDays
 from crmintel.value.regularity import regularity
-from crmintel.value.spread import Cells, Seen, Spread
-from crmintel.value.stacks import spread_over, stack_bought, stack_counts, stack_money
 
 MONTH_DAYS: Final = 30.4375
 LONGEST_MONTHS: Final = 60
-UNSEEN_DAYS: Final = 31
-_FLOORS: Final = {COUNTS: 1e-4, MONEY: 0.01}
-_Told = dict[tuple[str, str], Float]
+MOST_SEED: Final = 2**31 - 1
+FARTHEST: Final = 4.0
+"""A horizon so many times as long as the longest that was seen is warned of."""
 
 
 @final
@@ -42,7 +39,7 @@ class LifetimeValue(BaseEstimator):
 
     Parameters
     ----------
-    horizon : duration such as "180d"
+    horizon : duration such as "180d", "26w" or a Timedelta
         How far ahead; a whole number of days.
     margin : float
         Share of the spend that remains after the cost of goods.
@@ -89,7 +86,7 @@ class LifetimeValue(BaseEstimator):
     """
 
     def __init__(
-        self, horizon: str = "180d", *, margin: float = 1.0, cost_to_serve: float = 0.0, coverage: float = 0.8,
+        self, horizon: Any = "180d", *, margin: float = 1.0, cost_to_serve: float = 0.0, coverage: float = 0.8,
         most_customers: int = 40_000, random_state: int = 0, threads: int = 2,
     ) -> None:  # fmt: skip
         self.horizon = horizon
@@ -106,26 +103,40 @@ class LifetimeValue(BaseEstimator):
         Raises
         ------
         DataContractError
-            If an option is out of range, nobody bought before the instant, or the history is too short to learn from.
+            If an option is out of range, nobody bought before the instant, the log ends long before it, or the history is too short
+            to learn from.
+
+        Warns
+        -----
+        DataContractWarning
+            With what is kept in ``concerns_``.
         """
-        days_ahead = self._check()
-        at = _instant(log, at)
+        horizon, log = self._check(), log_of(log)
+        at = instant(log, at)
         days = PurchaseDays.of(log, at)
-        inner = list(inner_instants(log, days, days_ahead))
+        inner, concerns = list(inner_instants(log, days, horizon)), []
+        if not inner and days.amount is not None:
+            days = replace(days, amount=None)
+            inner = list(inner_instants(log, days, horizon))
+            concerns.append(f"At no inner instant did {FEWEST} customers bring money later: purchases alone are told.")
         if not inner:
             raise DataContractError(
                 f"{len(days.customers):,} customers and {days.end - int(days.day.min())} days of history are too few to learn from: "
-                "no instant within them has 20 customers who buy later. Give a longer history."
+                f"no instant within them has {FEWEST} customers who buy later. Give a longer history."
             )
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", DataContractWarning)
             past = Past.learned(days)
-        self.pareto_, self.spend_ = past.pareto, past.spend
-        self.horizon_days_ = days_ahead
-        self.has_money_ = days.amount is not None
-        self._learn(inner, past.view(days_ahead))
-        told = [str(w.message) for w in said if issubclass(w.category, DataContractWarning)]
-        self.concerns_ = tuple(dict.fromkeys([*told, *_clockwork(days)]))
+        view = past.view(horizon)
+        concerns += [str(w.message) for w in said if issubclass(w.category, DataContractWarning)]
+        concerns += [*_clockwork(days), *_far(horizon, inner[0].view.horizon), *_small(past.usual)]
+        self._joined = self._join(inner, view)
+        self.pareto_, self.spend_, self._usual = past.pareto, past.spend, past.usual
+        self.horizon_days_, self.has_money_ = horizon, days.amount is not None
+        self._seen_until = min(log.bounds[1], log.zone.instant(at))
+        self.spreads_ = dict(self._joined.spreads)
+        self.instants_, self.weights_ = self._joined.instants(), self._joined.weights()
+        self.concerns_ = tuple(dict.fromkeys(concerns))
         if self.concerns_:
             warnings.warn(" ".join(self.concerns_), DataContractWarning, stacklevel=2)
         return self
@@ -136,13 +147,15 @@ class LifetimeValue(BaseEstimator):
         Raises
         ------
         DataContractError
-            If nobody bought before the instant, or the log has no amounts and the one of `fit` had.
+            If nobody bought before the instant, the log (and the one of `fit`) ends long before it, or it has no amounts and the
+            one of `fit` had.
         """
         past, view, at = self._past(log, at)
-        told = self._tell(view)
+        told = self._joined.tell(view)
         table = forecast_table(past.days.customers, told, told[BOUGHT], self.spreads_, self.margin, self.cost_to_serve)
         when = log.zone.stamp(log.zone.instant(at))
-        return ValueForecast(table, when, self.horizon_days_, self.coverage, self.spreads_, self._cells(view.table))
+        cells = self._joined.cells(view.table)
+        return ValueForecast(table, when, self.horizon_days_, self._joined.coverage, self.spreads_, cells)
 
     def discounted(
         self, log: InteractionLog, *, at: Any = None, months: int = LONGEST_MONTHS, annual_rate: float = 0.1
@@ -166,17 +179,15 @@ class LifetimeValue(BaseEstimator):
         DataContractError
             If an option is out of range, or there are no amounts.
         """
-        check_is_fitted(self, "pareto_")
+        check_is_fitted(self, "concerns_")
         if not self.has_money_:
             raise DataContractError(
-                "The log has no amounts, so there is no value to discount. `predict` tells purchases."
+                "There were no amounts to learn from, so there is no value to discount. `predict` tells purchases."
             )
-        if not 1 <= months <= LONGEST_MONTHS or not annual_rate > -1:
-            raise DataContractError(
-                f"months is {months} (1 to {LONGEST_MONTHS}), annual_rate is {annual_rate} (above -1)."
-            )
+        months = whole_number("months", months, 1, LONGEST_MONTHS)
+        annual_rate = number("annual_rate", annual_rate, above=-1, such_as="0.1")
         past, view, _ = self._past(log, at)
-        told = self._tell(view)
+        told = self._joined.tell(view, (PURCHASES, SPEND))
         value = self.margin * told[SPEND] - self.cost_to_serve * told[PURCHASES]
         ends = [pd.Timedelta(days=MONTH_DAYS * (m + 1)) for m in range(months)]
         course = self.pareto_.expected_purchases(past.history, ends).to_numpy()
@@ -185,102 +196,42 @@ class LifetimeValue(BaseEstimator):
         course *= (value / view.expected)[:, None]
         return pd.DataFrame(course, index=past.days.customers, columns=range(1, months + 1))
 
-    def _learn(self, inner: Sequence[Inner], view: View) -> None:
-        """Trees, stacks and spreads, from inner instants and for those who are forecast."""
-        everybody = view.table.index
-        draw = np.random.default_rng(self.random_state)
-        fold = pd.Series(draw.integers(0, FOLDS, len(everybody)), everybody)
-        if len(everybody) > self.most_customers:
-            chosen = everybody[np.sort(draw.permutation(len(everybody))[: self.most_customers])]
-            inner = [i.of(chosen) for i in inner]
-        folds = [fold.loc[i.view.table.index].to_numpy() for i in inner]
-        self._trees = learn(inner, folds, self.random_state, self.threads)
-        unseen: list[_Told] = [{k: v[i] for k, v in self._trees.unseen.items()} for i in range(len(inner))]
-        views = [i.view for i in inner]
-        logs = [_logs(COUNTS, v, u) for v, u in zip(views, unseen, strict=True)]
-        self._weights = {
-            COUNTS: stack_counts(logs, [i.counts for i in inner], [float(v.expected.sum()) for v in views])
-        }
-        money = [i.money for i in inner if i.money is not None]
-        if money:
-            logs = [_logs(MONEY, v, u) for v, u in zip(views, unseen, strict=True)]
-            self._weights[MONEY] = stack_money(logs, money, np.array([0.25, 0.0, 0.25, 0.25, 0.25]))
-        start = np.array([0.2, 0.0, 0.2, 0.2, 0.2, 0.2])
-        odds = _logs(BOUGHT, views[0], unseen[0])
-        self._weights[BOUGHT] = stack_bought(odds, (inner[0].counts > 0).astype(np.float64), start)
-        scores, said = (
-            self._scores(view, self._trees.tell(view)),
-            [self._scores(v, u) for v, u in zip(views, unseen, strict=True)],
-        )
-        self._level = {PURCHASES: _constant(scores[PURCHASES], view.expected)}
-        if money:
-            self._level[SPEND] = _constant(scores[SPEND], view.spend)
-        self._cells = Cells.of(views[0].table)
-        actual = {PURCHASES: [i.counts for i in inner], SPEND: money}
-        self.spreads_ = {}
-        rows: dict[str, list[float]] = {
-            "horizon_days": [v.horizon for v in views],
-            "customers": [len(v.table) for v in views],
-        }
-        for name in self._level:
-            totals = [v.expected if name == PURCHASES else v.spend for v in views]
-            unseen_ = [spread_over(s[name], float(t.sum())) for s, t in zip(said, totals, strict=True)]
-            seen = [
-                Seen(u, a, self._cells(v.table), v.horizon)
-                for u, a, v in zip(unseen_, actual[name], views, strict=True)
-            ]
-            told = np.exp(scores[name] + self._level[name])
-            self.spreads_[name] = Spread.learned(seen, told, self.horizon_days_, self.coverage)
-            rows |= {
-                name: [float(s.actual.sum()) for s in seen],
-                f"{name}_expected": [float(s.forecast.sum()) for s in seen],
-            }
-            rows[f"{name}_error"] = [float(s.forecast.sum() / s.actual.sum() - 1) for s in seen]
-        self.instants_ = pd.DataFrame(rows)
-        self.weights_ = pd.DataFrame({t: pd.Series(w, _NAMES[t]) for t, w in self._weights.items()})
-        counts = self.spreads_[PURCHASES]
-        buyers = 1 - counts.nothing[counts.bins(np.exp(scores[PURCHASES] + self._level[PURCHASES]))].mean()
-        self._level[BOUGHT] = _shift(scores[BOUGHT], float(buyers))
-
-    def _scores(self, view: View, members: _Told) -> dict[str, Float]:
-        """Logarithms of purchases and of money, and log-odds of buying at all, each up to a constant."""
-        targets = {PURCHASES: COUNTS, SPEND: MONEY, BOUGHT: BOUGHT}
-        return {n: _logs(t, view, members) @ self._weights[t] for n, t in targets.items() if t in self._weights}
-
-    def _tell(self, view: View) -> dict[str, Float]:
-        """Purchases, money, and the chance to buy at all."""
-        scores = {n: s + self._level[n] for n, s in self._scores(view, self._trees.tell(view)).items()}
-        return {n: expit(s) if n == BOUGHT else np.exp(s) for n, s in scores.items()}
-
     def _past(self, log: InteractionLog, at: Any) -> tuple[Past, View, Any]:
         """Customers of a log at an instant, as they were learned to be seen."""
-        check_is_fitted(self, "pareto_")
+        check_is_fitted(self, "concerns_")
+        log = log_of(log)
         if self.has_money_ and not log.has_amounts:
             raise DataContractError("The log has no amounts, and the one that was learned from had. Map the column.")
-        at = _instant(log, at)
+        at = instant(log, at, self._seen_until)
         days = PurchaseDays.of(log, at)
         if not self.has_money_:
             days = replace(days, amount=None)
-        past = Past.told(days, self.pareto_, self.spend_)
+        past = Past.told(days, self.pareto_, self.spend_, self._usual)
         return past, past.view(self.horizon_days_), at
 
     def _check(self) -> int:
         """The days of the horizon, once all options are in range."""
-        length = duration(self.horizon)
-        if length % DAY:
-            raise DataContractError(f"The horizon {self.horizon!r} is no whole number of days. Write it as '180d'.")
-        if not 0 < self.coverage < 1:
-            raise DataContractError(f"coverage is {self.coverage}. Give a share such as 0.8.")
-        if not (np.isfinite(self.margin) and np.isfinite(self.cost_to_serve)):
+        number("coverage", self.coverage, above=0, below=1, such_as="0.8")
+        number("margin", self.margin, such_as="0.4")
+        number("cost_to_serve", self.cost_to_serve, such_as="1.5")
+        whole_number("most_customers", self.most_customers, FEWEST)
+        whole_number("random_state", self.random_state, 0, MOST_SEED)
+        whole_number("threads", self.threads, 1)
+        return whole_days(self.horizon)
+
+    def _join(self, inner: Sequence[Inner], view: View) -> Joined:
+        """Trees, stacks and spreads, from inner instants and for those who are forecast."""
+        inner, folds = drawn(inner, view.table.index, self.most_customers, self.random_state)
+        if not inner:
             raise DataContractError(
-                f"margin is {self.margin} and cost_to_serve {self.cost_to_serve}. Give two numbers."
+                f"Of {self.most_customers:,} customers who were drawn, fewer than {FEWEST} buy later at every inner instant. "
+                "Raise most_customers."
             )
-        if self.most_customers < FEWEST:
-            raise DataContractError(f"most_customers is {self.most_customers}. Give at least {FEWEST}.")
-        return length // DAY
+        trees = learn(inner, folds, self.random_state, self.threads)
+        return Joined.learned(inner, trees, view, whole_days(self.horizon), self.coverage)
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
-        if not hasattr(self, "pareto_"):
+        if not hasattr(self, "concerns_"):
             return str(super().__repr__(N_CHAR_MAX))
         errors = ", ".join(f"{r.purchases_error:+.0%} over {r.horizon_days} days" for r in self.instants_.itertuples())
         return "\n".join([
@@ -292,44 +243,15 @@ class LifetimeValue(BaseEstimator):
 
     def _html_repr(self) -> str:
         """What was learned; before that, as scikit-learn shows it."""
-        if not hasattr(self, "pareto_"):
+        if not hasattr(self, "concerns_"):
             return str(BaseEstimator._html_repr(self))
         first, *rest = repr(self).split("\n")
+        inner = self.instants_.copy()
+        for name in inner.columns[2:]:
+            shown = "{:+.0%}" if name.endswith("_error") else "{:,.0f}"
+            inner[name] = [shown.format(v) for v in inner[name]]
         weights = self.weights_.rename_axis("member").reset_index()
-        return tables.page(
-            first, inner_instants=self.instants_, weights=weights, to_know=pd.DataFrame({"to know": rest})
-        )
-
-
-_NAMES: Final = {
-    COUNTS: ["Pareto/NBD", OFFSET.name],
-    MONEY: ["Pareto/NBD", "past money", OFFSET.name, LARGE.name, SMALL.name],
-    BOUGHT: ["Pareto/NBD", "recency", OFFSET.name, LARGE.name, SMALL.name, LONGEST.name],
-}
-"""The members of each stack."""
-
-
-def _logs(target: str, view: View, members: _Told) -> Float:
-    """What is stacked for a target, on the scale of `link`, shape (n_customers, n_members)."""
-    own = [link(target, view)]
-    if target == MONEY:
-        own.append(np.log(np.maximum(view.table["total"].to_numpy(), _FLOORS[MONEY])))
-    if target == BOUGHT:
-        own.append(-np.log1p(view.table["since"].to_numpy()))
-    trees = [members[m.name, target] for m in (OFFSET, LARGE, SMALL, LONGEST) if (m.name, target) in members]
-    out: Float = np.column_stack([*own, *trees])
-    return out if target == BOUGHT else np.maximum(out, np.log(_FLOORS[target]))
-
-
-def _constant(score: Float, expected: Float) -> float:
-    """What brings the exponentials of scores to the total of what is expected."""
-    return float(np.log(expected.sum()) - logsumexp(score))
-
-
-def _shift(score: Float, share: float) -> float:
-    """What brings log-odds to a mean probability."""
-    share = float(np.clip(share, 1e-6, 1 - 1e-6))
-    return float(brentq(lambda c: expit(score + c).mean() - share, -60.0 - score.max(), 60.0 - score.min()))
+        return tables.page(first, inner_instants=inner, weights=weights, notes=pd.DataFrame({"to know": rest}))
 
 
 def _clockwork(days: PurchaseDays) -> Iterator[str]:
@@ -342,14 +264,19 @@ def _clockwork(days: PurchaseDays) -> Iterator[str]:
         yield str(found)
 
 
-def _instant(log: InteractionLog, at: Any) -> Any:
-    """Just after the last interaction if none is given; one long after it would take what was not seen for silence."""
-    if at is None:
-        return log.end + pd.Timedelta(microseconds=1)
-    late = log.zone.instant(at) - log.bounds[1]
-    if late > UNSEEN_DAYS * DAY:
-        raise DataContractError(
-            f"The log ends {log.end:%Y-%m-%d}, {late // DAY} days before the instant: what was not seen would count as silence. "
-            "Choose an instant at or before the end of the log."
+def _far(horizon: int, longest: int) -> Iterator[str]:
+    """Whether the horizon goes far beyond all that was seen."""
+    if horizon > FARTHEST * longest:
+        yield (
+            f"The horizon of {horizon:,} days is {horizon / longest:.0f} times as long as the longest one that the history has seen "
+            f"({longest:,} days): the forecast is an extrapolation."
         )
-    return at
+
+
+def _small(usual: float | None) -> Iterator[str]:
+    """Whether amounts are so small that the floors beneath logarithms of money get in their way."""
+    if usual is not None and usual < 1:
+        yield (
+            f"A purchase brings {usual:.2g} on average, and money below 0.01 a customer is not told apart. "
+            "Give amounts in a smaller unit, such as cents."
+        )

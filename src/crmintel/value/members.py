@@ -12,12 +12,13 @@ from scipy.special import logit
 
 from crmintel.interactions.clock import Int
 from crmintel.value.columns import LEVELS
+from crmintel.value.forecast import PURCHASES, SPEND
 from crmintel.value.instants import Inner, View
 from crmintel.value.purchases import Float
 
 FOLDS: Final = 3
-COUNTS, MONEY, BOUGHT = "purchases", "money", "bought"
-OBJECTIVES: Final = {COUNTS: "poisson", MONEY: "tweedie", BOUGHT: "binary"}
+BOUGHT: Final = "bought"
+OBJECTIVES: Final = {PURCHASES: "poisson", SPEND: "tweedie", BOUGHT: "binary"}
 
 
 @final
@@ -50,7 +51,7 @@ class Member:
     offset: bool = False
     levels: bool = False
     longest: bool = False
-    targets: tuple[str, ...] = (MONEY, BOUGHT)
+    targets: tuple[str, ...] = (SPEND, BOUGHT)
 
     def columns(self, table: pd.DataFrame) -> list[str]:
         """What they see of a table."""
@@ -70,7 +71,7 @@ class Member:
 
 
 HORIZON: Final = "horizon"
-OFFSET: Final = Member("offset", offset=True, targets=(COUNTS, MONEY, BOUGHT))
+OFFSET: Final = Member("offset", offset=True, targets=(PURCHASES, SPEND, BOUGHT))
 LARGE: Final = Member("large", 150, 0.05, 15, -1, 50, 5.0, levels=True)
 SMALL: Final = Member("small")
 LONGEST: Final = Member("longest", longest=True, targets=(BOUGHT,))
@@ -81,7 +82,7 @@ def link(target: str, view: View) -> Float:
     """What the models of counts and spend expect, on the scale on which trees add up."""
     if target == BOUGHT:
         return np.asarray(logit(np.clip(-np.expm1(-view.expected), 1e-9, 1 - 1e-9)), np.float64)
-    told: Float = np.log(view.spend if target == MONEY else view.expected)
+    told: Float = np.log(view.spend if target == SPEND else view.expected)
     return told
 
 
@@ -100,13 +101,13 @@ class Trees:
     boosters: dict[tuple[str, str], lgb.Booster]
     unseen: dict[tuple[str, str], list[Float]]
 
-    def tell(self, view: View) -> dict[tuple[str, str], Float]:
-        """What every member says of customers, on the scale of `link`."""
+    def tell(self, view: View, targets: Sequence[str] = tuple(OBJECTIVES)) -> dict[tuple[str, str], Float]:
+        """What every member says of customers for some targets, on the scale of `link`."""
         table = view.table.assign(**{HORIZON: float(view.horizon)})
         out = {}
         for member in MEMBERS:
             X = table[member.columns(table)].to_numpy()
-            for target in member.targets:
+            for target in (t for t in member.targets if t in targets):
                 if (booster := self.boosters.get((member.name, target))) is not None:
                     told = np.asarray(booster.predict(X, raw_score=True, num_threads=1), np.float64)
                     out[member.name, target] = told + (link(target, view) if member.offset else 0.0)
@@ -126,10 +127,10 @@ def learn(inner: Sequence[Inner], fold: Sequence[Int], seed: int, threads: int) 
     instant, folds = np.repeat(np.arange(len(inner)), sizes), np.concatenate(fold)
     table = pd.concat([i.view.table.assign(**{HORIZON: float(i.view.horizon)}) for i in inner])
     weight = (sizes.sum() / len(sizes) / sizes)[instant]
-    y = {COUNTS: np.concatenate([i.counts for i in inner])}
-    y[BOUGHT] = (y[COUNTS] > 0).astype(np.float64)
+    y = {PURCHASES: np.concatenate([i.counts for i in inner])}
+    y[BOUGHT] = (y[PURCHASES] > 0).astype(np.float64)
     if inner[0].money is not None:
-        y[MONEY] = np.concatenate([i.money for i in inner if i.money is not None])
+        y[SPEND] = np.concatenate([i.money for i in inner if i.money is not None])
     starts = {t: np.concatenate([link(t, i.view) for i in inner]) for t in y}
     jobs = [(m, t, k) for m in MEMBERS for t in m.targets if t in y for k in range(FOLDS + 1)]
     X = {m.name: table[m.columns(table)].to_numpy() for m in MEMBERS}

@@ -81,6 +81,8 @@ class PurchaseDays:
             counts.append(count[count > 0])
             found.append((day[keep], sold[keep], money[keep]))
         if not any(len(day) for day, _, _ in found):
+            if not len(log):
+                raise DataContractError("The log is empty: nobody bought. Read one with purchases.")
             raise DataContractError(f"Nobody bought before {pd.Timestamp(at):%Y-%m-%d}. Choose a later instant.")
         customers, number = pd.Index(pd.concat(ids), name=CUSTOMER), np.concatenate(counts)
         starts = np.append(0, np.cumsum(number))

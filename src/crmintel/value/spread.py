@@ -96,18 +96,18 @@ class Spread:
 
     @classmethod
     def learned(cls, seen: Sequence[Seen], forecast: Float, horizon: int, coverage: float) -> "Spread":
-        """From forecasts at inner instants, the longest horizon first, for forecasts over a horizon.
+        """From forecasts at inner instants, the longest horizon first, for forecasts over a horizon; something came at each of them.
 
         The shape is that of the longest horizon. Errors of totals are taken for a walk: their variance grows with the horizon.
         The share of a customer's distribution that an interval holds is chosen such that on average over the customers
         who are forecast it covers what was asked for: where most have nothing, an interval from 0 to 0 covers more.
         """
         first, growth = seen[0], horizon / seen[0].horizon
-        error = np.log([max(float(s.actual.sum()), 1.0) / max(float(s.forecast.sum()), 1e-9) for s in seen])
+        error = np.log([float(s.actual.sum()) / float(s.forecast.sum()) for s in seen])
         freedom = EVIDENCE + len(error)
         level = float(np.sqrt((EVIDENCE * USUAL**2 + (error**2).sum()) / freedom * growth))
         bins = int(np.clip(len(first.forecast) // LEAST, 1, BINS))
-        edges = np.unique(np.quantile(first.forecast, np.arange(1, bins) / bins))
+        edges = _filled(np.unique(np.quantile(first.forecast, np.arange(1, bins) / bins)), first.forecast)
         place, ratio = np.searchsorted(edges, first.forecast, side="right"), first.actual / first.forecast
         bins = len(edges) + 1
         factors = _levels(level, freedom, _LEVELS)
@@ -124,6 +124,10 @@ class Spread:
     def bins(self, forecast: Float) -> Int:
         """The bin of each customer."""
         return np.asarray(np.searchsorted(self.edges, forecast, side="right"), np.int64)
+
+    def silent(self, forecast: Float) -> Float:
+        """The chance of nothing at all, of each customer."""
+        return np.asarray(self.nothing[self.bins(forecast)], np.float64)
 
     def interval(self, forecast: Float) -> tuple[Float, Float]:
         """Of each customer; it holds the forecast itself."""
@@ -185,6 +189,12 @@ class _Shape:
             return 0.0
         place = int((share - self.nothing) / (1 - self.nothing) * len(self.draws))
         return float(self.draws[min(place, len(self.draws) - 1)])
+
+
+def _filled(edges: Float, forecast: Float) -> Float:
+    """Edges between bins that all hold somebody: of many equal forecasts an edge may coincide with the least."""
+    held = np.unique(np.searchsorted(edges, forecast, side="right"))
+    return edges[held[1:] - 1]
 
 
 def _moments(forecast: Float, actual: Float, place: Int, n: int) -> tuple[Float, Float, Float]:

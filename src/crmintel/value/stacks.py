@@ -39,10 +39,9 @@ def stack_counts(told: Sequence[Float], counts: Sequence[Float], totals: Sequenc
         value, slope = 0.003 * float(((w - 0.5) ** 2).sum()), 0.006 * (w - 0.5)
         for z, y, total in zip(told, counts, totals, strict=True):
             p = spread_over(z @ w, total)
-            off, usual, var = p - y, np.abs(y - np.median(y)).mean(), y.var()
-            value += float(ABSOLUTE * np.abs(off).mean() / usual + (1 - ABSOLUTE) * 0.5 * (off**2).mean() / var) / len(
-                told
-            )
+            off, usual, var = p - y, np.abs(y - np.median(y)).mean() or 1.0, y.var() or 1.0  # all may buy alike
+            own = ABSOLUTE * np.abs(off).mean() / usual + (1 - ABSOLUTE) * 0.5 * (off**2).mean() / var
+            value += float(own) / len(told)
             by = (ABSOLUTE * np.sign(off) / usual + (1 - ABSOLUTE) * off / var) / (len(y) * len(told))
             slope = slope + (by * p) @ (z - (p @ z) / p.sum())
         return value, slope

@@ -11,7 +11,8 @@ import pandas as pd
 from crmintel.errors import DataContractError, LeakageError
 from crmintel.evaluation import tables
 from crmintel.interactions import InteractionLog
-from crmintel.interactions.clock import DAY, Int, duration
+from crmintel.interactions.clock import DAY, Int
+from crmintel.value.options import whole_days
 from crmintel.value.purchases import AGE, FREQUENCY, T_X, Float, PurchaseDays
 
 CALIBRATION: Final = "calibration"
@@ -25,6 +26,10 @@ class CountModel(Protocol):
     def expected_purchases(self, history: pd.DataFrame, horizon: Sequence[str], /) -> Any:
         """Purchase days of each row of a history within each horizon from its end; shape (n_rows, n_horizons)."""
         ...
+
+
+_SHOWN: Final = 26
+"""Weeks in the HTML table."""
 
 
 @final
@@ -75,7 +80,10 @@ class TrackingCurves:
 
     def _repr_html_(self) -> str:
         weeks = self.weeks.assign(ends=self.weeks["ends"].dt.strftime("%Y-%m-%d"))
-        return tables.page(repr(self), totals=self.totals, weeks=weeks)
+        told = (
+            {"weeks": weeks} if len(weeks) <= _SHOWN else {f"last {_SHOWN} of {len(weeks)} weeks": weeks.tail(_SHOWN)}
+        )
+        return tables.page(repr(self), totals=self.totals, **told)
 
 
 def tracking_curves(model: CountModel, log: InteractionLog, at: Any, horizon: str) -> TrackingCurves:
@@ -120,7 +128,7 @@ def tracking_curves(model: CountModel, log: InteractionLog, at: Any, horizon: st
     2      holdout       1.0     1.0
     3      holdout       1.0     0.0
     """
-    length = _whole_days(horizon)
+    length = whole_days(horizon)
     past = PurchaseDays.of(log, at).purchases()
     close = past.end + length
     if (seen := int(log.zone.to_local(np.array([log.bounds[1]]))[0] // DAY)) < close:
@@ -196,15 +204,6 @@ def _actual(log: InteractionLog, customers: pd.Index, born: Int, edges: Int) -> 
     again &= days.day > born[owner]
     week = np.searchsorted(edges, days.day[again], side="left") - 1
     return np.bincount(week, minlength=len(edges) - 1).astype(np.float64)
-
-
-def _whole_days(horizon: Any) -> int:
-    micros = duration(horizon)
-    if micros % DAY:
-        raise DataContractError(
-            "The horizon is not of whole days. Purchases are counted by the day: write it as '91d'."
-        )
-    return micros // DAY
 
 
 def _stamp(day: Any) -> Any:
