@@ -46,7 +46,7 @@ class Baskets:
         --------
         >>> import pandas as pd
         >>> from crmintel import InteractionLog
-        >>> day = pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02"])
+        >>> day = pd.to_datetime(["2024-01-01 08:00", "2024-01-01 09:00", "2024-01-02 08:00", "2024-01-02 08:00"])
         >>> log = InteractionLog.read(pd.DataFrame({"customer_id": [1, 1, 1, 2], "timestamp": day, "item_id": list("aaba")}))
         >>> Baskets.of(Purchases.read(log)).sizes.tolist()
         [1, 1, 1]

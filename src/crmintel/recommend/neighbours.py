@@ -50,7 +50,7 @@ class TifuKnn(Recommender):
     >>> day = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", "2024-01-01", "2024-01-02"])
     >>> log = InteractionLog.read(pd.DataFrame({"customer_id": [1, 1, 1, 2, 2], "timestamp": day, "item_id": list("abbbc")}))
     >>> TifuKnn().fit(log).recommend([1], k=3)["item_id"].tolist()
-    ['b', 'a', 'c']
+    ['b', 'c', 'a']
     """
 
     name = "TIFU-KNN"
