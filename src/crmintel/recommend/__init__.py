@@ -1,10 +1,18 @@
 """What each customer may want next."""
 
 from crmintel.recommend.base import Recommender
+from crmintel.recommend.basket import NextBasket
+from crmintel.recommend.blend import Blend
 from crmintel.recommend.cooccurrence import CoOccurrence
+from crmintel.recommend.cycle import replenishment
+from crmintel.recommend.frequency import GlobalTopFrequency, PersonalGlobalTopFrequency, PersonalTopFrequency
 from crmintel.recommend.models import Popularity, Repeat
+from crmintel.recommend.neighbours import TifuKnn, UpCf
 from crmintel.recommend.purchases import Evidence, Purchases
 from crmintel.recommend.rules import Rules
 from crmintel.recommend.topk import top_k
 
-__all__ = ["CoOccurrence", "Evidence", "Popularity", "Purchases", "Recommender", "Repeat", "Rules", "top_k"]
+__all__ = [
+    "Blend", "CoOccurrence", "Evidence", "GlobalTopFrequency", "NextBasket", "PersonalGlobalTopFrequency", "PersonalTopFrequency",
+    "Popularity", "Purchases", "Recommender", "Repeat", "Rules", "TifuKnn", "UpCf", "replenishment", "top_k",
+]  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 
 from crmintel.recommend.base import Exclude, Int, Recommender
 from crmintel.recommend.baskets import Baskets
-from crmintel.recommend.blend import Blend, Parts
+from crmintel.recommend.blend import Alike, Blend, Parts
 from crmintel.recommend.blend_learning import learn
 from crmintel.recommend.purchases import Purchases
 from crmintel.recommend.topk import Real
@@ -16,13 +16,14 @@ from crmintel.recommend.topk import Real
 class NextBasket(Recommender):
     """Rank items by how likely they are in each customer's next basket, those bought before among them.
 
-    The score is own + popularity × share + together × company, all of them rates per basket:
+    The score is own + popularity × share + together × company + alike × votes, all of them rates per basket:
 
     * own: the share of the customer's baskets that hold the item, later ones counting more;
-    * share: of all baskets, how many hold the item, of all time or of the weeks up to the customer's last basket;
-    * company: the mean over own items j, weighed by own, of baskets with both / (baskets with j + 5).
+    * share: of all baskets how many hold the item, or of the last weeks, or of the latest baskets of customers;
+    * company: the mean over own items j, weighed by own, of baskets with both / (baskets with j + 5);
+    * votes: the mean of own over the hundred customers with the most alike histories, weighed by squared cosines.
 
-    How own baskets fade, the weights, and the window are learnt: which would have told the last basket before the instant best, from
+    How own baskets fade, the weights (0 among them), and the window are learnt: which would have told the last basket before the instant best, from
     what was before it (recall + NDCG of ten)?
 
     Parameters
@@ -72,7 +73,8 @@ class NextBasket(Recommender):
         self._parts = Parts(baskets)
         self.n_cut_ = self._parts.n_cut
         self._rates = self._parts.own(self.blend_)
-        self._share, self._period = self._parts.popular(self.blend_.weeks)
+        self._share, self._period = self._parts.popular(self.blend_)
+        self._alike = Alike(self._rates) if self.blend_.alike else None
         self._loyal = self._parts.repeats**self.blend_.loyalty
 
     def _score(self, who: Int) -> Real:
@@ -81,4 +83,6 @@ class NextBasket(Recommender):
         score += own.toarray() * self._loyal
         if self.blend_.together:
             score += self.blend_.together * self._parts.company(own)
+        if self._alike is not None:
+            score += self.blend_.alike * self._alike.votes(who)
         return np.asarray(score)

@@ -10,11 +10,13 @@ import scipy.sparse as sp
 from crmintel.errors import DataContractError
 from crmintel.interactions.clock import DAY, Int
 from crmintel.recommend.baskets import Baskets
+from crmintel.recommend.topk import best
 
 Float = npt.NDArray[np.float64]
 WEEK: Final = 7 * DAY
 SEEN_WITH: Final = 5.0
 """Baskets that an item is taken to have been in without the other one, before any is counted."""
+PEERS, NEAREST = 10_000, 100
 LOYAL: Final = 10.0
 """Baskets that the usual repeat rate counts like, beside those of an item."""
 
@@ -34,10 +36,14 @@ class Blend:
         A basket counts half after so many days, seen from the customer's last one.
     loyalty : float of 0 or more
         Power of the item's repeat rate (how often it is in the very next basket again), by which the own part is multiplied.
-    popularity, together : float of 0 or more
-        Weights of popularity and of what goes with own items; the own part weighs 1.
+    popularity, together, alike : float of 0 or more
+        Weights of popularity, of what goes with own items, and of customers with alike histories; the own part weighs 1.
     weeks : int, optional
-        Popularity of so many weeks up to that of the customer's last basket; of all time, without it.
+        Popularity is that of the last weeks, so many; of all time, without it.
+    each : bool
+        The weeks end with that of the customer's last basket, not with the log.
+    latest : int, optional
+        Popularity is that of the last baskets of all customers, so many of each.
 
     Raises
     ------
@@ -51,14 +57,32 @@ class Blend:
     loyalty: float = 0.0
     popularity: float = 0.3
     together: float = 0.3
+    alike: float = 0.0
     weeks: int | None = None
+    each: bool = False
+    latest: int | None = None
 
     def __post_init__(self) -> None:
-        bad = not 0 < self.decay <= 1 or min(self.power, self.loyalty, self.popularity, self.together) < 0
-        if bad or (self.half_life_days is not None and not self.half_life_days > 0) or (self.weeks or 1) < 1:
+        weights = (self.power, self.loyalty, self.popularity, self.together, self.alike)
+        bad = not 0 < self.decay <= 1 or not all(0 <= w < np.inf for w in weights)
+        bad |= self.half_life_days is not None and not self.half_life_days > 0
+        if bad or any(n is not None and n < 1 for n in (self.weeks, self.latest)):
             raise DataContractError(
-                f"{self} cannot be meant. decay is above 0 to 1, half_life_days above 0, weeks at least 1, the others 0 or more."
+                f"{self} cannot be meant. decay is above 0 to 1, half_life_days above 0, weeks and latest are at least 1, "
+                "the others 0 or more."
             )
+        if self.weeks and self.latest:
+            raise DataContractError("Popularity is of the last weeks or of the latest baskets. Give one of the two.")
+
+    @property
+    def fading(self) -> tuple[float, float, float | None]:
+        """What own rates depend on."""
+        return self.decay, self.power, self.half_life_days
+
+    @property
+    def window(self) -> tuple[int | None, bool, int | None]:
+        """What popularity depends on."""
+        return self.weeks, self.each, self.latest
 
 
 @final
@@ -72,7 +96,7 @@ class Parts:
         self.repeats = _repeats(baskets)
         last = baskets.time[np.maximum(baskets.starts[1:] - 1, 0)]
         self.back_days = (last[baskets.owner] - baskets.time) / DAY
-        week = (baskets.time - baskets.time.max()) // WEEK  # weeks end with the last basket
+        week = (baskets.time - baskets.time.max() - 1) // WEEK  # weeks end with the last basket
         self.week = week - week.min()
         self.last_week = self.week[np.maximum(baskets.starts[1:] - 1, 0)]
 
@@ -84,22 +108,53 @@ class Parts:
             weight = weight * 0.5 ** (self.back_days / blend.half_life_days)
         return b.sums(weight)
 
-    def popular(self, weeks: int | None) -> tuple[Float, Int]:
+    def popular(self, blend: Blend) -> tuple[Float, Int]:
         """Shares of baskets that hold each item, a row for each period, and the period of each customer."""
         b = self.baskets
-        if weeks is None:
-            return (b.popularity / len(b.time))[None], np.zeros(len(b.starts) - 1, np.int64)
+        nobody = np.zeros(len(b.starts) - 1, np.int64)
+        if blend.weeks is None:
+            some = b.age < (blend.latest or np.inf)
+            held = np.bincount(b.item[some[b.basket]], minlength=b.n_items)
+            return (held / max(int(some.sum()), 1))[None], nobody
         n = int(self.week.max()) + 1
+        ends, period = np.unique(self.last_week, return_inverse=True) if blend.each else (np.array([n - 1]), nobody)
         held = sp.csr_array(sp.coo_array((np.ones(len(b.item)), (self.week[b.basket], b.item)), (n, b.n_items)))
-        used, period = np.unique(self.last_week, return_inverse=True)
-        recent = (np.arange(n) <= used[:, None]) & (np.arange(n) > used[:, None] - weeks)
+        recent = (np.arange(n) <= ends[:, None]) & (np.arange(n) > ends[:, None] - blend.weeks)
         baskets = recent @ np.bincount(self.week, minlength=n)
-        return np.asarray((sp.csr_array(recent.astype(np.float64)) @ held).toarray()) / baskets[:, None], period
+        table = (sp.csr_array(recent.astype(np.float64)) @ held).toarray()
+        return np.asarray(table / np.maximum(baskets, 1)[:, None]), period
 
     def company(self, own: sp.csr_array) -> Float:
         """How much what goes with own items speaks for each item: a mean over own items, weighed by their rates."""
         size = np.asarray(own.sum(axis=1))
         return np.asarray((own @ self.together).toarray()) / np.where(size > 0, size, 1.0)[:, None]
+
+
+@final
+class Alike:
+    """Customers with alike histories: the mean of their own rates, weighed by squared cosines.
+
+    The 100 most alike of 10,000 customers at most (drawn with a fixed seed where there are more) are looked at, the customer not
+    among them.
+    """
+
+    def __init__(self, own: sp.csr_array) -> None:
+        n = own.shape[0]
+        self.who = np.sort(np.random.default_rng(0).choice(n, PEERS, replace=False)) if n > PEERS else np.arange(n)
+        length = np.sqrt(np.asarray(own.multiply(own).sum(axis=1)))
+        self.vectors = (sp.diags_array(1 / np.where(length > 0, length, 1.0)) @ own).tocsr()
+        self.peers = self.vectors[self.who].T.tocsr()
+        self.rates = own[self.who]
+
+    def votes(self, who: Int) -> Float:
+        """The mean for some customers, shape (n, n_items)."""
+        near = (self.vectors[who] @ self.peers).toarray()
+        near[who[:, None] == self.who] = 0.0
+        row, peer, cosine = best(near, NEAREST)
+        weight = np.asarray(cosine, np.float64) ** 2
+        total = np.bincount(row, weight, minlength=len(who))
+        weight /= np.where(total > 0, total, 1.0)[row]
+        return np.asarray((sp.csr_array((weight, (row, peer)), shape=near.shape) @ self.rates).toarray())
 
 
 def _repeats(baskets: Baskets) -> Float:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from crmintel.interactions.clock import Int
 from crmintel.recommend.baskets import Baskets
-from crmintel.recommend.blend import Blend, Parts
+from crmintel.recommend.blend import Alike, Blend, Parts
 from crmintel.recommend.topk import best, steps
 
 Float = npt.NDArray[np.float64]
@@ -23,19 +23,24 @@ _CHUNK, _OWN, _OTHERS = 128, 60, 40
 _FADING: Final[tuple[dict[str, Any], ...]] = (
     *({"decay": d, "power": 0.0, "half_life_days": None} for d in (0.9, 0.8, 0.95, 1.0)),
     *({"decay": 1.0, "power": p, "half_life_days": None} for p in (0.25, 0.5, 0.75, 1.0, 1.5)),
-    *({"decay": 1.0, "power": 0.0, "half_life_days": h} for h in (30.0, 60.0, 120.0)),
+    *({"decay": 1.0, "power": 0.0, "half_life_days": h} for h in (30.0, 60.0, 90.0, 180.0)),
 )
-_POPULARITY: Final = (0.3, 0.03, 0.1, 1.0)
+_POPULARITY: Final = (0.3, 0.03, 0.1, 1.0, 3.0)
 _TOGETHER: Final = (0.3, 0.0, 0.1, 1.0)
-_WEEKS: Final = (None, 2, 4, 13)
+_ALIKE: Final = (0.0, 0.1, 0.3, 1.0)
+_WINDOWS: Final[tuple[dict[str, Any], ...]] = (
+    {"weeks": None, "each": False, "latest": None},
+    *({"weeks": w, "each": e, "latest": None} for e in (False, True) for w in (2, 4, 13)),
+    *({"weeks": None, "each": False, "latest": n} for n in (1, 3)),
+)
 _LOYALTY: Final = (0.0, 0.25, 0.5, 1.0)
 
 
 def learn(baskets: Baskets, seed: int, start: Blend = Blend()) -> tuple[Blend, pd.DataFrame]:
     """The best weights for the last basket of customers, told from those before it.
 
-    Up to 3,000 customers with two or more baskets are looked at. The way in which the past fades, the weights, the window of
-    popularity and loyalty are chosen one after the other, twice; equal results go to what was tried first, the defaults on top.
+    Up to 3,000 customers with two or more baskets are looked at. How the past fades, the weights, the window of popularity,
+    alike customers and loyalty are chosen one after the other, twice; equal results go to what was tried first, the defaults on top.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def learn(baskets: Baskets, seed: int, start: Blend = Blend()) -> tuple[Blend, p
     chosen = start
     for _ in range(2):
         for options in _stages():
-            bench.know_company(chosen)
+            bench.look(chosen)
             for option in options:
                 tried = replace(chosen, **option)
                 if tried not in trials:
@@ -68,7 +73,8 @@ def _stages() -> Iterator[list[dict[str, Any]]]:
     """What is tried together."""
     yield [{**f, "popularity": w} for f, w in product(_FADING, _POPULARITY)]
     yield [{"popularity": w, "together": c} for w, c in product(_POPULARITY, _TOGETHER)]
-    yield [{"weeks": k, "popularity": w} for k, w in product(_WEEKS, _POPULARITY)]
+    yield [{**k, "popularity": w} for k, w in product(_WINDOWS, _POPULARITY)]
+    yield [{"alike": a, "together": c} for a, c in product(_ALIKE, _TOGETHER)]
     yield [{"loyalty": e} for e in _LOYALTY]
 
 
@@ -92,43 +98,43 @@ class _Bench:
         self.gains, self.ideal = gains[:LIST], np.cumsum(gains)[self.size - 1]
         self.nobody = self._filled(np.ones(len(self.row))) == 0
         self.tie = self._filled(self.item / last.n_items) * 1e-9  # equal scores go to the earlier item
-        self.company: tuple[Blend, Float] | None = None
-        self.popular: dict[int | None, Float] = {}
+        self.popular: dict[Any, Float] = {}
+        self.fading: Any = None
+        self.look(start)
 
     def measure(self, blend: Blend) -> tuple[float, float]:
         """Recall and NDCG of the first ten."""
-        score = self._own(blend) + blend.popularity * self._popular(blend.weeks) - self.tie
-        if blend.together:
-            if self.company is None:
-                self.know_company(blend)
-            assert self.company is not None
-            score += blend.together * self.company[1]
+        score = self._own(blend) + blend.popularity * self._popular(blend) - self.tie
+        score += blend.together * self.company + blend.alike * self.votes
         score[self.nobody] = -np.inf
         first = np.argpartition(score, -LIST, axis=1)[:, -LIST:]
         order = np.argsort(-np.take_along_axis(score, first, axis=1), axis=1)
         hit = np.take_along_axis(self.right, np.take_along_axis(first, order, axis=1), axis=1)
         return float((hit.sum(axis=1) / self.size).mean()), float((hit @ self.gains / self.ideal).mean())
 
-    def know_company(self, blend: Blend) -> None:
-        """Tell what goes with own items as these fade now."""
-        fading = Blend(blend.decay, blend.power, blend.half_life_days)
-        if self.company is None or self.company[0] != fading:
-            own, ends = self.parts.own(blend), np.searchsorted(self.row, np.arange(len(self.who) + 1))
-            values = [np.zeros(0)]
-            for a, b in steps(len(self.who), _CHUNK):
-                lines = slice(ends[a], ends[b])
-                values.append(self.parts.company(own[self.who[a:b]])[self.row[lines] - a, self.item[lines]])
-            self.company = fading, self._filled(np.concatenate(values))
+    def look(self, blend: Blend) -> None:
+        """Tell what goes with own items, and what alike customers have, as own baskets fade now."""
+        if self.fading == blend.fading:
+            return
+        self.fading = blend.fading
+        own, ends = self.parts.own(blend), np.searchsorted(self.row, np.arange(len(self.who) + 1))
+        peers = Alike(own)
+        values = []
+        for a, b in steps(len(self.who), _CHUNK):
+            who, lines = self.who[a:b], slice(ends[a], ends[b])
+            cell = self.row[lines] - a, self.item[lines]
+            values.append((self.parts.company(own[who])[cell], peers.votes(who)[cell]))
+        self.company, self.votes = (self._filled(np.concatenate(v)) for v in zip(*values, strict=True))
 
     def _own(self, blend: Blend) -> Float:
         values = np.append(self.parts.own(blend).data, 0.0)[self.pair]
         return self._filled(values * self.parts.repeats[self.item] ** blend.loyalty)
 
-    def _popular(self, weeks: int | None) -> Float:
-        if weeks not in self.popular:
-            table, period = self.parts.popular(weeks)
-            self.popular[weeks] = self._filled(table[period[self.who[self.row]], self.item])
-        return self.popular[weeks]
+    def _popular(self, blend: Blend) -> Float:
+        if blend.window not in self.popular:
+            table, period = self.parts.popular(blend)
+            self.popular[blend.window] = self._filled(table[period[self.who[self.row]], self.item])
+        return self.popular[blend.window]
 
     def _filled(self, values: npt.NDArray[Any]) -> Float:
         out = np.zeros(self.shape)
@@ -145,13 +151,15 @@ class _Bench:
     def _candidates(self, start: Blend) -> tuple[Int, Int]:
         """Items that one of the parts ranks high, rising for each customer."""
         owns = [self.parts.own(replace(start, decay=d, power=p)) for d, p in ((1.0, 0.0), (0.9, 0.0), (1.0, 1.0))]
-        shares = [self.parts.popular(weeks) for weeks in _WEEKS]
+        shares = [self.parts.popular(replace(start, **window)) for window in _WINDOWS]
         tops = [np.argsort(-share, axis=1, kind="stable")[:, :_OTHERS] for share, _ in shares]
         rows, items = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for a, b in steps(len(self.who), _CHUNK):
             who = self.who[a:b]
             some = np.zeros((len(who), self.parts.baskets.n_items), bool)
-            for block, k in [(own[who].toarray(), _OWN) for own in owns] + [(self.parts.company(owns[1][who]), _OTHERS)]:
+            for block, k in [(own[who].toarray(), _OWN) for own in owns] + [
+                (self.parts.company(owns[1][who]), _OTHERS)
+            ]:
                 row, item, value = best(block, k)
                 some[row[value > 0], item[value > 0]] = True
             for (_, period), top in zip(shares, tops, strict=True):

@@ -68,7 +68,9 @@ def replenishment(
     purchases = Purchases.read(log, at, fewest=1)
     rows = purchases.bought
     day = log.zone.to_local(purchases.time[rows]) // DAY
-    who, item, n, last, gap = _cycles(purchases.who[rows].astype(np.int64), purchases.item[rows].astype(np.int64), day, least)
+    who, item, n, last, gap = _cycles(
+        purchases.who[rows].astype(np.int64), purchases.item[rows].astype(np.int64), day, least
+    )
     gap = _drawn(item, n, gap)
     today = int(log.zone.to_local(np.array([purchases.at]))[0] // DAY)
     due = last + np.floor(gap + 0.5).astype(np.int64)

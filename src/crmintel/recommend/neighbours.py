@@ -74,7 +74,9 @@ class TifuKnn(Recommender):
         self._length = np.asarray(self._own.multiply(self._own).sum(axis=1))
 
     def _score(self, who: Int) -> Real:
-        near = 2 * (self._own[who] @ self._items).toarray() - self._length  # nearest = highest: own length adds the same
+        near = (
+            2 * (self._own[who] @ self._items).toarray() - self._length
+        )  # nearest = highest: own length adds the same
         near[np.arange(len(who)), who] = -np.inf
         row, other, _ = best(near, min(self.neighbours, near.shape[1] - 1))
         share = (1 - self.alpha) / np.bincount(row, minlength=len(who))
@@ -142,7 +144,11 @@ class UpCf(Recommender):
         self.neighbours, self.shrink = neighbours, shrink
 
     def _fit(self, purchases: Purchases) -> None:
-        if min(self.recency, self.neighbours) < 1 or not 0 <= self.asymmetry <= 1 or min(self.locality, self.shrink) < 0:
+        if (
+            min(self.recency, self.neighbours) < 1
+            or not 0 <= self.asymmetry <= 1
+            or min(self.locality, self.shrink) < 0
+        ):
             raise DataContractError(
                 "recency and neighbours are at least 1, asymmetry from 0 to 1, locality and shrink 0 or more."
             )
