@@ -200,9 +200,11 @@ def test_alike_customers_vote_and_nobody_votes_for_oneself() -> None:
 
 def test_repeats_are_offered_by_habit_and_left_out_on_request(model: Recommender) -> None:
     bought = {(c, i) for c, i in zip(*(model.history_.nonzero()), strict=True)}
-    places = lambda t: set(
-        zip(model.customers_.get_indexer(t["customer_id"]), model.items_.get_indexer(t["item_id"]), strict=True)
-    )  # noqa: E731
+
+    def places(table: pd.DataFrame) -> set[tuple[int, int]]:
+        who, item = model.customers_.get_indexer(table["customer_id"]), model.items_.get_indexer(table["item_id"])
+        return set(zip(who, item, strict=True))
+
     assert places(model.recommend()) & bought
     assert not places(model.recommend(exclude="bought")) & bought
 
@@ -235,13 +237,13 @@ def test_weights_are_learnt_from_last_baskets_without_looking_into_them() -> Non
     """Everybody always comes back for yesterday's item; what was bought often before is over."""
     log = log_of({c: [a, a, a, a, b, b] for c in range(60) for a, b in [("abcdefghij"[c % 10], "klmnopqrst"[c % 7])]})
     baskets = Baskets.of(Purchases.read(log))
-    blend, trials = learn(baskets, 0)
+    blend, trials = learn(baskets, 0, Blend())
     best = trials.loc[(trials["recall"] + trials["ndcg"]).idxmax()]
     assert blend == Blend(**{k: (None if pd.isna(v) else v) for k, v in best.drop(["recall", "ndcg"]).items()})
     past, last = baskets.without_last()
     assert (past.count == 5).all()
     assert (last.count == 1).all()
-    same = learn(past.where(past.age >= 0), 0)[1]
+    same = learn(past, 0, Blend())[1]
     assert not same["recall"].equals(trials["recall"])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from crmintel.recommend.base import Exclude, Int, Recommender
 from crmintel.recommend.baskets import Baskets
 from crmintel.recommend.blend import Alike, Blend, Parts
-from crmintel.recommend.blend_learning import learn
+from crmintel.recommend.blend_learning import learn, told
 from crmintel.recommend.purchases import Purchases
 from crmintel.recommend.topk import Real
 
@@ -20,7 +20,8 @@ class NextBasket(Recommender):
 
     * own: the share of the customer's baskets that hold the item, later ones counting more;
     * share: of all baskets how many hold the item, or of the last weeks, or of the latest baskets of customers;
-    * company: the mean over own items j, weighed by own, of baskets with both / (baskets with j + 5);
+    * company: the mean over own items j, weighed by own, of baskets with both / (baskets with j + 5); with more than 4,000 items
+      only pairs that were together in two baskets count;
     * votes: the mean of own over the hundred customers with the most alike histories, weighed by squared cosines.
 
     How own baskets fade, the weights (0 among them), and the window are learnt: which would have told the last basket before the instant best, from
@@ -67,9 +68,9 @@ class NextBasket(Recommender):
     def _fit(self, purchases: Purchases) -> None:
         baskets = Baskets.of(purchases)
         if self.blend is None:
-            self.blend_, self.trials_ = learn(baskets, self.random_state)
+            self.blend_, self.trials_ = learn(baskets, self.random_state, Blend())
         else:
-            self.blend_, self.trials_ = self.blend, learn(baskets.where(np.zeros(len(baskets.time), bool)), 0)[1]
+            self.blend_, self.trials_ = self.blend, told({})
         self._parts = Parts(baskets)
         self.n_cut_ = self._parts.n_cut
         self._rates = self._parts.own(self.blend_)

@@ -16,6 +16,8 @@ Float = npt.NDArray[np.float64]
 WEEK: Final = 7 * DAY
 SEEN_WITH: Final = 5.0
 """Baskets that an item is taken to have been in without the other one, before any is counted."""
+MANY: Final = 4_000
+"""With more items, two that were together in a single basket are taken to go together by chance."""
 PEERS, NEAREST = 10_000, 100
 LOYAL: Final = 10.0
 """Baskets that the usual repeat rate counts like, beside those of an item."""
@@ -92,6 +94,9 @@ class Parts:
     def __init__(self, baskets: Baskets) -> None:
         self.baskets = baskets
         pairs, self.n_cut = baskets.together()
+        if baskets.n_items > MANY:
+            pairs.data[pairs.data < 2] = 0.0
+            pairs.eliminate_zeros()
         self.together = (sp.diags_array(1 / (baskets.popularity + SEEN_WITH)) @ pairs).tocsr()
         self.repeats = _repeats(baskets)
         last = baskets.time[np.maximum(baskets.starts[1:] - 1, 0)]
@@ -118,10 +123,10 @@ class Parts:
             return (held / max(int(some.sum()), 1))[None], nobody
         n = int(self.week.max()) + 1
         ends, period = np.unique(self.last_week, return_inverse=True) if blend.each else (np.array([n - 1]), nobody)
-        held = sp.csr_array(sp.coo_array((np.ones(len(b.item)), (self.week[b.basket], b.item)), (n, b.n_items)))
-        recent = (np.arange(n) <= ends[:, None]) & (np.arange(n) > ends[:, None] - blend.weeks)
-        baskets = recent @ np.bincount(self.week, minlength=n)
-        table = (sp.csr_array(recent.astype(np.float64)) @ held).toarray()
+        holds = sp.csr_array(sp.coo_array((np.ones(len(b.item)), (self.week[b.basket], b.item)), (n, b.n_items)))
+        within = (np.arange(n) <= ends[:, None]) & (np.arange(n) > ends[:, None] - blend.weeks)
+        baskets = within @ np.bincount(self.week, minlength=n)
+        table = (sp.csr_array(within.astype(np.float64)) @ holds).toarray()
         return np.asarray(table / np.maximum(baskets, 1)[:, None]), period
 
     def company(self, own: sp.csr_array) -> Float:

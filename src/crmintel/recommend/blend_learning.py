@@ -1,7 +1,7 @@
 """Weights of the parts of a next-basket score, learnt from the last baskets before the instant."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import astuple, fields, replace
 from itertools import product
 from typing import Any, Final, final
 
@@ -36,7 +36,7 @@ _WINDOWS: Final[tuple[dict[str, Any], ...]] = (
 _LOYALTY: Final = (0.0, 0.25, 0.5, 1.0)
 
 
-def learn(baskets: Baskets, seed: int, start: Blend = Blend()) -> tuple[Blend, pd.DataFrame]:
+def learn(baskets: Baskets, seed: int, start: Blend) -> tuple[Blend, pd.DataFrame]:
     """The best weights for the last basket of customers, told from those before it.
 
     Up to 3,000 customers with two or more baskets are looked at. How the past fades, the weights, the window of popularity,
@@ -51,7 +51,7 @@ def learn(baskets: Baskets, seed: int, start: Blend = Blend()) -> tuple[Blend, p
     past, last = baskets.without_last()
     who = np.flatnonzero(last.count > 0)
     if len(who) < FEWEST:
-        return start, pd.DataFrame(columns=[*asdict(start), "recall", "ndcg"])
+        return start, told({})
     if len(who) > SAMPLE:
         who = np.sort(np.random.default_rng(seed).choice(who, SAMPLE, replace=False))
     bench = _Bench(Parts(past), last, who, start)
@@ -65,8 +65,13 @@ def learn(baskets: Baskets, seed: int, start: Blend = Blend()) -> tuple[Blend, p
                 if tried not in trials:
                     trials[tried] = bench.measure(tried)
             chosen = max(trials, key=lambda blend: sum(trials[blend]))
-    rows = [{**asdict(blend), "recall": r, "ndcg": n} for blend, (r, n) in trials.items()]
-    return chosen, pd.DataFrame(rows)
+    return chosen, told(trials)
+
+
+def told(trials: dict[Blend, tuple[float, float]]) -> pd.DataFrame:
+    """What was tried, as a table."""
+    columns = [field.name for field in fields(Blend)] + ["recall", "ndcg"]
+    return pd.DataFrame([(*astuple(blend), *found) for blend, found in trials.items()], columns=columns)
 
 
 def _stages() -> Iterator[list[dict[str, Any]]]:

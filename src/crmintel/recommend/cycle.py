@@ -82,7 +82,8 @@ def replenishment(
     order = order[np.lexsort((np.asarray(names)[order].astype(str), due[order], who[order]))]
     if most is not None:
         order = order[np.arange(len(order)) - np.searchsorted(who[order], who[order]) < most]
-    who, item, n, last, gap, due = (v[order] for v in (who, item, n, last, gap, due))
+    who, item, n, last, due = (v[order] for v in (who, item, n, last, due))
+    gap = gap[order]
     table = {
         CUSTOMER: purchases.customers[who], ITEM: purchases.items[item], "last": _dates(last), "gap_days": gap,
         "due_in_days": due - today, "due_at": _dates(due), "n": n, "sentence": pd.array([_sentence(d) for d in due - today], dtype="str"),

@@ -93,7 +93,7 @@ def _grouped(baskets: Baskets, groups: int, within: float, between: float) -> Fl
     late = place >= even
     group = np.where(late, m - larger + (place - even) // (size + 1), place // size)
     end = np.where(late, even + (group - (m - larger) + 1) * (size + 1), (group + 1) * size) - 1
-    return within ** (end - place) / (size + late) * between ** (m - 1 - group) / m
+    return np.asarray(within ** (end - place) / (size + late) * between ** (m - 1 - group) / m)
 
 
 @final
