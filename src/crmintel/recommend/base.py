@@ -35,6 +35,7 @@ from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunk
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Exclude = Literal["bought", "new"] | None
+Habit = Literal["habit"]
 _SKETCH = 64
 _NO_LIMIT = 2**40
 
@@ -58,6 +59,8 @@ class Recommender(ABC):
 
     name: str
     evidence: Evidence = PURCHASES
+    habit: Exclude = "bought"
+    """What `recommend` leaves out unless told: nothing for models of the next basket, which repeats much of the last ones."""
 
     def fit(self, log: InteractionLog, *, at: Any = None) -> Self:
         """Learn from the purchases of a log, or from those before an instant.
@@ -85,7 +88,7 @@ class Recommender(ABC):
         """Scores of all items for customers at these positions, shape (n, n_items); a fresh array, 0 or less for no opinion."""
 
     def recommend(
-        self, customers: Iterable[Any] | None = None, *, k: int = 10, exclude: Exclude = "bought", eligible: Any = None,
+        self, customers: Iterable[Any] | None = None, *, k: int = 10, exclude: Exclude | Habit = "habit", eligible: Any = None,
         rules: Rules = NO_RULES, threads: int = 2, progress: bool = False,
     ) -> pd.DataFrame:  # fmt: skip
         """The best items for each customer.
@@ -97,7 +100,8 @@ class Recommender(ABC):
         k : int
             Length of each list; shorter only when no item is left.
         exclude : {"bought", "new"} or None
-            Leave out what a customer bought before, or what is new to the customer, or nothing.
+            Leave out what a customer bought before, or what is new to the customer, or nothing. By default as is the model's
+            habit: what was bought, or nothing where the next basket is foretold.
         eligible : iterable of items, or DataFrame of customer_id and item_id, optional
             What may be offered to everybody, or to each customer (assortment, consent, region).
         rules : Rules
@@ -118,7 +122,8 @@ class Recommender(ABC):
         if not hasattr(self, "items_"):
             raise NotFittedError(f"This {type(self).__name__} is not fitted. Call fit(log) first.")
         check_k(k)
-        if exclude not in ("bought", "new", None):
+        left_out = self.habit if exclude == "habit" else exclude
+        if left_out not in ("bought", "new", None):
             raise DataContractError(f"exclude is {exclude!r}. Choose 'bought', 'new' or None.")
         rules.check()
         n = len(self.items_)
@@ -127,7 +132,7 @@ class Recommender(ABC):
                 f"k is {k:,}, but there are {n:,} items: all are returned.", DataContractWarning, stacklevel=2
             )
         asked = self.customers_ if customers is None else pd.Index(list(customers), name=CUSTOMER)
-        job = _Job(self, asked, min(k, n), exclude, allowed(asked, self.items_, eligible, rules), rules)
+        job = _Job(self, asked, min(k, n), left_out, allowed(asked, self.items_, eligible, rules), rules)
         with _bar(len(asked) if progress else 0) as advance:
 
             def run(step: tuple[int, int]) -> Any:

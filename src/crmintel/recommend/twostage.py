@@ -16,7 +16,7 @@ from crmintel.columns import CUSTOMER, ITEM, PURCHASE, RANK, SCORE
 from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
-from crmintel.recommend.base import Int, Recommender
+from crmintel.recommend.base import Exclude, Int, Recommender
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.models import Popularity, Repeat
 from crmintel.recommend.purchases import Purchases
@@ -62,6 +62,7 @@ class TwoStage(Recommender):
     """
 
     name = "two-stage"
+    habit: Exclude = None
 
     def __init__(
         self, horizon: str = "30d", *, candidates: Sequence[Recommender] | None = None, each: int = 40, n_trees: int = 150,
