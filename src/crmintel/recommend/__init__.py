@@ -3,9 +3,10 @@
 from crmintel.recommend.base import Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.blend import Blend
+from crmintel.recommend.choice import AutoRecommender
 from crmintel.recommend.cooccurrence import CoOccurrence
-from crmintel.recommend.ease import Ease
 from crmintel.recommend.cycle import replenishment
+from crmintel.recommend.ease import Ease
 from crmintel.recommend.frequency import GlobalTopFrequency, PersonalGlobalTopFrequency, PersonalTopFrequency
 from crmintel.recommend.models import Popularity, Repeat
 from crmintel.recommend.neighbours import TifuKnn, UpCf
@@ -16,6 +17,7 @@ from crmintel.recommend.topk import top_k
 from crmintel.recommend.twostage import TwoStage
 
 __all__ = [
+    "AutoRecommender",
     "Blend",
     "CoOccurrence",
     "Ease",

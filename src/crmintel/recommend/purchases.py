@@ -1,7 +1,7 @@
 """Who bought what, when and together with what: the one table that every recommender learns from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import numpy as np
@@ -167,23 +167,17 @@ class Purchases:
 
     def before(self, time: int) -> "Purchases":
         """What was known before an earlier instant (UTC microseconds), with the same customers and items."""
-        keep = self.time < time
+        return replace(self.only(self.time < time), at=time)
+
+    def only(self, keep: Bool) -> "Purchases":
+        """Some of the rows, with the same customers and items."""
         starts = np.append(0, np.cumsum(keep))[self.starts]
         item, bought = self.item[keep], self.bought[keep]
         who = np.repeat(np.arange(self.shape[0]), np.diff(starts))
-        owners = _owners(who[bought], item[bought], *self.shape)
-        return Purchases(
-            self.customers,
-            self.items,
-            owners,
-            starts,
-            item,
-            self.time[keep],
-            self.basket[keep],
-            self.weight[keep],
-            bought,
-            time,
-        )
+        return replace(
+            self, owners=_owners(who[bought], item[bought], *self.shape), starts=starts, item=item, time=self.time[keep],
+            basket=self.basket[keep], weight=self.weight[keep], bought=bought,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Purchases: {len(self.item):,} rows, {self.shape[0]:,} customers, {self.shape[1]:,} items"

@@ -48,6 +48,8 @@ class HeldOut:
     def of(cls, purchases: Purchases, *, new: bool) -> "HeldOut | None":
         """Cut at four fifths of the rows; with `new`, what had been bought before does not count. None if nothing is left."""
         cut = int(np.quantile(purchases.time, SHARE))
+        if cut == purchases.time.min():
+            return None
         past = purchases.before(cut)
         before, later = past.history(), purchases.history()
         later = sp.csr_array(later - before)
@@ -58,6 +60,24 @@ class HeldOut:
             seen.data[:] = 1.0
             later = sp.csr_array(later - later.multiply(seen))
             later.eliminate_zeros()
+        return cls._some(past, later, before)
+
+    @classmethod
+    def hidden(cls, purchases: Purchases) -> "HeldOut | None":
+        """Hide a fifth of the items of each customer by chance, for a past without a clock. None if nobody has two items."""
+        pair = purchases.who.astype(np.int64) * purchases.shape[1] + purchases.item
+        pairs_, number = np.unique(pair, return_inverse=True)
+        away = np.random.default_rng(0).random(len(pairs_)) > SHARE
+        past = purchases.only(~away[number])
+        before, later = past.history(), purchases.history()
+        later = sp.csr_array(later - before)
+        later.eliminate_zeros()
+        later.data[:] = 1.0
+        return cls._some(past, later, before)
+
+    @classmethod
+    def _some(cls, past: Purchases, later: sp.csr_array, before: sp.csr_array) -> "HeldOut | None":
+        """Some of the customers with something before and afterwards."""
         who = np.flatnonzero((np.diff(later.indptr) > 0) & (np.diff(before.indptr) > 0))
         if not len(who):
             return None
