@@ -124,13 +124,11 @@ def test_personal_frequency_alone_may_give_less_than_a_full_list() -> None:
     assert answer(PersonalGlobalTopFrequency().fit(log), 1, k=3) == ["a", "c", "b"]
 
 
-def test_tifu_by_hand_groups_at_the_end_take_the_extra_basket() -> None:
-    """Baskets a, b, c in two groups: a alone, then b, c: a .5·½, b .9/2·½, c 1/2·½ ; with own weight 1."""
-    model = TifuKnn(neighbours=1, within_decay=0.9, group_decay=0.5, alpha=1.0, groups=2).fit(
-        log_of({1: ["a", "b", "c"], 2: ["d"]})
-    )
-    told = scores(model, 1)
-    assert [told[i] for i in "abc"] == pytest.approx([0.25, 0.225, 0.25])
+def test_tifu_by_hand_groups_at_the_end_take_the_extra_baskets() -> None:
+    """Five baskets in three groups: a alone, then b and c, then d and e."""
+    model = TifuKnn(neighbours=1, within_decay=0.9, group_decay=0.5, alpha=1.0, groups=3)
+    told = scores(model.fit(log_of({1: ["a", "b", "c", "d", "e"], 2: ["f"]})), 1)
+    assert [told[i] for i in "abcde"] == pytest.approx([0.25 / 3, 0.225 / 3, 0.25 / 3, 0.45 / 3, 0.5 / 3])
 
 
 def test_tifu_takes_the_nearest_other_customers() -> None:
@@ -245,6 +243,15 @@ def test_weights_are_learnt_from_last_baskets_without_looking_into_them() -> Non
     assert (last.count == 1).all()
     same = learn(past, 0, Blend())[1]
     assert not same["recall"].equals(trials["recall"])
+
+
+def test_last_baskets_of_items_that_nobody_had_before_cannot_be_told() -> None:
+    frame = log_of({c: ["a", "ab", "b", "z"] for c in range(60)}).to_pandas()
+    new = frame["item_id"] == "z"
+    frame["item_id"] = frame["item_id"].where(~new, "z" + frame["customer_id"].astype(str))
+    _, trials = learn(Baskets.of(Purchases.read(InteractionLog.read(frame))), 0, Blend())
+    assert len(trials) > 50
+    assert trials["recall"].max() == 0
 
 
 def test_with_few_last_baskets_the_defaults_stay() -> None:

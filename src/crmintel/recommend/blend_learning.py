@@ -114,7 +114,8 @@ class _Bench:
         score[self.nobody] = -np.inf
         first = np.argpartition(score, -LIST, axis=1)[:, -LIST:]
         order = np.argsort(-np.take_along_axis(score, first, axis=1), axis=1)
-        hit = np.take_along_axis(self.right, np.take_along_axis(first, order, axis=1), axis=1)
+        first = np.take_along_axis(first, order, axis=1)
+        hit = np.take_along_axis(self.right, first, axis=1) & (np.take_along_axis(score, first, axis=1) > 0)
         return float((hit.sum(axis=1) / self.size).mean()), float((hit @ self.gains / self.ideal).mean())
 
     def look(self, blend: Blend) -> None:
@@ -162,11 +163,11 @@ class _Bench:
         for a, b in steps(len(self.who), _CHUNK):
             who = self.who[a:b]
             some = np.zeros((len(who), self.parts.baskets.n_items), bool)
-            for block, k in [(own[who].toarray(), _OWN) for own in owns] + [
-                (self.parts.company(owns[1][who]), _OTHERS)
-            ]:
-                row, item, value = best(block, k)
-                some[row[value > 0], item[value > 0]] = True
+            blocks = [(own[who].toarray(), _OWN) for own in owns]
+            for block, k in [*blocks, (self.parts.company(owns[1][who]), _OTHERS)]:
+                block[block <= 0] = -np.inf
+                row, item, _ = best(block, k)
+                some[row, item] = True
             for (_, period), top in zip(shares, tops, strict=True):
                 some[np.arange(len(who))[:, None], top[period[who]]] = True
             row, item = np.nonzero(some)
