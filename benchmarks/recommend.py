@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.measure import ROOT, Line, command, environment, run
 from benchmarks.recommend_basket import lines as baskets
-from benchmarks.recommend_sets import IMPLICIT, PEERS, Case, Judged, cases, gowalla, judge, ours, peers, read
+from benchmarks.recommend_sets import IMPLICIT, PEERS, Judged, cases, gowalla, ours, peers
 from crmintel import InteractionLog, Policies, features
 from crmintel.datasets.public import complete_journey
 from crmintel.errors import DataContractWarning
@@ -34,8 +34,8 @@ from crmintel.recommend import (
     bought_together,
     top_k,
 )
-from crmintel.recommend.together import _baskets
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.together import _baskets
 
 BENCH = "recommend"
 
@@ -51,19 +51,46 @@ def published(quick: bool) -> Iterator[Line]:
         return
     case = gowalla()
     plain = ours(case, CoOccurrence(l=0.6, r=0.3, low_rank=0))
-    yield line("gowalla, co-occurrence without patterns (a .4, l .6, r .3): Recall@20", round(plain.recall.mean(), 4), "", ">= 0.185", plain.recall.mean() >= 0.185)
+    yield line(
+        "gowalla, co-occurrence without patterns (a .4, l .6, r .3): Recall@20",
+        round(plain.recall.mean(), 4),
+        "",
+        ">= 0.185",
+        plain.recall.mean() >= 0.185,
+    )
     yield line("the same: NDCG@20", round(plain.ndcg.mean(), 4), "", ">= 0.151", plain.ndcg.mean() >= 0.151)
     yield line("the same: fit", round(plain.fit, 2), "CPU s", "< 1", plain.fit < 1)
     model = CoOccurrence()
     found = ours(case, model)
-    yield line("gowalla, co-occurrence, defaults: Recall@20", round(found.recall.mean(), 4), "", ">= 0.188", found.recall.mean() >= 0.188)
+    yield line(
+        "gowalla, co-occurrence, defaults: Recall@20",
+        round(found.recall.mean(), 4),
+        "",
+        ">= 0.188",
+        found.recall.mean() >= 0.188,
+    )
     yield line("the same: NDCG@20", round(found.ndcg.mean(), 4), "", ">= 0.155", found.ndcg.mean() >= 0.155)
     yield line("the same: fit", round(found.fit, 1), "CPU s", "<= 30", found.fit <= 30)
-    yield line(f"the same: lists of {len(case.asked):,} customers over {len(model.items_):,} items", round(found.lists, 1), "CPU s", "<= 60", found.lists <= 60)
+    yield line(
+        f"the same: lists of {len(case.asked):,} customers over {len(model.items_):,} items",
+        round(found.lists, 1),
+        "CPU s",
+        "<= 60",
+        found.lists <= 60,
+    )
     for name, other in peers(case, model, ("implicit TF-IDF 100", "implicit ALS 64")).items():
-        yield line(f"gowalla, {name}: Recall@20, NDCG@20, CPU s of fit and lists", f"{other.recall.mean():.4f}, {other.ndcg.mean():.4f}, {other.fit:.1f}, {other.lists:.1f}")
+        yield line(
+            f"gowalla, {name}: Recall@20, NDCG@20, CPU s of fit and lists",
+            f"{other.recall.mean():.4f}, {other.ndcg.mean():.4f}, {other.fit:.1f}, {other.lists:.1f}",
+        )
         better, quicker = plain.ndcg.mean() > other.ndcg.mean(), plain.fit < other.fit
-        yield line(f"gowalla, co-occurrence without patterns against {name}: more accurate, and a quicker fit", f"{plain.ndcg.mean() / other.ndcg.mean():.2f} × NDCG, {plain.fit / other.fit:.2f} × fit", "", "ahead in both", better and quicker)
+        yield line(
+            f"gowalla, co-occurrence without patterns against {name}: more accurate, and a quicker fit",
+            f"{plain.ndcg.mean() / other.ndcg.mean():.2f} × NDCG, {plain.fit / other.fit:.2f} × fit",
+            "",
+            "ahead in both",
+            better and quicker,
+        )
     latency = _latency(model)
     yield line("gowalla, one customer, warm, 40,981 items: median", round(latency, 2), "ms", "<= 1", latency <= 1)
 
@@ -93,8 +120,16 @@ def sets(quick: bool) -> Iterator[Line]:
         yield line(f"{what}: chosen", repr(auto.chosen_).split("(")[0] + " of " + ", ".join(auto.trials_["candidate"]))
         best = max((k for k in found if k != "auto"), key=lambda k: found[k].ndcg.mean())
         gain = bootstrap(lambda a, b: float(a.mean() - b.mean()), found["auto"].ndcg, found[best].ndcg, n=300)
-        yield line(f"{what}: NDCG@20 of auto less that of the best other ({best})", str(gain), "95 % interval", "first, or 0 inside", gain.high >= 0)
-        yield line(f"{what}: CPU s of fit and lists", ", ".join(f"{k} {j.fit:.1f} + {j.lists:.1f}" for k, j in found.items()))
+        yield line(
+            f"{what}: NDCG@20 of auto less that of the best other ({best})",
+            str(gain),
+            "95 % interval",
+            "first, or 0 inside",
+            gain.high >= 0,
+        )
+        yield line(
+            f"{what}: CPU s of fit and lists", ", ".join(f"{k} {j.fit:.1f} + {j.lists:.1f}" for k, j in found.items())
+        )
 
 
 def two_stage(quick: bool) -> Iterator[Line]:
@@ -105,14 +140,28 @@ def two_stage(quick: bool) -> Iterator[Line]:
     at = "2017-11-01"
     truth = features.next_items(log, at, "30d")[["customer_id", "item_id"]]
     who = truth["customer_id"].unique()
-    lists = {m.name: m.fit(log, at=at).recommend(who, k=10, exclude=None) for m in (TwoStage("30d"), NextBasket(), Popularity())}
+    lists = {
+        m.name: m.fit(log, at=at).recommend(who, k=10, exclude=None)
+        for m in (TwoStage("30d"), NextBasket(), Popularity())
+    }
     report = compare_rankings(truth, lists, k=10)
-    yield line(f"completejourney, at {at}, 30 days, {report.n:,} customers, global cut: two-stage NDCG@10", str(report.metrics["ndcg"]), "95 % interval")
+    yield line(
+        f"completejourney, at {at}, 30 days, {report.n:,} customers, global cut: two-stage NDCG@10",
+        str(report.metrics["ndcg"]),
+        "95 % interval",
+    )
     for row in report.rules.iloc[1:].itertuples():
-        yield line(f"the same: gain over {row.name}", f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f}), {row.verdict}", "95 % interval")
+        yield line(
+            f"the same: gain over {row.name}",
+            f"{row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f}), {row.verdict}",
+            "95 % interval",
+        )
     table = lists["two-stage"]
     hit = pd.MultiIndex.from_frame(table[["customer_id", "item_id"]]).isin(pd.MultiIndex.from_frame(truth))
-    yield line("the same: mean probability of the ten listed, and the share bought", f"{table['score'].mean():.3f}, {hit.mean():.3f}")
+    yield line(
+        "the same: mean probability of the ten listed, and the share bought",
+        f"{table['score'].mean():.3f}, {hit.mean():.3f}",
+    )
 
 
 def speed(quick: bool) -> Iterator[Line]:
@@ -133,13 +182,25 @@ def speed(quick: bool) -> Iterator[Line]:
         own.append(time.perf_counter() - start)
         ratios.append(own[-1] / bare[-1])
     best = min(own) / min(bare)
-    yield line(f"top 20 of {n:,} items for {m:,} customers, d = {d}, 30 masked each: best of 5 ÷ best of 5 of the bare product, two threads", round(best, 2), "×", "<= 1.0", best <= 1.0)
+    yield line(
+        f"top 20 of {n:,} items for {m:,} customers, d = {d}, 30 masked each: best of 5 ÷ best of 5 of the bare product, two threads",
+        round(best, 2),
+        "×",
+        "<= 1.0",
+        best <= 1.0,
+    )
     if not quick:
         many = rng.normal(size=(100_000, d)).astype(np.float32)
         start = time.perf_counter()
         top_k(many, v, 20, threads=2)
         seconds = time.perf_counter() - start
-        yield line("top 20 of 40,000 items for 100,000 customers, d = 128, two threads, wall", round(seconds, 1), "s", "<= 16", seconds <= 16)
+        yield line(
+            "top 20 of 40,000 items for 100,000 customers, d = 128, two threads, wall",
+            round(seconds, 1),
+            "s",
+            "<= 16",
+            seconds <= 16,
+        )
 
 
 def together(quick: bool) -> Iterator[Line]:
@@ -151,7 +212,11 @@ def together(quick: bool) -> Iterator[Line]:
     whole = time.process_time() - start
     X = _baskets(purchases)[0]
     python = environment("implicit", IMPLICIT)
-    yield line(f"completejourney, pairs in 200 baskets or more of {X.shape[0]:,}: from the log, reading included", round(whole, 2), "CPU s")
+    yield line(
+        f"completejourney, pairs in 200 baskets or more of {X.shape[0]:,}: from the log, reading included",
+        round(whole, 2),
+        "CPU s",
+    )
     if python is None:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +231,13 @@ def together(quick: bool) -> Iterator[Line]:
     for _ in range(5):
         counted(X, 200)
     own = (time.process_time() - start) / 5
-    yield line(f"the same from baskets in memory: {len(told.pairs)} pairs, mlxtend {n}; mlxtend's CPU ÷ ours", round(theirs / own, 1), "×", ">= 20", theirs / own >= 20)
+    yield line(
+        f"the same from baskets in memory: {len(told.pairs)} pairs, mlxtend {n}; mlxtend's CPU ÷ ours",
+        round(theirs / own, 1),
+        "×",
+        ">= 20",
+        theirs / own >= 20,
+    )
 
 
 def size(quick: bool) -> Iterator[Line]:
@@ -175,7 +246,11 @@ def size(quick: bool) -> Iterator[Line]:
         return
     cost = run(["-m", "benchmarks.opponents.recommend_size"], threads=2)
     fit, lists = json.loads(cost.output.splitlines()[-1])
-    yield line("1,000,000 customers × 50,000 items × 50,000,000 interactions, CoOccurrence(prune=100, low_rank=0), 2 threads: read and fit, wall", round(fit), "s")
+    yield line(
+        "1,000,000 customers × 50,000 items × 50,000,000 interactions, CoOccurrence(prune=100, low_rank=0), 2 threads: read and fit, wall",
+        round(fit),
+        "s",
+    )
     yield line("the same: top 10 for all, wall", round(lists), "s")
     yield line("the same: peak memory", round(cost.peak_mb / 1024, 2), "GB", "<= 6", cost.peak_mb / 1024 <= 6)
 

@@ -56,7 +56,7 @@ def cases(quick: bool) -> Iterator[Case]:
     if quick:
         return
     retail = pd.read_parquet(DATA / "online_retail" / "interactions.parquet").dropna(subset=["customer_id"])
-    retail = retail[retail["quantity"] > 0]
+    retail = retail[retail["quantity"] > 0].astype({"customer_id": int})
     foodmart = pd.read_parquet(DATA / "foodmart" / "interactions.parquet")
     foodmart = foodmart[foodmart["timestamp"] < "1998-01-01"]
     journey, _ = complete_journey()

@@ -166,22 +166,11 @@ def bought_together(
         A, B = X[before], X[after]
     n = A.shape[0]
     need = int(np.ceil(least * n)) if least < 1 else int(least)
-    na, nb = (np.asarray(m.sum(axis=0), np.float64).ravel() for m in (A, B))
-    keep = np.flatnonzero((na >= need) & (nb >= need)) if follow is None else np.arange(len(na))
-    A, B = (m.tocsc()[:, keep].tocsr() for m in (A, B))
-    na, nb = na[keep], nb[keep]
+    keep, a, b, count, (na, nb) = counted(A, need, None if follow is None else B)
     names = _in_order(purchases.items[keep])
-    joint = sp.coo_array(A.T @ B)
-    good = joint.data >= need
-    if follow is None:
-        good &= names[joint.row] < names[joint.col]
-    else:
-        good &= joint.row != joint.col  # to buy the same again is no pair
-    a, b, count = (
-        joint.row[good].astype(np.int64),
-        joint.col[good].astype(np.int64),
-        joint.data[good].astype(np.float64),
-    )
+    if follow is None:  # the names of a pair rise
+        turned = names[a] > names[b]
+        a, b = np.where(turned, b, a), np.where(turned, a, b)
     if len(count) > MOST_PAIRS:
         raise DataContractError(
             f"{len(count):,} pairs are in {need:,} baskets or more. Ask for more baskets than least={least}."
@@ -195,8 +184,41 @@ def bought_together(
     table = table.sort_values(
         ["lift_low", FIRST, SECOND], ascending=[False, True, True], kind="stable", ignore_index=True
     )
-    three = _triples(A, a, b, items, names, need, z) if triples and follow is None else _no_triples(items)
+    X = _narrow(A, np.isin(np.arange(A.shape[1]), keep))
+    three = _triples(X, a, b, items, names, need, z) if triples and follow is None else _no_triples(items)
     return Together(table, three, n, int((~fits).sum()), follow is not None, level)
+
+
+def counted(
+    A: sp.csr_array, need: int, B: sp.csr_array | None = None
+) -> tuple[Int, Int, Int, Float, tuple[Float, Float]]:
+    """Pairs of items in enough rows: the items that are frequent enough, pairs of their positions, rows, and rows of each item alone.
+
+    Parameters
+    ----------
+    A, B : CSR arrays of 0 and 1, shape (n_baskets, n_items)
+        Pairs of an item of A and one of the same row of B; without B, each pair within A once.
+    """
+    other = A if B is None else B
+    alone = [np.bincount(m.indices, minlength=m.shape[1]) for m in (A, other)]
+    frequent = (alone[0] >= need) & (alone[1] >= need) if B is None else (alone[0] >= need) | (alone[1] >= need)
+    keep = np.flatnonzero(frequent)
+    narrow = _narrow(A, frequent)
+    joint = sp.coo_array(narrow.T @ (narrow if B is None else _narrow(other, frequent)))
+    good = joint.data >= need
+    good &= joint.row < joint.col if B is None else joint.row != joint.col  # to buy the same again is no pair
+    a, b = joint.row[good].astype(np.int64), joint.col[good].astype(np.int64)
+    na, nb = (x[keep].astype(np.float64) for x in alone)
+    return keep, a, b, joint.data[good].astype(np.float64), (na, nb)
+
+
+def _narrow(X: sp.csr_array, columns: npt.NDArray[np.bool_]) -> sp.csr_array:
+    """Some columns of a table of 0 and 1."""
+    stay = columns[X.indices]
+    place = np.cumsum(columns) - 1
+    starts = np.append(0, np.cumsum(stay))[X.indptr]
+    ones = np.ones(int(stay.sum()), np.int32)
+    return sp.csr_array((ones, place[X.indices[stay]], starts), shape=(X.shape[0], int(columns.sum())))
 
 
 def _baskets(purchases: Purchases) -> tuple[sp.csr_array, Int, Int]:
