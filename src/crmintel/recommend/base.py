@@ -30,7 +30,7 @@ from crmintel.recommend.rules import (
     categories_of,
     series,
 )
-from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, joined, pairs, steps
+from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, joined, pairs, pairs_of, steps
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -242,9 +242,7 @@ class _Job:
             scores = whole
         if self.factor is not None:
             scores *= self.factor
-        history = model.history_[np.maximum(who, 0)]
-        rows, columns = pairs(history, 0, b - a)
-        rows, columns = rows[old[rows]], columns[old[rows]]
+        rows, columns = pairs_of(model.history_, who)
         if self.exclude == "bought":
             scores[rows, columns] = -np.inf
         if self.exclude == "new":
@@ -340,9 +338,8 @@ class _Job:
         who = self.known[a : a + m]
         n = int(self.mix.category.max()) + 1
         out = np.zeros((m, n))
-        rows, columns = pairs(self.model.history_[np.maximum(who, 0)], 0, m)
-        seen = who[rows] >= 0
-        np.add.at(out, (rows[seen], self.mix.category[columns[seen]]), 1.0)
+        rows, columns = pairs_of(self.model.history_, who)
+        np.add.at(out, (rows, self.mix.category[columns]), 1.0)
         out /= np.maximum(out.sum(axis=1, keepdims=True), 1.0)
         return out
 

@@ -116,7 +116,7 @@ class CoOccurrence(Recommender):
         self._onward = self._offered.T.tocsr() if self._dense_between else None
         self._table: Any = None
         if small:
-            self._table = _dense(self._bought.T @ self._offered)
+            self._table = np.ascontiguousarray(_dense(self._bought.T @ self._offered))
             if self.prune:
                 self._table = _pruned(self._table, self.prune)
         elif self.prune:

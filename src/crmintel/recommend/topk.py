@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from crmintel.errors import DataContractError
 
@@ -120,8 +121,18 @@ def top_k(
 
 def in_chunks(run: Callable[[Any], Any], work: Iterable[Any], threads: int) -> list[Any]:
     """What a function makes of each piece of work, in order, in threads that do not multiply with those of BLAS."""
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(run, work))
+    pieces = list(work)
+    with _pools().limit(limits=1, user_api="blas"):
+        if threads == 1 or len(pieces) < 2:
+            return [run(piece) for piece in pieces]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(run, pieces))
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of this process: to look for them takes longer than many a list."""
+    return ThreadpoolController()
 
 
 def joined(found: Sequence[Triple]) -> Triple:
@@ -142,6 +153,16 @@ def pairs(matrix: sp.csr_array, a: int, b: int) -> tuple[Places, Places]:
     """Rows (from 0) and columns of what is stored in the rows ``a`` to ``b``."""
     ends = matrix.indptr[a : b + 1]
     return np.repeat(np.arange(b - a), np.diff(ends)), matrix.indices[ends[0] : ends[-1]].astype(np.int64)
+
+
+def pairs_of(matrix: sp.csr_array, rows: Places) -> tuple[Places, Places]:
+    """Places in `rows` and columns of what is stored in some rows; a row below 0 holds nothing."""
+    known = np.maximum(rows, 0)
+    first = matrix.indptr[known].astype(np.int64)
+    count = (matrix.indptr[known + 1] - first) * (rows >= 0)
+    ends = np.cumsum(count)
+    place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - (ends - count), count)
+    return np.repeat(np.arange(len(rows)), count), matrix.indices[place].astype(np.int64)
 
 
 def steps(n: int, size: int) -> Iterator[tuple[int, int]]:
