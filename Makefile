@@ -28,6 +28,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.segmentation
 	$(BIN)/python -m benchmarks.churn
 	$(BIN)/python -m benchmarks.value
+	$(BIN)/python -m benchmarks.recommend
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

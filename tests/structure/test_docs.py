@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import churn, features, segmentation, value
+from crmintel import churn, features, recommend, segmentation, value
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
+    "recommend": (recommend, ("because", "due again", "beyond chance")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
 }

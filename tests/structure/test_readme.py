@@ -28,6 +28,7 @@ def test_the_twenty_lines_run() -> None:
         ("segmentation", "docs/segmentation.md"),
         ("churn", "docs/churn.md"),
         ("value", "docs/value.md"),
+        ("recommend", "docs/recommend.md"),
     ],
 )
 def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:
