@@ -16,7 +16,7 @@ import pandas as pd
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from benchmarks.measure import ROOT, Line, command, environment, run
+from benchmarks.measure import CACHE, ROOT, Line, command, environment, run
 from benchmarks.recommend_basket import lines as baskets
 from benchmarks.recommend_sets import IMPLICIT, PEERS, Judged, cases, gowalla, ours, peers
 from crmintel import InteractionLog, Policies, features
@@ -244,7 +244,12 @@ def size(quick: bool) -> Iterator[Line]:
     """A million customers, 50,000 items, 50 million interactions: fit and ten items for everybody, in a process of its own."""
     if quick:
         return
-    cost = run(["-m", "benchmarks.opponents.recommend_size"], threads=2)
+    path = CACHE / "recommend-size.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command_ = ["-m", "benchmarks.opponents.recommend_size", str(path)]
+    if not path.exists():
+        run(command_)
+    cost = run(command_, threads=2)
     fit, lists = json.loads(cost.output.splitlines()[-1])
     yield line(
         "1,000,000 customers × 50,000 items × 50,000,000 interactions, CoOccurrence(prune=100, low_rank=0), 2 threads: read and fit, wall",

@@ -1,10 +1,16 @@
-"""A million customers with fifty interactions each: seconds to read and fit, and to list ten items for everybody."""
+"""A million customers with fifty interactions each: seconds to read and fit, and to list ten items for everybody.
+
+recommend_size.py PARQUET: the file is made if it is not there, and measured at the next call.
+"""
 
 import json
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from crmintel import InteractionLog
 from crmintel.recommend import CoOccurrence
@@ -27,7 +33,7 @@ def table() -> pa.Table:
 def main() -> None:
     """Print the two times."""
     start = time.perf_counter()
-    log = InteractionLog.read(table(), quiet=True, memory="1GB")
+    log = InteractionLog.read(sys.argv[1], quiet=True, memory="1GB")
     model = CoOccurrence(low_rank=0, prune=100).fit(log)
     fitted = time.perf_counter()
     rows = 0
@@ -38,4 +44,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if Path(sys.argv[1]).exists():
+        main()
+    else:
+        pq.write_table(table(), sys.argv[1])

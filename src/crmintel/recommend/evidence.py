@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from crmintel.columns import ITEM
 from crmintel.interactions.clock import Int, duration
-from crmintel.recommend.purchases import Codes, Float, Purchases
+from crmintel.recommend.purchases import Codes, Float, Purchases, Real32
 
 
 @final
@@ -24,7 +24,7 @@ class Pairs:
         Rising; most owners first, then by identifier.
     who, item : int32, shape (n_pairs,)
         Positions; rising by customer, then item.
-    count : float64, shape (n_pairs,)
+    count : float32, shape (n_pairs,)
         Rows of purchases.
     key : float64, shape (n_pairs,)
         Logarithm (base 2) of the strongest evidence as of 1970: what it is at an instant takes the half-life into account.
@@ -38,7 +38,7 @@ class Pairs:
     items: pd.Index
     who: Codes
     item: Codes
-    count: Float
+    count: Real32
     key: Float
     half_life: int | None
     at: int
@@ -47,15 +47,15 @@ class Pairs:
     def of(cls, purchases: Purchases, half_life: str | None) -> "Pairs":
         """From rows."""
         length = None if half_life is None else duration(half_life)
-        with np.errstate(divide="ignore"):
-            key = np.log2(purchases.weight)
-        if length is not None:
-            key = key + purchases.time / length
-        who, item = purchases.who, purchases.item
-        n = len(purchases.items)
-        return cls(
-            purchases.customers, purchases.items, *_strongest(who, item, purchases.bought.astype(np.float64), key, n), length, purchases.at
-        )  # fmt: skip
+
+        def key(rows: slice) -> Float:
+            with np.errstate(divide="ignore"):
+                strength = np.log2(purchases.weight[rows].astype(np.float64))
+            return strength if length is None else strength + purchases.time[rows] / length
+
+        who, item, count, top = purchases.pairs(key)
+        assert top is not None
+        return cls(purchases.customers, purchases.items, who, item, count, top, length, purchases.at)
 
     def join(self, later: "Pairs") -> "Pairs":
         """These pairs and later ones, as if all rows had been read at once."""
@@ -85,7 +85,7 @@ class Pairs:
     def history(self) -> sp.csr_array:
         """On how many rows each customer bought each item."""
         some = self.count > 0
-        return self._matrix(self.count[some], self.who[some], self.item[some])
+        return self._matrix(self.count[some].astype(np.float64), self.who[some], self.item[some])
 
     def strength(self) -> sp.csr_array:
         """The strongest evidence of each pair, as of the instant."""
@@ -99,8 +99,8 @@ class Pairs:
 
 
 def _strongest(
-    who: npt.NDArray[np.integer[Any]], item: npt.NDArray[np.integer[Any]], count: Float, key: Float, n_items: int
-) -> tuple[Codes, Codes, Float, Float]:
+    who: npt.NDArray[np.integer[Any]], item: npt.NDArray[np.integer[Any]], count: Real32, key: Float, n_items: int
+) -> tuple[Codes, Codes, Real32, Float]:
     """Each pair once: its rows added, and its greatest key."""
     pair = who.astype(np.int64) * n_items + item
     order = np.argsort(pair, kind="stable")

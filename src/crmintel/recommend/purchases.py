@@ -1,7 +1,8 @@
 """Who bought what, when and together with what: the one table that every recommender learns from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final, final
 
 import numpy as np
@@ -17,6 +18,7 @@ from crmintel.interactions.clock import DAY, Int, duration
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int32]
+Real32 = npt.NDArray[np.float32]
 BOUGHT: Final[Mapping[str, float]] = {PURCHASE: 1.0}
 
 
@@ -52,6 +54,7 @@ class Evidence:
 
 
 PURCHASES: Final = Evidence()
+_BLOCK: Final = 2_000_000
 
 
 @final
@@ -73,9 +76,9 @@ class Purchases:
         Positions in `items`.
     time : int64, shape (n_rows,)
         UTC microseconds, rising within a customer.
-    basket : int64, shape (n_rows,)
+    basket : int32, shape (n_rows,)
         Which basket a row belongs to, numbered from 0, customer after customer in order of time: rows of one order, or of one local day.
-    weight : float64, shape (n_rows,)
+    weight : float32, shape (n_rows,)
         How much a row counts, before time is looked at.
     bought : bool, shape (n_rows,)
         Whether it is a purchase.
@@ -89,8 +92,8 @@ class Purchases:
     starts: Int
     item: Codes
     time: Int
-    basket: Int
-    weight: Float
+    basket: Codes
+    weight: Real32
     bought: Bool
     at: int
 
@@ -122,10 +125,22 @@ class Purchases:
         vocabulary = pd.Index(np.unique(np.concatenate([p.vocabulary for p in kept]))) if kept else pd.Index([])
         if len(customers) < max(fewest, 1) or not kept:
             raise _too_few(len(customers), len(vocabulary), fewest)
-        counts, item = np.concatenate([p.counts for p in kept]), np.concatenate([vocabulary.get_indexer(pd.Index(p.vocabulary))[p.item] for p in kept])  # fmt: skip
-        time, weight, bought = (np.concatenate([getattr(p, n) for p in kept]) for n in ("time", "weight", "bought"))
+        words = [vocabulary.get_indexer(pd.Index(p.vocabulary)) for p in kept]
+        owners = np.zeros(len(vocabulary), np.int64)
+        for p, word in zip(kept, words, strict=True):
+            np.add.at(owners, word, p.owners)
+        popular = np.argsort(-owners, kind="stable")
+        popular = popular[owners[popular] > 0]
+        if len(popular) < fewest:
+            raise _too_few(len(customers), len(popular), fewest)
+        place = np.full(len(vocabulary), -1, np.int32)
+        place[popular] = np.arange(len(popular), dtype=np.int32)
         offset = np.append(0, np.cumsum([p.n_baskets for p in kept]))
-        basket = np.concatenate([p.basket + o for p, o in zip(kept, offset[:-1], strict=True)])
+        counts = np.concatenate([p.counts for p in kept])
+        # one column after the other, and the pieces let go: at a hundred million rows two copies would not fit
+        item = np.concatenate([place[w][p.rows.pop("item")] for p, w in zip(kept, words, strict=True)])
+        basket = np.concatenate([p.rows.pop("basket") + np.int32(o) for p, o in zip(kept, offset[:-1], strict=True)])
+        time, weight, bought = (np.concatenate([p.rows.pop(n) for p in kept]) for n in ("time", "weight", "bought"))
         starts = np.append(0, np.cumsum(counts))
         if not customers.is_monotonic_increasing:  # files hold customers by hash
             order = np.argsort(customers.to_numpy(), kind="stable")
@@ -133,16 +148,7 @@ class Purchases:
             rows = np.arange(len(item)) + np.repeat(starts[:-1][order] - (ends - counts[order]), counts[order])
             customers, starts = customers[order], np.append(0, ends)
             item, time, weight, bought, basket = item[rows], time[rows], weight[rows], bought[rows], basket[rows]
-            basket = pd.factorize(basket)[0].astype(np.int64)
-        who = np.repeat(np.arange(len(customers)), np.diff(starts))
-        owners = _owners(who[bought], item[bought], len(customers), len(vocabulary))
-        popular = np.argsort(-owners, kind="stable")
-        popular = popular[owners[popular] > 0]
-        if len(popular) < fewest:
-            raise _too_few(len(customers), len(popular), fewest)
-        place = np.full(len(vocabulary), -1, np.int32)
-        place[popular] = np.arange(len(popular), dtype=np.int32)
-        item = place[item]
+            basket = pd.factorize(basket)[0].astype(np.int32)
         known = item >= 0  # an item that was only looked at cannot be offered
         if not known.all():
             starts = np.append(0, np.cumsum(known))[starts]
@@ -162,8 +168,35 @@ class Purchases:
 
     def history(self) -> sp.csr_array:
         """On how many rows each customer bought each item, shape (n_customers, n_items)."""
-        rows = self.bought
-        return sp.csr_array(sp.coo_array((np.ones(int(rows.sum())), (self.who[rows], self.item[rows])), self.shape))
+        who, item, count, _ = self.pairs()
+        some = count > 0
+        starts = np.searchsorted(who[some], np.arange(self.shape[0] + 1))
+        return sp.csr_array((count[some].astype(np.float64), item[some], starts), shape=self.shape)
+
+    def pairs(self, key: Callable[[slice], Float] | None = None) -> tuple[Codes, Codes, Real32, Float | None]:
+        """Each pair of a customer and an item once: positions, rows of purchases, and the greatest of what `key` says of the rows.
+
+        Some customers at a time: a sort of all rows would take several times their memory.
+        """
+        found: list[tuple[Codes, Codes, Real32, Float | None]] = []
+        edges = np.unique(np.append(np.searchsorted(self.starts, np.arange(0, len(self.item), _BLOCK)), self.shape[0]))
+        for a, b in pairwise(edges.tolist()):
+            rows = slice(int(self.starts[a]), int(self.starts[b]))
+            who = np.repeat(np.arange(a, b), np.diff(self.starts[a : b + 1]))
+            pair = who * self.shape[1] + self.item[rows]
+            order = np.argsort(pair, kind="stable")
+            pair = pair[order]
+            first = np.flatnonzero(np.append(np.ones(min(len(pair), 1), bool), pair[1:] != pair[:-1]))
+            bought = (
+                np.add.reduceat(self.bought[rows][order].astype(np.float32), first)
+                if len(first)
+                else np.zeros(0, np.float32)
+            )
+            top = None if key is None else np.maximum.reduceat(key(rows)[order], first) if len(first) else np.zeros(0)
+            one = pair[first]
+            found.append(((one // self.shape[1]).astype(np.int32), (one % self.shape[1]).astype(np.int32), bought, top))
+        who, item, count = (np.concatenate([f[i] for f in found]) for i in range(3))
+        return who, item, count, None if key is None else np.concatenate([f[3] for f in found if f[3] is not None])
 
     def before(self, time: int) -> "Purchases":
         """What was known before an earlier instant (UTC microseconds), with the same customers and items."""
@@ -186,17 +219,14 @@ class Purchases:
 @final
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """What one part holds; items are positions in its own vocabulary."""
+    """What one part holds; items are positions in its own vocabulary, baskets are numbered from 0."""
 
     customers: npt.NDArray[Any]
     counts: Int
     vocabulary: npt.NDArray[Any]
-    item: Int
-    time: Int
-    basket: Int
+    owners: Int
     n_baskets: int
-    weight: Float
-    bought: Bool
+    rows: dict[str, npt.NDArray[Any]]
 
 
 def _piece(part: Part, log: InteractionLog, evidence: Evidence) -> _Piece | None:
@@ -217,9 +247,14 @@ def _piece(part: Part, log: InteractionLog, evidence: Evidence) -> _Piece | None
     used, item = np.unique(part.codes[ITEM][row], return_inverse=True)
     basket = _baskets(code, part, row, log)
     counts = np.bincount(code, minlength=len(part.customers))
+    rows: dict[str, npt.NDArray[Any]] = {
+        "item": item.astype(np.int32), "time": part.time[row], "basket": basket.astype(np.int32), "weight": weight.astype(np.float32),
+        "bought": bought[row],
+    }  # fmt: skip
+    owners = _owners(code[bought[row]], item[bought[row]], len(part.customers), len(used))
     return _Piece(
-        part.customers.to_pandas().to_numpy()[counts > 0], counts[counts > 0], part.vocabulary[ITEM].to_pandas().to_numpy()[used], item,
-        part.time[row], basket, int(basket[-1]) + 1, weight, bought[row],
+        part.customers.to_pandas().to_numpy()[counts > 0], counts[counts > 0], part.vocabulary[ITEM].to_pandas().to_numpy()[used], owners,
+        int(basket.max()) + 1, rows,
     )  # fmt: skip
 
 
