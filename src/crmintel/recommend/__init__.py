@@ -1,11 +1,12 @@
 """What each customer may want next."""
 
+from crmintel.recommend.attributes import ByAttributes
 from crmintel.recommend.base import Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.blend import Blend
 from crmintel.recommend.cooccurrence import CoOccurrence
-from crmintel.recommend.ease import Ease
 from crmintel.recommend.cycle import replenishment
+from crmintel.recommend.ease import Ease
 from crmintel.recommend.frequency import GlobalTopFrequency, PersonalGlobalTopFrequency, PersonalTopFrequency
 from crmintel.recommend.models import Popularity, Repeat
 from crmintel.recommend.neighbours import TifuKnn, UpCf
@@ -17,6 +18,7 @@ from crmintel.recommend.twostage import TwoStage
 
 __all__ = [
     "Blend",
+    "ByAttributes",
     "CoOccurrence",
     "Ease",
     "Evidence",

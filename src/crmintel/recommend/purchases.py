@@ -1,7 +1,7 @@
 """Who bought what, when and together with what: the one table that every recommender learns from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
 import numpy as np
@@ -184,6 +184,12 @@ class Purchases:
             bought,
             time,
         )
+
+    def offering(self, items: pd.Index) -> "Purchases":
+        """With items that nobody bought as well: after all others, by identifier, so they lose every tie."""
+        new = items.difference(self.items, sort=True)
+        owners = np.append(self.owners, np.zeros(len(new), np.int64))
+        return replace(self, items=self.items.append(new).rename(ITEM), owners=owners)
 
     def __repr__(self) -> str:
         return f"Purchases: {len(self.item):,} rows, {self.shape[0]:,} customers, {self.shape[1]:,} items"
