@@ -59,6 +59,7 @@ class TwoStage(Recommender):
     -----
     `score` is the probability that the customer buys the item within the horizon: what expected value needs. What was bought before may be
     among the candidates, so `exclude` means nothing by default. The probabilities of all customers are kept: about a hundred for each.
+    `NextBasket` in place of what was bought before ranked no better on groceries (NDCG@10 .431 both), in three times the time.
     """
 
     name = "two-stage"
