@@ -207,30 +207,6 @@ def test_repeats_are_offered_by_habit_and_left_out_on_request(model: Recommender
     assert not places(model.recommend(exclude="bought")) & bought
 
 
-def test_what_happens_after_the_instant_changes_nothing(model: Recommender, simulated: InteractionLog) -> None:
-    at = "2023-05-01"
-    before, whole = type(model)().fit(simulated.before(at)), type(model)().fit(simulated, at=at)
-    pd.testing.assert_frame_equal(before.recommend(k=5), whole.recommend(k=5), check_exact=True)
-
-
-def test_row_order_does_not_matter(model: Recommender, simulated: InteractionLog) -> None:
-    shuffled = InteractionLog.read(simulated.to_pandas().sample(frac=1, random_state=3))
-    pd.testing.assert_frame_equal(type(model)().fit(shuffled).recommend(k=5), model.recommend(k=5), check_exact=True)
-
-
-def test_row_117_one_customer_is_told_as_in_the_batch(model: Recommender) -> None:
-    batch = model.recommend(k=7)
-    for c in model.customers_[:3]:
-        mine = batch[batch["customer_id"] == c].reset_index(drop=True)
-        pd.testing.assert_frame_equal(model.recommend([c], k=7), mine, check_exact=True)
-
-
-def test_rows_83_and_86_unknown_customers_get_popular_items(model: Recommender) -> None:
-    table = model.recommend([10**9], k=4)
-    assert table["item_id"].tolist() == model.items_[:4].tolist()
-    assert set(table["source"]) == {"popular"}
-
-
 def test_weights_are_learnt_from_last_baskets_without_looking_into_them() -> None:
     """Everybody always comes back for yesterday's item; what was bought often before is over."""
     log = log_of({c: [a, a, a, a, b, b] for c in range(60) for a, b in [("abcdefghij"[c % 10], "klmnopqrst"[c % 7])]})

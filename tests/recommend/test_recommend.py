@@ -1,4 +1,4 @@
-"""Recommending: small worlds with one right answer, the promises every recommender keeps, a floor on real data."""
+"""Recommending: small worlds with one right answer, a floor on real data."""
 
 from pathlib import Path
 
@@ -9,38 +9,17 @@ import pytest
 from crmintel import InteractionLog, Policies
 from crmintel import features as f
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError
 from crmintel.evaluation import ndcg
-from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
+from crmintel.recommend import CoOccurrence, Popularity, Repeat
+from tests.recommend.worlds import answer, log_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
-MODELS = [CoOccurrence, Popularity, Repeat]
-
-
-def log_of(baskets: dict[int, str]) -> InteractionLog:
-    """Customers and the items they bought, one letter each, a day apart."""
-    rows = [
-        (c, pd.Timestamp("2024-01-01") + pd.Timedelta(days=d), i)
-        for c, items in baskets.items()
-        for d, i in enumerate(items)
-    ]
-    return InteractionLog.read(
-        pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"]).astype({"timestamp": "datetime64[us]"})
-    )
 
 
 @pytest.fixture(scope="module")
 def simulated() -> InteractionLog:
     return simulate(400, days=300, seed=2).log()
-
-
-@pytest.fixture(params=MODELS, ids=lambda m: m.__name__)
-def model(request: pytest.FixtureRequest, simulated: InteractionLog) -> Recommender:
-    return request.param().fit(simulated)  # type: ignore[no-any-return]
-
-
-def answer(table: pd.DataFrame, customer: int) -> list[str]:
-    return table.loc[table["customer_id"] == customer, "item_id"].tolist()
 
 
 def test_a_checkerboard_has_one_right_answer() -> None:
@@ -68,84 +47,6 @@ def test_co_occurrence_by_hand() -> None:
     table = CoOccurrence().fit(log_of({1: "ab", 2: "ab", 3: "a", 4: "c"})).recommend([3], k=1)
     assert answer(table, 3) == ["b"]
     assert table["score"].tolist() == pytest.approx([2 * 3**-0.5 * 2**-0.8 * 2**-0.4])
-
-
-def test_bought_items_are_left_out_or_the_only_ones_by_choice(model: Recommender, simulated: InteractionLog) -> None:
-    bought = set(map(tuple, simulated.to_pandas().query("kind == 'purchase'")[["customer_id", "item_id"]].to_numpy()))
-    new, again = (
-        set(map(tuple, model.recommend(exclude=e)[["customer_id", "item_id"]].to_numpy())) for e in ("bought", "new")
-    )
-    assert not new & bought
-    assert again <= bought
-
-
-def test_the_answer_is_always_the_same_table(model: Recommender) -> None:
-    table = model.recommend(k=5)
-    assert table.columns.tolist() == ["customer_id", "item_id", "score", "rank", "source"]
-    assert (table.groupby("customer_id")["rank"].apply(list).map(lambda r: r == list(range(1, len(r) + 1)))).all()
-    assert not table.duplicated(["customer_id", "item_id"]).any()
-    falling = (
-        table[table["source"] != "popular"].groupby("customer_id")["score"].apply(lambda s: s.is_monotonic_decreasing)
-    )
-    assert falling.all()
-
-
-def test_row_117_one_customer_is_told_as_in_the_batch(model: Recommender) -> None:
-    batch = model.recommend(k=7)
-    for c in model.customers_[:5]:
-        alone = model.recommend([c], k=7)
-        mine = batch[batch["customer_id"] == c].reset_index(drop=True)
-        pd.testing.assert_frame_equal(alone, mine, check_exact=True)
-
-
-def test_row_order_does_not_matter(model: Recommender, simulated: InteractionLog) -> None:
-    shuffled = InteractionLog.read(simulated.to_pandas().sample(frac=1, random_state=3))
-    again = type(model)().fit(shuffled).recommend(k=5)
-    pd.testing.assert_frame_equal(again, model.recommend(k=5), check_exact=True)
-
-
-def test_what_happens_after_the_instant_changes_nothing(model: Recommender, simulated: InteractionLog) -> None:
-    at = "2023-06-01"
-    before, whole = type(model)().fit(simulated.before(at)), type(model)().fit(simulated, at=at)
-    pd.testing.assert_frame_equal(before.recommend(k=5), whole.recommend(k=5), check_exact=True)
-
-
-def test_rows_83_and_86_unknown_customers_get_popular_items_marked_as_such(model: Recommender) -> None:
-    table = model.recommend([10**9], k=4)
-    assert table["item_id"].tolist() == model.items_[:4].tolist()
-    if not isinstance(model, Popularity):
-        assert set(table["source"]) == {"popular"}
-
-
-def test_row_87_a_customer_who_bought_everything_gets_a_short_list() -> None:
-    model = CoOccurrence().fit(log_of({1: "abc", 2: "ab"}))
-    assert len(model.recommend([1], k=3)) == 0
-    assert answer(model.recommend([2], k=3), 2) == ["c"]
-    assert len(model.recommend([1], k=3, exclude="new")) == 3
-
-
-@pytest.mark.parametrize("k", [0, -1, 2.5, True, "3", None])
-def test_row_88_k_must_be_a_whole_number(k: object) -> None:
-    with pytest.raises(DataContractError, match="at least 1"):
-        Popularity().fit(log_of({1: "a", 2: "b"})).recommend(k=k)  # type: ignore[arg-type]
-
-
-@pytest.mark.filterwarnings("default::crmintel.errors.DataContractWarning")
-def test_row_88_k_above_the_catalogue_returns_all_and_says_so() -> None:
-    model = Popularity().fit(log_of({1: "a", 2: "b"}))
-    with pytest.warns(DataContractWarning, match="k is 9, but there are 2 items"):
-        assert len(model.recommend([99], k=9)) == 2
-
-
-@pytest.mark.parametrize("baskets", [{1: "ab"}, {1: "a", 2: "a"}])
-def test_row_89_one_customer_or_one_item_is_too_few(baskets: dict[int, str]) -> None:
-    with pytest.raises(DataContractError, match="at least 2 of each"):
-        CoOccurrence().fit(log_of(baskets))
-
-
-def test_only_eligible_items_are_offered(model: Recommender) -> None:
-    stock = model.items_[5:15].tolist()
-    assert set(model.recommend(k=5, eligible=stock)["item_id"]) <= set(stock)
 
 
 def test_a_log_without_items_is_refused() -> None:

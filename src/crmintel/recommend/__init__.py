@@ -1,5 +1,6 @@
 """What each customer may want next."""
 
+from crmintel.recommend.attributes import ByAttributes
 from crmintel.recommend.base import Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.blend import Blend
@@ -19,6 +20,7 @@ from crmintel.recommend.twostage import TwoStage
 __all__ = [
     "AutoRecommender",
     "Blend",
+    "ByAttributes",
     "CoOccurrence",
     "Ease",
     "Evidence",

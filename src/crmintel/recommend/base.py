@@ -159,7 +159,7 @@ class Recommender(ABC):
         known = self.items_.get_indexer(asked)
         owned = self.history_.copy()
         owned.data[:] = 1.0
-        owned = (owned @ sp.diags_array(self.owners_**-0.5)).tocsc()
+        owned = owned @ sp.diags_array(np.maximum(self.owners_, 1) ** -0.5)
         back, out = owned.T.tocsr(), []
         for a, b in steps(len(asked), CHUNK):
             who = known[a:b]
@@ -208,7 +208,7 @@ class _Job:
         if rules.boosts is not None:
             factor *= series(rules.boosts, "boosts").reindex(model.items_).fillna(1.0).to_numpy(np.float64)
         if rules.novelty:
-            factor /= model.owners_**rules.novelty
+            factor /= np.maximum(model.owners_, 1) ** rules.novelty
         self.factor = None if (factor == 1).all() else factor
         self.fillers, self.filler, self.words = self._fallback(n)
         self.units = None

@@ -212,6 +212,12 @@ class Purchases:
             basket=self.basket[keep], weight=self.weight[keep], bought=bought,
         )  # fmt: skip
 
+    def offering(self, items: pd.Index) -> "Purchases":
+        """With items that nobody bought as well: after all others, by identifier, so they lose every tie."""
+        new = items.difference(self.items, sort=True)
+        owners = np.append(self.owners, np.zeros(len(new), np.int64))
+        return replace(self, items=self.items.append(new).rename(ITEM), owners=owners)
+
     def __repr__(self) -> str:
         return f"Purchases: {len(self.item):,} rows, {self.shape[0]:,} customers, {self.shape[1]:,} items"
 

@@ -42,18 +42,18 @@ def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFra
     >>> history = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": days})
     >>> assert_point_in_time(f.FeatureSet([f.recency(), f.count()]), history, "2024-01-05")
     """
-    log = data if isinstance(data, InteractionLog) else _read(data, "UTC")
+    log = data if isinstance(data, InteractionLog) else read(data, "UTC")
     frame = log.to_arrow().to_pandas()
     frame[TIME] = frame[TIME].dt.tz_convert("UTC")
     moment = pd.Timestamp(log.zone.instant(at), unit="us", tz="UTC")
     expected = features.build(log, at=at, **options)
-    later = _known(frame) >= moment
+    later = known(frame) >= moment
     if later.all() or not later.any():
         raise AssertionError(
             "The check needs rows known before the instant and rows known later. Choose another instant."
         )
     for change, other in _histories(frame, later, moment):
-        told = features.build(_read(other, log.zone.name), at=at, **options)
+        told = features.build(read(other, log.zone.name), at=at, **options)
         if not told.index.equals(expected.index):
             raise AssertionError(f"The customers of the table changed when {change}.")
         if list(told.columns) != list(expected.columns):
@@ -68,19 +68,19 @@ def assert_point_in_time(features: FeatureSet, data: InteractionLog | pd.DataFra
 def _histories(frame: pd.DataFrame, later: pd.Series, moment: pd.Timestamp) -> Iterator[tuple[str, pd.DataFrame]]:
     """What else could have been, with the same past."""
     past, future = frame[~later], frame[later]
-    altered = _altered(past)
+    other = altered(past)
     yield "all rows were shuffled", frame.sample(frac=1, random_state=1)
     yield "later rows were dropped", past
     yield "later rows were doubled", pd.concat([frame, future])
-    yield "later rows were changed", pd.concat([past, _altered(future)])
+    yield "later rows were changed", pd.concat([past, altered(future)])
     put_off = future[TIME].where(future[TIME] >= moment, moment) + SHIFT
     yield "later rows were put off", pd.concat([past, future.assign(**{TIME: put_off})])
-    yield "rows were added at the very instant", pd.concat([frame, altered.assign(**{TIME: moment})])
-    yield "rows were added that became known at the instant", pd.concat([frame, altered.assign(**{KNOWN_AT: moment})])
-    yield "rows were added that became known later", pd.concat([frame, altered.assign(**{KNOWN_AT: moment + SHIFT})])
+    yield "rows were added at the very instant", pd.concat([frame, other.assign(**{TIME: moment})])
+    yield "rows were added that became known at the instant", pd.concat([frame, other.assign(**{KNOWN_AT: moment})])
+    yield "rows were added that became known later", pd.concat([frame, other.assign(**{KNOWN_AT: moment + SHIFT})])
 
 
-def _altered(rows: pd.DataFrame) -> pd.DataFrame:
+def altered(rows: pd.DataFrame) -> pd.DataFrame:
     """Other values at the same times; orders stay with their customers."""
     out = rows.copy(deep=False)
     for column in set(rows.columns) - {CUSTOMER, TIME, KNOWN_AT, KIND, ORDER}:
@@ -88,12 +88,12 @@ def _altered(rows: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def _known(frame: pd.DataFrame) -> pd.Series:
+def known(frame: pd.DataFrame) -> pd.Series:
     """When each row was known."""
     return frame[TIME] if KNOWN_AT not in frame else frame[[TIME, KNOWN_AT]].max(axis=1)
 
 
-def _read(frame: pd.DataFrame, zone: str) -> InteractionLog:
+def read(frame: pd.DataFrame, zone: str) -> InteractionLog:
     policies = Policies(on_missing_item="keep", on_missing_amount="zero", on_shared_order="keep")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
