@@ -101,15 +101,23 @@ class CoOccurrence(Recommender):
         self.customers_, self.items_, self.owners_ = table.customers, table.items, table.owners
         self.history_ = table.history()
         self.__dict__.pop("_sketch", None)
-        R = table.strength()
-        small = R.shape[1] <= SMALL
-        kind = np.float64 if small else np.float32
-        size, owned = (np.asarray(R.sum(axis=axis), np.float64) for axis in (1, 0))
+        small = table.shape[1] <= SMALL
+        kind: Any = np.float64 if small else np.float32
+        R = table.strength().astype(kind)
+        size, owned = (np.asarray(R.sum(axis=axis, dtype=np.float64)) for axis in (1, 0))
         size[size == 0], owned[owned == 0] = 1.0, 1.0  # nobody and nothing: powers must exist
-        self._R = R.astype(kind)
-        self._bought = (R @ sp.diags_array(owned**-self.l)).astype(kind)
-        self._offered = (sp.diags_array(size ** (-2 * self.a)) @ R @ sp.diags_array(owned**-self.r_)).astype(kind)
-        self._back = self._R.T.tocsr()
+        self._R = R
+
+        def scaled(by: npt.NDArray[np.float64], of_row: npt.NDArray[np.float64] | None = None) -> sp.csr_array:
+            """R with its columns (and rows) multiplied; what is stored where is shared."""
+            data = R.data * by.astype(kind)[R.indices]
+            if of_row is not None:
+                data *= np.repeat(of_row.astype(kind), np.diff(R.indptr))
+            return sp.csr_array((data, R.indices, R.indptr), shape=R.shape)
+
+        self._bought = scaled(owned**-self.l)
+        self._offered = scaled(owned**-self.r_, size ** (-2 * self.a))
+        self._back = R.T.tocsr()
         some = np.linspace(0, R.shape[0] - 1, CHUNK).astype(np.int64)
         shared = self._bought[some] @ self._back
         self._dense_between = shared.nnz > _DENSE * len(some) * R.shape[0]

@@ -85,7 +85,7 @@ class Pairs:
     def history(self) -> sp.csr_array:
         """On how many rows each customer bought each item."""
         some = self.count > 0
-        return self._matrix(self.count[some].astype(np.float64), self.who[some], self.item[some])
+        return self._matrix(self.count[some], self.who[some], self.item[some])
 
     def strength(self) -> sp.csr_array:
         """The strongest evidence of each pair, as of the instant."""
@@ -93,7 +93,7 @@ class Pairs:
         some = key > -np.inf
         return self._matrix(np.exp2(key[some]), self.who[some], self.item[some])
 
-    def _matrix(self, values: Float, who: Codes, item: Codes) -> sp.csr_array:
+    def _matrix(self, values: Float | Real32, who: Codes, item: Codes) -> sp.csr_array:
         starts = np.searchsorted(who, np.arange(self.shape[0] + 1))
         return sp.csr_array((values, item, starts), shape=self.shape)
 

@@ -171,7 +171,7 @@ class Purchases:
         who, item, count, _ = self.pairs()
         some = count > 0
         starts = np.searchsorted(who[some], np.arange(self.shape[0] + 1))
-        return sp.csr_array((count[some].astype(np.float64), item[some], starts), shape=self.shape)
+        return sp.csr_array((count[some], item[some], starts), shape=self.shape)
 
     def pairs(self, key: Callable[[slice], Float] | None = None) -> tuple[Codes, Codes, Real32, Float | None]:
         """Each pair of a customer and an item once: positions, rows of purchases, and the greatest of what `key` says of the rows.
