@@ -1,6 +1,7 @@
 """Rows 79 to 93 of the bad inputs, named by row: what they do to recommendations. What the door settles is tested there.
 
-Row 80 (an order of two customers) and 82 (kinds never seen: no evidence) are settled at the door, row 85 in test_rules and test_attributes; row 93 does not apply: categories are flat here, there is no tree to go round in.
+Row 80 (an order of two customers) and 82 (kinds never seen: no evidence) are settled at the door, row 85 in test_rules and
+test_attributes; row 93 does not apply: categories are flat here, there is no tree to go round in.
 """
 
 from collections.abc import Callable
