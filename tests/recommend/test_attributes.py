@@ -47,7 +47,7 @@ def test_numbers_are_cut_into_bands_and_what_is_missing_is_unknown() -> None:
     assert answer(model.recommend([2], k=2), 2) == ["i", "j"]  # k is in no table: like it is what is unknown too
 
 
-def test_an_item_with_several_values_has_several_rows() -> None:
+def test_row_85_an_item_with_several_values_has_several_rows() -> None:
     kinds = pd.DataFrame({"kind": ["tea", "gift", "gift", "tea", "tea"]}, index=list("aabcc"))
     model = ByAttributes(kinds, damp=0).fit(log_of({1: "a", 2: "b"}))
     assert model.recommend([1], k=3, exclude=None)["score"].tolist() == [2.0, 1.0, 1.0]

@@ -1,6 +1,7 @@
 """Rows 79 to 93 of the bad inputs, named by row: what they do to recommendations. What the door settles is tested there.
 
-Row 80 (an order of two customers) is the door's; row 93 does not apply: categories are flat here, there is no tree to go round in.
+Row 80 (an order of two customers) and 82 (kinds never seen: no evidence) are settled at the door, row 85 in test_rules and
+test_attributes; row 93 does not apply: categories are flat here, there is no tree to go round in.
 """
 
 from collections.abc import Callable
@@ -79,7 +80,9 @@ def test_row_83_what_is_delisted_or_unknown_is_never_offered(make: Callable[[], 
 
 
 def test_row_84_a_missing_item_is_never_offered() -> None:
-    frame = pd.concat([log_of(WORLD).to_pandas(), rows((1, "2024-01-05", None), (5, "2024-01-05", None))])
+    frame = pd.concat(
+        [log_of(WORLD).to_pandas(), rows((1, "2024-01-05", None), (5, "2024-01-05", None)).assign(kind="purchase")]
+    )
     log = InteractionLog.read(frame, quiet=True, policies=Policies(on_missing_item="keep"))
     model = CoOccurrence().fit(log)
     assert model.items_.tolist() == ["a", "b", "d", "c"]
@@ -123,28 +126,22 @@ def test_row_89_one_customer_or_one_item_is_too_few(make: Callable[[], Recommend
 
 
 def test_row_90_a_bot_hardly_changes_the_lists_of_others() -> None:
-    """Two tastes; a bot buys all 24 items, a thousand times each. Sizes of customers damp it, and repeats do not count."""
+    """Two tastes of 40 items; a bot buys half of either, a hundred times each. Repeats do not count, and sizes of customers damp it."""
     rng = np.random.default_rng(0)
-    tastes = ("abcdefghijkl", "mnopqrstuvwx")
-    world = {c: "".join(rng.choice(list(tastes[c % 2]), 6, replace=False)) for c in range(1, 61)}
-    bot = rows(
-        *((99, f"2024-02-{1 + n % 28:02d} 00:00:{n // 28 % 60:02d}", i) for i in "".join(tastes) for n in range(1000))
-    )
-    frame = log_of(world).to_pandas()
-    people = list(world)
+    tastes = np.arange(80).reshape(2, 40)
+    people = np.arange(1, 121)
+    bought = [(c, "2024-01-01", i) for c in people for i in rng.choice(tastes[c % 2], 6, replace=False)]
+    bot = [(999, f"2024-02-01 00:{m:02d}:{s:02d}", i) for i in range(0, 80, 2) for m in range(10) for s in range(10)]
+    clean, flooded = (InteractionLog.read(rows(*told), quiet=True) for told in (bought, bought + bot))
 
     def kept(a: float) -> float:
-        clean, flooded = (
-            CoOccurrence(a=a, low_rank=0).fit(InteractionLog.read(f, quiet=True)).recommend(people, k=5)
-            for f in (frame, pd.concat([frame, bot]))
-        )
-        return len(clean.merge(flooded, on=["customer_id", "item_id"])) / len(clean)
+        lists = [CoOccurrence(a=a, low_rank=0).fit(log).recommend(people, k=5) for log in (clean, flooded)]
+        return len(lists[0].merge(lists[1], on=["customer_id", "item_id"])) / len(lists[0])
 
-    assert kept(0.4) > 0.97
-    log = InteractionLog.read(pd.concat([frame, bot]), quiet=True)
-    table = CoOccurrence().fit(log).recommend(people, k=5)
-    other = [i not in tastes[c % 2] for c, i in zip(table["customer_id"], table["item_id"], strict=True)]
-    assert not any(other)
+    assert kept(0.4) > 0.9
+    assert kept(0.0) < 0.75  # without the power of sizes a third of the lists would be the bot's doing
+    table = CoOccurrence().fit(flooded).recommend(people, k=5)
+    assert (table["item_id"] // 40 == table["customer_id"] % 2).mean() > 0.95
 
 
 def test_row_90_units_count_by_their_logarithm() -> None:
