@@ -52,6 +52,7 @@ def test_what_follows_what_has_a_direction_and_a_limit() -> None:
     assert row.loc[("p", "i"), "confidence"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_interval_of_lift_covers() -> None:
     """300 worlds of 400 baskets with a true lift of 1.5: 95 % of the intervals hold it."""
     rng, inside = np.random.default_rng(0), 0
