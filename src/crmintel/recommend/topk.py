@@ -38,18 +38,27 @@ def best(scores: Real, k: int) -> Triple:
     width = n // blocks
     tops = scores[:, : blocks * width].reshape(m, width, blocks).max(axis=1) if width > 1 else scores[:, :blocks]
     least = np.partition(tops, blocks - k, axis=1)[:, blocks - k]
-    keep = scores >= least[:, None]
-    if np.isneginf(least).any():
-        keep &= scores > -np.inf
-    place = np.flatnonzero(keep)
+    place = _reaching(scores, tops, least, width)
     if len(place) > _TIED * m * max(k, 32):  # many equal scores: tell each row by its true k-th best, and by column
-        place = _without_ties(scores, keep, k)
+        place = _without_ties(scores, (scores >= least[:, None]) & (scores > -np.inf), k)
     rows, columns = np.divmod(place, n)
     values = scores.reshape(-1)[place]
     order = np.lexsort((columns, -values, rows))
     rows, columns, values = rows[order], columns[order], values[order]
     stay = np.arange(len(rows)) - np.searchsorted(rows, rows) < k
     return rows[stay], columns[stay], values[stay]
+
+
+def _reaching(scores: Real, tops: Real, least: Real, width: int) -> Places:
+    """Places of scores that reach the least of their row: only blocks whose maximum does are looked at, and the columns beyond."""
+    n, blocks = scores.shape[1], tops.shape[1]
+    row, block = np.nonzero((tops >= least[:, None]) & (tops > -np.inf))
+    inside = row[:, None] * n + block[:, None] + blocks * np.arange(width)
+    told = scores.reshape(-1)[inside]
+    found = inside[(told >= least[row][:, None]) & (told > -np.inf)]
+    beyond = scores[:, blocks * width :]
+    row, column = np.nonzero((beyond >= least[:, None]) & (beyond > -np.inf))
+    return np.concatenate([found, row * n + blocks * width + column])
 
 
 def _without_ties(scores: Real, keep: npt.NDArray[np.bool_], k: int) -> Places:
