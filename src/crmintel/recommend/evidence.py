@@ -60,7 +60,7 @@ class Pairs:
     def join(self, later: "Pairs") -> "Pairs":
         """These pairs and later ones, as if all rows had been read at once."""
         customers = self.customers.union(later.customers)
-        items = pd.Index(self.items.union(later.items), name=ITEM)
+        items = pd.Index(self.items.union(later.items).sort_values(), name=ITEM)  # union leaves equal ones unsorted
         who = np.concatenate([customers.get_indexer(p.customers)[p.who] for p in (self, later)])
         item = np.concatenate([items.get_indexer(p.items)[p.item] for p in (self, later)])
         count, key = (np.concatenate([getattr(p, n) for p in (self, later)]) for n in ("count", "key"))
