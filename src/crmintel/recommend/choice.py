@@ -13,7 +13,7 @@ from crmintel.recommend.base import Exclude, Int, Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.ease import Ease
-from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.purchases import BOUGHT, Purchases
 from crmintel.recommend.topk import Real
 from crmintel.recommend.tuning import HeldOut
 
@@ -64,6 +64,15 @@ class AutoRecommender(Recommender):
     def _fit(self, purchases: Purchases) -> None:
         if self.task not in ("new", "next"):
             raise DataContractError(f"task is {self.task!r}. Choose 'new' or 'next'.")
+        if any(dict(m.evidence.kinds or BOUGHT) != BOUGHT or m.evidence.quantity for m in self.candidates or ()):
+            raise DataContractError(
+                "Some candidates learn from other kinds than purchases, or from units: here all are told of purchases alone. "
+                "Leave that evidence out, or fit these candidates by themselves."
+            )
+        if any(type(m).fit is not Recommender.fit for m in self.candidates or ()):
+            raise DataContractError(
+                "Some candidates learn from the whole log, not from purchases alone (TwoStage). Fit them by themselves."
+            )
         new = self.task == "new"
         models = [copy(m) for m in self.candidates or _usual(purchases, new)]
         held = HeldOut.of(purchases, new=new) or HeldOut.hidden(purchases)
