@@ -34,6 +34,8 @@ def best(scores: Real, k: int) -> Triple:
     """
     m, n = scores.shape
     k = min(k, n)
+    if not k:
+        return joined([])
     blocks = min(n, max(_BLOCKS, 4 * k))
     width = n // blocks
     tops = scores[:, : blocks * width].reshape(m, width, blocks).max(axis=1) if width > 1 else scores[:, :blocks]
@@ -93,7 +95,7 @@ def top_k(
     >>> top_k([[1.0, 0.0]], [[1.0, 1.0], [3.0, 0.0], [2.0, 0.0]], k=2)[0].tolist()
     [[1, 2]]
     """
-    q, v = np.asarray(queries), np.asarray(items)
+    q, v = (x if x.dtype.kind == "f" else x.astype(np.float64) for x in map(np.asarray, (queries, items)))
     if q.ndim != 2 or v.ndim != 2 or q.shape[1] != v.shape[1]:
         raise DataContractError(f"queries have shape {q.shape}, items {v.shape}. Give (m, d) and (n, d).")
     if not (np.isfinite(q).all() and np.isfinite(v).all()):
