@@ -14,6 +14,7 @@ from crmintel.recommend import (
     CoOccurrence,
     Ease,
     Evidence,
+    NextBasket,
     Popularity,
     Rules,
     TwoStage,
@@ -74,6 +75,15 @@ def test_a_quota_looks_beyond_the_highest_scores_before_a_list_is_left_short() -
     kinds = pd.Series({i: "cup" if i == 259 else "tea" for i in range(260)})
     table = model.recommend([1, 9, 2], k=2, exclude=None, rules=Rules(categories=kinds, quota=1))
     assert table["item_id"].tolist() == [0, 259] * 3
+
+
+def test_stock_looks_as_far_as_items_can_be_sold_out() -> None:
+    """300 customers, 300 items, one of each: nobody goes without."""
+    frame = pd.DataFrame({"customer_id": [*range(300), *range(300)], "item_id": [*range(300), *range(1, 300), 0]})
+    frame["timestamp"] = pd.Timestamp("2024-01-01").as_unit("us")
+    model = Popularity().fit(InteractionLog.read(frame, quiet=True))
+    table = model.recommend(k=1, exclude=None, rules=Rules(stock=pd.Series(1, index=range(300))))
+    assert table["item_id"].nunique() == len(table) == 300
 
 
 def test_boosts_without_end_are_refused(popular: Popularity) -> None:
@@ -156,6 +166,24 @@ def test_candidates_that_would_be_told_of_less_than_they_ask_for_are_refused() -
         AutoRecommender(candidates=[viewing]).fit(log_of(WORLD))
     with pytest.raises(DataContractError, match="whole log"):
         AutoRecommender(candidates=[TwoStage()]).fit(log_of(WORLD))
+
+
+def test_whoever_bought_long_ago_is_still_known() -> None:
+    rows = [(c, "2020-01-01" if c < 5 else "2024-01-01", i) for c in range(10) for i in "abc"[: 1 + c % 3]]
+    frame = pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"])
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"]).astype("datetime64[us]")
+    model = CoOccurrence(evidence=Evidence(half_life="1d")).fit(InteractionLog.read(frame, quiet=True))
+    assert model.recommend([0], k=2)["source"].tolist() == ["co-occurrence"] * 2
+
+
+def test_repeats_cannot_be_judged_without_a_clock() -> None:
+    """What is hidden is all rows of a pair, so never a repeat: it must not speak against a model of repeats."""
+    rows = [(c, i) for c in range(12) for i in "abcdef"[: 1 + c % 6]]
+    frame = pd.DataFrame(rows, columns=["customer_id", "item_id"])
+    frame["timestamp"] = pd.Timestamp("2024-01-01").as_unit("us")
+    auto = AutoRecommender("next").fit(InteractionLog.read(frame, quiet=True))
+    assert isinstance(auto.chosen_, NextBasket)
+    assert len(auto.trials_) == 0
 
 
 def test_files_of_customers_by_hash_give_the_same_purchases(tmp_path: Path) -> None:

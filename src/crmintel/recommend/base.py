@@ -38,6 +38,7 @@ Int = npt.NDArray[np.int64]
 Exclude = Literal["bought", "new"] | None
 Habit = Literal["habit"]
 _SKETCH = 64
+_CELLS = 20_000_000
 _NO_LIMIT = 2**40
 
 
@@ -227,6 +228,9 @@ class _Job:
         """The lists of some of the customers asked for: their place, items and scores, best first; the fallback's are below 0."""
         scores = self._scores(a, b)
         k = self.k if self.mix is None else reach(self.k, scores.shape[1])
+        if self.units is not None:  # so many may be sold out before a customer's turn
+            sold_out = min(int(np.isfinite(self.units).sum()), _CELLS // len(self.asked))
+            k = min(scores.shape[1], max(k, self.k + sold_out))
         rows, items, values = self._candidates(a, scores, k)
         if self.mix is not None and self.units is None:
             rows, items, values = self._mixed(a, rows, items, values, scores)

@@ -46,7 +46,7 @@ class AutoRecommender(Recommender):
     Notes
     -----
     The past is cut at four fifths of its rows. Where it has no clock (all rows at one instant), a fifth of what each customer bought is hidden
-    instead, by chance.
+    instead, by chance; for the next basket nothing can be told then, as what is hidden is never a repeat, and the first is kept.
     """
 
     name = "auto"
@@ -75,7 +75,7 @@ class AutoRecommender(Recommender):
             )
         new = self.task == "new"
         models = [copy(m) for m in self.candidates or _usual(purchases, new)]
-        held = HeldOut.of(purchases, new=new) or HeldOut.hidden(purchases)
+        held = HeldOut.of(purchases, new=new) or (HeldOut.hidden(purchases) if new else None)
         rows, best, top = [], 0, 0.0
         first = None
         for i, model in enumerate(models if held is not None else []):
