@@ -144,7 +144,7 @@ def bought_together(
 
     Examples
     --------
-    >>> rows = [(c, f"2024-01-{c + 1:02d}", i) for c in range(12) for i in ("tea", "cup" if c % 2 else "pot")]
+    >>> rows = [(c, f"2024-01-{c + 1:02d}", i) for c in range(1, 13) for i in ("tea", "cup" if c % 2 else "pot")]
     >>> frame = pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"]).astype({"timestamp": "datetime64[us]"})
     >>> bought_together(InteractionLog.read(frame), least=2).to_frame()[["item_a", "item_b", "baskets", "lift"]]
       item_a item_b  baskets  lift

@@ -170,7 +170,7 @@ class TwoStage(Recommender):
         """Trees that rank the candidates of each customer."""
         who = table[CUSTOMER]
         hit = pd.Series(y).groupby(who.to_numpy()).transform("max").to_numpy() > 0  # who bought none teaches no order
-        people = pd.unique(who[hit])
+        people = np.asarray(pd.unique(who[hit]))
         if len(people) > self.most_customers:
             people = np.random.default_rng(self.random_state).permutation(people)[: self.most_customers]
         rows = hit & who.isin(people).to_numpy()
