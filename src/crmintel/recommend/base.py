@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from crmintel.columns import CUSTOMER, ITEM, RANK, SCORE, SOURCE
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.interactions import InteractionLog
 from crmintel.recommend.lists import Mix, reach, within_stock
 from crmintel.recommend.purchases import PURCHASES, Evidence, Purchases
@@ -28,6 +28,7 @@ from crmintel.recommend.rules import (
     Rules,
     allowed,
     categories_of,
+    label,
     series,
 )
 from crmintel.recommend.topk import CHUNK, Real, Triple, best, check_k, in_chunks, joined, pairs, pairs_of, steps
@@ -37,6 +38,7 @@ Int = npt.NDArray[np.int64]
 Exclude = Literal["bought", "new"] | None
 Habit = Literal["habit"]
 _SKETCH = 64
+_CELLS = 20_000_000
 _NO_LIMIT = 2**40
 
 
@@ -122,15 +124,20 @@ class Recommender(ABC):
         if not hasattr(self, "items_"):
             raise NotFittedError(f"This {type(self).__name__} is not fitted. Call fit(log) first.")
         check_k(k)
-        left_out = self.habit if exclude == "habit" else exclude
-        if left_out not in ("bought", "new", None):
-            raise DataContractError(f"exclude is {exclude!r}. Choose 'bought', 'new' or None.")
+        left_out = self.habit if isinstance(exclude, str) and exclude == "habit" else exclude
+        if not (left_out is None or (isinstance(left_out, str) and left_out in ("bought", "new"))):
+            told = repr(exclude) if isinstance(exclude, str) else f"a {type(exclude).__name__}"
+            raise DataContractError(
+                f"exclude is {told}. Choose 'bought', 'new' or None; pairs belong in Rules(blocked=...)."
+            )
         rules.check()
         n = len(self.items_)
         if k > n:
             warnings.warn(
                 f"k is {k:,}, but there are {n:,} items: all are returned.", DataContractWarning, stacklevel=2
             )
+        if isinstance(customers, str | pd.DataFrame):
+            raise DataTypeError(f"customers cannot be a {type(customers).__name__}. Give their identifiers in a list.")
         asked = self.customers_ if customers is None else pd.Index(list(customers), name=CUSTOMER)
         job = _Job(self, asked, min(k, n), left_out, allowed(asked, self.items_, eligible, rules), rules)
         with _bar(len(asked) if progress else 0) as advance:
@@ -221,15 +228,23 @@ class _Job:
         """The lists of some of the customers asked for: their place, items and scores, best first; the fallback's are below 0."""
         scores = self._scores(a, b)
         k = self.k if self.mix is None else reach(self.k, scores.shape[1])
+        if self.units is not None:  # so many may be sold out before a customer's turn
+            sold_out = min(int(np.isfinite(self.units).sum()), _CELLS // len(self.asked))
+            k = min(scores.shape[1], max(k, self.k + sold_out))
+        rows, items, values = self._candidates(a, scores, k)
+        if self.mix is not None and self.units is None:
+            rows, items, values = self._mixed(a, rows, items, values, scores)
+        return rows + a, items, values
+
+    def _candidates(self, a: int, scores: Real, k: int) -> Triple:
+        """The highest scores of a chunk, filled or not."""
         rows, items, values = best(scores, k)
         if self.rules.fill:
             rows, items, values = self._filled(a, scores, k, rows, items, values)
         else:
             good = values > self.rules.least_score
             rows, items, values = rows[good], items[good], values[good]
-        if self.mix is not None and self.units is None:
-            rows, items, values = self._mixed(a, b - a, rows, items, values)
-        return rows + a, items, values
+        return rows, items, values
 
     def _scores(self, a: int, b: int) -> Real:
         """What the model says, with −inf for what must not be offered."""
@@ -281,13 +296,14 @@ class _Job:
             if told is None:
                 continue
             group = series(told, "segments" if word == IN_SEGMENT else "liked")
+            group = group.astype(object)  # a missing one must not make numbers of the others floats
             code, names = pd.factorize(group.reindex(self.asked).to_numpy(), sort=True)
             if word == IN_CATEGORY:
                 category, known = categories_of(model.items_, rules.categories)
                 counts = np.array(
                     [
-                        np.where(category == known.get_loc(str(g)), model.owners_, 0)
-                        if str(g) in known
+                        np.where(category == known.get_loc(label(g)), model.owners_, 0)
+                        if label(g) in known
                         else np.zeros(n)
                         for g in names
                     ]
@@ -317,27 +333,44 @@ class _Job:
         quota = None
         if rules.quota is not None:
             most = (
-                rules.quota if isinstance(rules.quota, int) else pd.Series(rules.quota).rename(index=str).reindex(names)
+                rules.quota
+                if isinstance(rules.quota, int | np.integer)
+                else pd.Series({label(c): q for c, q in rules.quota.items()}, dtype=np.float64).reindex(names)
             )
             told = np.broadcast_to(np.nan_to_num(np.asarray(most, np.float64), nan=_NO_LIMIT), len(names))
             quota = told.astype(np.int64)
         return Mix(category, quota, rules.diversity, rules.calibration, vectors)
 
-    def _mixed(self, a: int, m: int, rows: Int, items: Int, values: Real) -> Triple:
-        """The lists of a chunk, mixed."""
+    def _mixed(self, a: int, rows: Int, items: Int, values: Real, scores: Real) -> Triple:
+        """The lists of a chunk, mixed; where quotas leave too little of the highest scores, all are looked at."""
         assert self.mix is not None
+        m, n = scores.shape
         padded, score = _padded(rows, items, values, m)
-        chosen = self.mix.choose(padded, score, self.k, self._taste(a, m))
+        chosen = self.mix.choose(padded, score, self.k, self._taste(self.known[a : a + m]))
         row, place = np.nonzero(chosen >= 0)
         at = chosen[row, place]
-        return row, padded[row, at], score[row, at]
+        found = (row, padded[row, at], score[row, at])
+        some = reach(self.k, n)
+        if self.mix.quota is None or some == n:
+            return found
+        short = np.flatnonzero((np.bincount(row, minlength=m) < self.k) & (np.bincount(rows, minlength=m) == some))
+        if not len(short):
+            return found
+        parts = [tuple(x[~np.isin(row, short)] for x in found)]
+        for i in short.tolist():
+            padded, score = _padded(*self._candidates(a + i, scores[i : i + 1], n), 1)
+            at = self.mix.choose(padded, score, self.k, self._taste(self.known[a + i : a + i + 1]))[0]
+            at = at[at >= 0]
+            parts.append((np.full(len(at), i), padded[0, at], score[0, at]))
+        row, item, value = (np.concatenate(p) for p in zip(*parts, strict=True))
+        order = np.argsort(row, kind="stable")
+        return row[order], item[order], value[order]
 
-    def _taste(self, a: int, m: int) -> Float:
+    def _taste(self, who: Int) -> Float:
         """Shares of categories in what customers bought; nothing for the unknown."""
         assert self.mix is not None
-        who = self.known[a : a + m]
         n = int(self.mix.category.max()) + 1
-        out = np.zeros((m, n))
+        out = np.zeros((len(who), n))
         rows, columns = pairs_of(self.model.history_, who)
         np.add.at(out, (rows, self.mix.category[columns]), 1.0)
         out /= np.maximum(out.sum(axis=1, keepdims=True), 1.0)
@@ -347,14 +380,25 @@ class _Job:
         """Everybody's lists within the stock."""
         assert self.units is not None
         assert self.mix is not None
+        mix, rules = self.mix, self.rules
         padded, values = _padded(row, item, score, len(self.asked))
-        stay = within_stock(padded, values, self.k, self.units)
-        row, place = np.nonzero(stay)
-        found = (row, padded[row, place], values[row, place])
-        if self.rules.quota is None and not self.rules.diversity and not self.rules.calibration:
-            keep = np.arange(len(row)) - np.searchsorted(row, row) < self.k
-            return found[0][keep], found[1][keep], found[2][keep]
-        return self._mixed(0, len(self.asked), *found)
+
+        def first(rows: Int, items: Int) -> Int:
+            places = np.argsort(items < 0, axis=1, kind="stable")[:, : self.k]
+            return np.where(np.take_along_axis(items, places, axis=1) >= 0, places, -1)
+
+        def mixed(rows: Int, items: Int) -> Int:
+            parts = [
+                mix.choose(items[a:b], np.where(items[a:b] >= 0, values[rows[a:b]], -np.inf), self.k, self._taste(self.known[rows[a:b]]))
+                for a, b in steps(len(rows), CHUNK)
+            ]  # fmt: skip
+            return np.concatenate(parts) if parts else np.zeros((0, self.k), np.int64)
+
+        plain = rules.quota is None and not rules.diversity and not rules.calibration
+        chosen = within_stock(padded, values, self.units, first if plain else mixed)
+        row, rank = np.nonzero(chosen >= 0)
+        place = chosen[row, rank]
+        return row, padded[row, place], values[row, place]
 
     def table(self, row: Int, item: Int, score: Real) -> pd.DataFrame:
         """The answer."""

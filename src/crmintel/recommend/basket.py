@@ -25,7 +25,7 @@ class NextBasket(Recommender):
     * votes: the mean of own over the hundred customers with the most alike histories, weighed by squared cosines.
 
     How own baskets fade, the weights (0 among them), and the window are learnt: which would have told the last basket before the instant best, from
-    what was before it (recall + NDCG of ten)?
+    what was before it (recall + NDCG of ten)? Of other customers all but their own last basket is known then, later ones too.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from crmintel.recommend.base import Exclude, Int, Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.ease import Ease
-from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.purchases import BOUGHT, Purchases
 from crmintel.recommend.topk import Real
 from crmintel.recommend.tuning import HeldOut
 
@@ -46,7 +46,7 @@ class AutoRecommender(Recommender):
     Notes
     -----
     The past is cut at four fifths of its rows. Where it has no clock (all rows at one instant), a fifth of what each customer bought is hidden
-    instead, by chance.
+    instead, by chance; for the next basket nothing can be told then, as what is hidden is never a repeat, and the first is kept.
     """
 
     name = "auto"
@@ -64,9 +64,18 @@ class AutoRecommender(Recommender):
     def _fit(self, purchases: Purchases) -> None:
         if self.task not in ("new", "next"):
             raise DataContractError(f"task is {self.task!r}. Choose 'new' or 'next'.")
+        if any(dict(m.evidence.kinds or BOUGHT) != BOUGHT or m.evidence.quantity for m in self.candidates or ()):
+            raise DataContractError(
+                "Some candidates learn from other kinds than purchases, or from units: here all are told of purchases alone. "
+                "Leave that evidence out, or fit these candidates by themselves."
+            )
+        if any(type(m).fit is not Recommender.fit for m in self.candidates or ()):
+            raise DataContractError(
+                "Some candidates learn from the whole log, not from purchases alone (TwoStage). Fit them by themselves."
+            )
         new = self.task == "new"
         models = [copy(m) for m in self.candidates or _usual(purchases, new)]
-        held = HeldOut.of(purchases, new=new) or HeldOut.hidden(purchases)
+        held = HeldOut.of(purchases, new=new) or (HeldOut.hidden(purchases) if new else None)
         rows, best, top = [], 0, 0.0
         first = None
         for i, model in enumerate(models if held is not None else []):

@@ -22,6 +22,7 @@ SMALL: Final = 4_000
 """Up to so many items the tables of pairs are kept dense."""
 LEAST_RANK, MOST_RANK = 16, 512
 _OVER, _ROUNDS = 10, 2
+_NOISE: Final = 1e-5
 _DENSE: Final = 0.1
 """Where customers share items with more than this share of all, rows are summed as dense ones."""
 Factors = npt.NDArray[np.float32]
@@ -74,6 +75,9 @@ class CoOccurrence(Recommender):
     def update(self, log: InteractionLog) -> Self:
         """Learn from further interactions too: the same as a fit on all of them. Rows that were seen before must not come again.
 
+        What `tune` chose stays. Kinds other than purchases count only if the same log holds a purchase by the customer, and one of the
+        item: fit anew where that matters.
+
         Raises
         ------
         DataContractError
@@ -86,8 +90,10 @@ class CoOccurrence(Recommender):
         return self
 
     def _fit(self, purchases: Purchases) -> None:
-        if not all(np.isfinite([self.a, self.l, self.r])) or self.low_rank < 0:
+        if not all(np.isfinite([self.a, self.l, self.r])) or not 0 <= self.low_rank < np.inf:
             raise DataContractError("a, l and r must be numbers, and low_rank a number of 0 or more.")
+        if any(n is not None and n < 1 for n in (self.rank, self.prune)):
+            raise DataContractError(f"rank is {self.rank}, prune {self.prune}. Give numbers of at least 1, or None.")
         self.r_, self.low_rank_ = self.r, self.low_rank
         if self.tune:
             from crmintel.recommend.tuning import tuned
@@ -132,7 +138,7 @@ class CoOccurrence(Recommender):
         self._low: tuple[Factors, Factors] | npt.NDArray[np.float64] | None = None
         if self.low_rank_:
             left, right = self._patterns(R, size, owned)
-            self._low = left.astype(np.float64) @ right.astype(np.float64) if small else (left, right)
+            self._low = _without_noise(left.astype(np.float64) @ right.astype(np.float64)) if small else (left, right)
 
     def _patterns(
         self, R: sp.csr_array, size: npt.NDArray[np.float64], owned: npt.NDArray[np.float64]
@@ -277,6 +283,12 @@ class CoOccurrence(Recommender):
 def _dense(found: Any) -> npt.NDArray[Any]:
     """A sparse table as a dense one, a dense one as it is."""
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+
+
+def _without_noise(table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A table made of float32 numbers, with 0 for what is only their rounding: no opinion must stay none."""
+    table[np.abs(table) < _NOISE * np.abs(table).max(initial=0.0)] = 0.0
+    return table
 
 
 def _pruned(table: npt.NDArray[np.float64], keep: int) -> npt.NDArray[np.float64]:

@@ -31,8 +31,7 @@ class Ease(Recommender):
 
     Notes
     -----
-    Source: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data". With the dual form scores of what was bought
-    before are not told (they are 0): they would need the customer's own weight.
+    Source: Steck (2019), "Embarrassingly Shallow Autoencoders for Sparse Data".
 
     Examples
     --------
@@ -71,7 +70,8 @@ class Ease(Recommender):
         if self._weights is not None:
             return np.asarray(self._X[who] @ self._weights)
         scores = np.asarray((self._X.T @ self._K[who].T).T) * self._scale
-        scores[pairs(self._X[who], 0, len(who))] = 0.0
+        mine = self._X[who]
+        scores[pairs(mine, 0, len(who))] += mine.data  # an item tells nothing of itself
         return scores
 
 

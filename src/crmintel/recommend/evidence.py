@@ -1,7 +1,7 @@
 """How strongly each customer's history speaks for each item: pairs that can be joined with later ones, as if read at once."""
 
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ import scipy.sparse as sp
 from crmintel.columns import ITEM
 from crmintel.interactions.clock import Int, duration
 from crmintel.recommend.purchases import Codes, Float, Purchases, Real32
+
+_OLDEST: Final = -40.0
+"""Half-lives beyond which evidence fades no more."""
 
 
 @final
@@ -60,7 +63,7 @@ class Pairs:
     def join(self, later: "Pairs") -> "Pairs":
         """These pairs and later ones, as if all rows had been read at once."""
         customers = self.customers.union(later.customers)
-        items = pd.Index(self.items.union(later.items), name=ITEM)
+        items = pd.Index(self.items.union(later.items).sort_values(), name=ITEM)  # union leaves equal ones unsorted
         who = np.concatenate([customers.get_indexer(p.customers)[p.who] for p in (self, later)])
         item = np.concatenate([items.get_indexer(p.items)[p.item] for p in (self, later)])
         count, key = (np.concatenate([getattr(p, n) for p in (self, later)]) for n in ("count", "key"))
@@ -91,6 +94,8 @@ class Pairs:
         """The strongest evidence of each pair, as of the instant."""
         key = self.key if self.half_life is None else self.key - self.at / self.half_life
         some = key > -np.inf
+        if self.half_life is not None:  # who bought long ago must not vanish in what float32 can hold
+            key = np.maximum(key, _OLDEST)
         return self._matrix(np.exp2(key[some]), self.who[some], self.item[some])
 
     def _matrix(self, values: Float | Real32, who: Codes, item: Codes) -> sp.csr_array:

@@ -1,5 +1,6 @@
 """Lists that depend on more than single scores: quotas, likeness, the mix of categories, and stock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, final
 
@@ -89,16 +90,22 @@ def _distance(taste: Float, listed: Float, category: Int) -> Float:
     return np.where(known, out, 0.0)
 
 
-def within_stock(items: Int, scores: Float, k: int, units: Float) -> npt.NDArray[np.bool_]:
-    """Which candidates stay so that no item is offered to more customers than there are units; shape (m, n).
+def within_stock(items: Int, scores: Float, units: Float, choose: Callable[[Int, Int], Int]) -> Int:
+    """The lists of customers, so that no item is offered to more of them than there are units; shape (m, k), as `Mix.choose` has it.
 
-    Each customer asks for the first `k`; an item keeps those with the highest scores (earlier customers at ties), the others
-    ask for their next, until nobody is turned away.
+    Each customer asks for a list; an item keeps those with the highest scores (earlier customers at ties), the others
+    ask for another list without it, until nobody is turned away.
+
+    Parameters
+    ----------
+    choose : function of rows and items
+        The lists of customers in these rows, of these candidates (−1 for what is none).
     """
-    stay = items >= 0
+    left = items.copy()
+    chosen = choose(np.arange(len(items)), left)
     while True:
-        wanted = stay & (np.cumsum(stay, axis=1) <= k)
-        row, place = np.nonzero(wanted)
+        row, rank = np.nonzero(chosen >= 0)
+        place = chosen[row, rank]
         item, score = items[row, place], scores[row, place]
         limited = units[item] < np.inf
         row, place, item, score = row[limited], place[limited], item[limited], score[limited]
@@ -107,5 +114,7 @@ def within_stock(items: Int, scores: Float, k: int, units: Float) -> npt.NDArray
         turn = np.arange(len(item)) - np.searchsorted(item, item)
         away = order[turn >= units[item]]
         if not len(away):
-            return stay
-        stay[row[away], place[away]] = False
+            return chosen
+        left[row[away], place[away]] = -1
+        again = np.unique(row[away])
+        chosen[again] = choose(again, left[again])

@@ -92,8 +92,9 @@ class Rules:
         )
         if any(not isinstance(q, int | np.integer) or isinstance(q, bool) or q < 0 for q in quotas):
             raise DataContractError("A quota is no whole number of 0 or more.")
-        if self.boosts is not None and not (series(self.boosts, "boosts").to_numpy(np.float64) >= 0).all():
-            raise DataContractError("Some boosts are missing or below 0. Give factors of 0 or more.")
+        boosts = np.zeros(0) if self.boosts is None else series(self.boosts, "boosts").to_numpy(np.float64)
+        if not ((boosts >= 0) & (boosts < np.inf)).all():
+            raise DataContractError("Some boosts are missing, infinite or below 0. Give factors of 0 or more.")
 
     @property
     def mixes(self) -> bool:
@@ -117,10 +118,15 @@ def series(values: Any, name: str) -> pd.Series:
     return values
 
 
+def label(category: Any) -> str:
+    """A category as text: 1 and 1.0 (what pandas makes of it beside missing ones) are the same."""
+    return str(int(category)) if isinstance(category, float | np.floating) and category.is_integer() else str(category)
+
+
 def categories_of(items: pd.Index, categories: Any) -> tuple[Int, pd.Index]:
     """The category of each item as a code, and the categories, sorted."""
-    told = series(categories, "categories").reindex(items)
-    code, names = pd.factorize(told.astype(object).where(told.notna(), UNKNOWN).astype(str), sort=True)
+    told = series(categories, "categories").reindex(items).astype(object)
+    code, names = pd.factorize(told.where(told.notna(), UNKNOWN).map(label).astype(str), sort=True)
     return code.astype(np.int64), pd.Index(names)
 
 
@@ -150,7 +156,7 @@ def allowed(asked: pd.Index, items: pd.Index, eligible: Any, rules: Rules) -> Al
     if isinstance(eligible, pd.DataFrame):
         only = pair_matrix(asked, items, eligible, "eligible")
     elif eligible is not None:
-        if isinstance(eligible, str) or not isinstance(eligible, Iterable):
+        if isinstance(eligible, str | Mapping) or not isinstance(eligible, Iterable):
             raise DataTypeError(
                 f"eligible cannot be a {type(eligible).__name__}. Give items, or a frame of {CUSTOMER}, {ITEM}."
             )

@@ -165,7 +165,7 @@ def bought_together(
         before, after = _next(first, who, fits, duration(follow))
         A, B = X[before], X[after]
     n = A.shape[0]
-    need = int(np.ceil(least * n)) if least < 1 else int(least)
+    need = max(1, int(np.ceil(round(least * n, 9)))) if least < 1 else int(least)
     keep, a, b, count, (na, nb) = counted(A, need, None if follow is None else B)
     names = _in_order(purchases.items[keep])
     if follow is None:  # the names of a pair rise

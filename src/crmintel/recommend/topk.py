@@ -18,6 +18,7 @@ Triple = tuple[Places, Places, Real]
 CHUNK: Final = 64
 """Rows at a time: few enough that their scores stay near the processor."""
 _BLOCKS: Final = 1_000
+_FACTOR_CHUNK: Final = 128
 _TIED: Final = 4
 
 
@@ -34,6 +35,8 @@ def best(scores: Real, k: int) -> Triple:
     """
     m, n = scores.shape
     k = min(k, n)
+    if not k:
+        return joined([])
     blocks = min(n, max(_BLOCKS, 4 * k))
     width = n // blocks
     tops = scores[:, : blocks * width].reshape(m, width, blocks).max(axis=1) if width > 1 else scores[:, :blocks]
@@ -102,7 +105,7 @@ def top_k(
     >>> top_k([[1.0, 0.0]], [[1.0, 1.0], [3.0, 0.0], [2.0, 0.0]], k=2)[0].tolist()
     [[1, 2]]
     """
-    q, v = np.asarray(queries), np.asarray(items)
+    q, v = (x if x.dtype.kind == "f" else x.astype(np.float64) for x in map(np.asarray, (queries, items)))
     if q.ndim != 2 or v.ndim != 2 or q.shape[1] != v.shape[1]:
         raise DataContractError(f"queries have shape {q.shape}, items {v.shape}. Give (m, d) and (n, d).")
     if not (np.isfinite(q).all() and np.isfinite(v).all()):
@@ -115,7 +118,7 @@ def top_k(
     scores = np.full((len(q), k), -np.inf, np.result_type(q, v))
 
     def run(a: int) -> None:
-        b = min(a + CHUNK, len(q))
+        b = min(a + _FACTOR_CHUNK, len(q))
         block = q[a:b] @ v
         if exclude is not None:
             rows, columns = pairs(exclude, a, b)
@@ -124,7 +127,7 @@ def top_k(
         place = np.arange(len(rows)) - np.searchsorted(rows, rows)
         found[a + rows, place], scores[a + rows, place] = columns, values
 
-    in_chunks(run, range(0, len(q), CHUNK), threads)
+    in_chunks(run, range(0, len(q), _FACTOR_CHUNK), threads)
     return found, scores
 
 

@@ -88,16 +88,20 @@ class HeldOut:
     def ndcg(self, score: Callable[[Int], Real], *, new: bool, k: int = K) -> Float:
         """NDCG@k (ideal over min(k, items bought)) of each customer, by a function that scores customers at positions."""
         gain = 1 / np.log2(np.arange(2, k + 2))
+        # items stand in the order of the whole: ties must not go to what is going to be popular
+        known = np.lexsort((self.past.items.argsort().argsort(), -self.past.owners))
+        truth = self.truth[:, known]
+        bought = self.bought[:, known]
 
         def run(step: tuple[int, int]) -> Float:
             a, b = step
-            block = score(self.who[a:b])
+            block = score(self.who[a:b])[:, known]
             block[block <= 0] = -np.inf
             if new:
-                block[pairs(self.bought, a, b)] = -np.inf
+                block[pairs(bought, a, b)] = -np.inf
             rows, columns, _ = best(block, k)
             place = np.arange(len(rows)) - np.searchsorted(rows, rows)
-            hit = np.asarray(self.truth[a:b].toarray())[rows, columns] > 0
+            hit = np.asarray(truth[a:b].toarray())[rows, columns] > 0
             return np.bincount(rows, hit * gain[place], minlength=b - a).astype(np.float64)
 
         found = np.concatenate(in_chunks(run, steps(len(self.who), CHUNK), 1))
