@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self, final
 
 import numpy as np
@@ -404,16 +404,20 @@ class _Job:
         """The answer."""
         rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
         filled = score <= self.rules.least_score
-        words = np.array([self.model.name, *self.words], dtype=object)
-        beyond = score < -len(
-            self.model.items_
-        )  # what nobody in the segment has is filled by what is popular everywhere
-        source = words[np.where(filled, 1 + np.where(beyond, 0, self.filler[row]), 0)]
+        # what nobody in the segment has is filled by what is popular everywhere
+        beyond = score < -len(self.model.items_)
+        word = np.where(filled, 1 + np.where(beyond, 0, self.filler[row]), 0)
         data = {
-            CUSTOMER: self.asked[row], ITEM: self.model.items_[item], SCORE: np.where(filled, 0.0, score.astype(np.float64)), RANK: rank,
-            SOURCE: pd.array(source, dtype="str"),
+            CUSTOMER: self.asked.array.take(row), ITEM: self.model.items_.array.take(item),
+            SCORE: np.where(filled, 0.0, score.astype(np.float64)), RANK: rank, SOURCE: _words(self.model.name, *self.words).take(word),
         }  # fmt: skip
-        return pd.DataFrame(data)
+        return pd.DataFrame(data, copy=False)
+
+
+@lru_cache(maxsize=64)
+def _words(*words: str) -> Any:
+    """Sources as a column; to make one takes longer than to take from it."""
+    return pd.array(words, dtype="str")
 
 
 def _only(scores: Real, rows: Int, columns: Int) -> Real:
