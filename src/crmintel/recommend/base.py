@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -154,7 +154,7 @@ class Recommender(ABC):
         return job.table(row, item, score)
 
     def similar_items(self, items: Iterable[Any] | None = None, *, k: int = 10) -> pd.DataFrame:
-        """Items bought by the same customers: cosine of owners.
+        """Items that go with an item: by the model's own table of pairs where it has one, else bought by the same customers (cosine).
 
         Returns
         -------
@@ -163,14 +163,10 @@ class Recommender(ABC):
         """
         check_k(k)
         asked = self.items_ if items is None else pd.Index(list(items), name=ITEM)
-        known = self.items_.get_indexer(asked)
-        owned = self.history_.copy()
-        owned.data[:] = 1.0
-        owned = owned @ sp.diags_array(np.maximum(self.owners_, 1) ** -0.5)
-        back, out = owned.T.tocsr(), []
+        known, likeness, out = self.items_.get_indexer(asked), self._likeness(), []
         for a, b in steps(len(asked), CHUNK):
             who = known[a:b]
-            block = (back[np.maximum(who, 0)] @ owned).toarray()
+            block = np.array(likeness(np.maximum(who, 0)), np.float64)
             block[np.arange(len(who)), np.maximum(who, 0)] = 0.0
             block[who < 0] = 0.0
             rows, columns, values = best(block, min(k, len(self.items_)))
@@ -178,6 +174,14 @@ class Recommender(ABC):
         row, item, score = joined(out)
         rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
         return pd.DataFrame({ITEM: asked[row], "similar_id": self.items_[item], SCORE: score, RANK: rank})
+
+    def _likeness(self) -> Callable[[Int], Any]:
+        """What gives rows of likeness for items at positions, shape (n, n_items)."""
+        owned = self.history_.copy()
+        owned.data[:] = 1.0
+        owned = owned @ sp.diags_array(np.maximum(self.owners_, 1) ** -0.5)
+        back = owned.T.tocsr()
+        return lambda who: (back[who] @ owned).toarray()
 
     def __repr__(self) -> str:
         if not hasattr(self, "items_"):

@@ -1,6 +1,6 @@
 """Co-occurrence: one family of graph filters in place of many neighbourhood models, with reasons that add up."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any, Final, Self, final
 
 import numpy as np
@@ -10,13 +10,13 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_limits
 
-from crmintel.columns import CUSTOMER, ITEM, RANK, SCORE
+from crmintel.columns import CUSTOMER, ITEM, RANK
 from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog
 from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.evidence import Pairs
 from crmintel.recommend.purchases import PURCHASES, Evidence, Purchases
-from crmintel.recommend.topk import CHUNK, Real, best, check_k, joined, steps
+from crmintel.recommend.topk import CHUNK, Real, best, check_k, steps
 
 SMALL: Final = 4_000
 """Up to so many items the tables of pairs are kept dense."""
@@ -252,32 +252,11 @@ class CoOccurrence(Recommender):
             part = part + weight * x * far
         return bought, part
 
-    def similar_items(self, items: Iterable[Any] | None = None, *, k: int = 10) -> pd.DataFrame:
-        """Items that go with an item: its row of the table of pairs.
-
-        Returns
-        -------
-        DataFrame
-            item_id, similar_id, score, rank; items nobody bought have no rows.
-        """
-        check_k(k)
-        asked = self.items_ if items is None else pd.Index(list(items), name=ITEM)
-        known = self.items_.get_indexer(asked)
-        bought = self._bought.T.tocsr() if self._table is None else None
-        out = []
-        for a, b in steps(len(asked), CHUNK):
-            who = np.maximum(known[a:b], 0)
-            rows_ = (bought[who] @ self._offered) if bought is not None else self._table[who]
-            block = _dense(rows_).copy()
-            block[np.arange(len(who)), who] = 0.0
-            block[known[a:b] < 0] = 0.0
-            row, column, value = best(block, min(k, len(self.items_)))
-            out.append((row[value > 0] + a, column[value > 0], value[value > 0]))
-        row, column, value = joined(out)
-        rank = np.arange(len(row)) - np.searchsorted(row, row) + 1
-        return pd.DataFrame(
-            {ITEM: asked[row], "similar_id": self.items_[column], SCORE: value.astype(np.float64), RANK: rank}
-        )
+    def _likeness(self) -> Callable[[Int], Any]:
+        if self._table is not None:
+            return lambda who: _dense(self._table[who])
+        bought = self._bought.T.tocsr()
+        return lambda who: _dense(bought[who] @ self._offered)
 
 
 def _dense(found: Any) -> npt.NDArray[Any]:
