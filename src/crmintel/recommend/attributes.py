@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from crmintel.columns import ITEM, UNKNOWN
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.interactions import InteractionLog
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 
 Float = npt.NDArray[np.float64]

@@ -4,11 +4,12 @@ from typing import final
 
 import numpy as np
 
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.baskets import Baskets
 from crmintel.recommend.blend import Alike, Blend, Parts
 from crmintel.recommend.blend_learning import learn, told
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 
 

@@ -9,11 +9,12 @@ import pandas as pd
 
 from crmintel.errors import DataContractError
 from crmintel.evaluation import tables
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.ease import Ease
 from crmintel.recommend.purchases import BOUGHT, Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 from crmintel.recommend.tuning import HeldOut
 

@@ -106,7 +106,7 @@ class CoOccurrence(Recommender):
         self._pairs = table
         self.customers_, self.items_, self.owners_ = table.customers, table.items, table.owners
         self.history_ = table.history()
-        self.__dict__.pop("_sketch", None)
+        self.__dict__.pop("sketch", None)
         small = table.shape[1] <= SMALL
         kind: Any = np.float64 if small else np.float32
         R = table.strength().astype(kind)

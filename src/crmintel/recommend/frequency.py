@@ -5,9 +5,10 @@ from typing import final
 import numpy as np
 import scipy.sparse as sp
 
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.baskets import Baskets
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 
 

@@ -7,9 +7,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from crmintel.errors import DataContractError
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.baskets import Baskets
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real, best
 
 Float = npt.NDArray[np.float64]

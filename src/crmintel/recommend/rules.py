@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from crmintel.errors import DataContractError, DataTypeError
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 Bool = npt.NDArray[np.bool_]
+Exclude = Literal["bought", "new"] | None
 POPULAR: Final = "popular"
 IN_SEGMENT: Final = "popular in segment"
 IN_CATEGORY: Final = "popular in category"

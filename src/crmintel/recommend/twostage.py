@@ -16,10 +16,11 @@ from crmintel.columns import CUSTOMER, ITEM, PURCHASE, RANK, SCORE
 from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
-from crmintel.recommend.base import Exclude, Int, Recommender
+from crmintel.recommend.base import Int, Recommender
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.models import Popularity, Repeat
 from crmintel.recommend.purchases import Purchases
+from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 
 Float = npt.NDArray[np.float64]
