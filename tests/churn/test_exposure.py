@@ -16,6 +16,8 @@ from crmintel.churn.splines import SplineLogistic
 from crmintel.churn.trees import Trees
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError, LeakageError
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 ONE = (SplineLogistic(knots=4, C=1.0),)
 
 

@@ -21,6 +21,8 @@ from crmintel.churn.trees import Trees
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.evaluation.survival import concordance, integrated_brier
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 FAST = (SplineLogistic(knots=4, C=1.0), Trees("trees", 20, 0.2, leaves=4, min_leaf=20))
 LAST = 12
 

@@ -10,6 +10,8 @@ import pytest
 
 from crmintel.datasets import World, iter_simulate, simulate, simulate_to
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 T, D = pd.Timestamp, pd.Timedelta
 
 

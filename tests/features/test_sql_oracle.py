@@ -16,6 +16,8 @@ from crmintel.features import FeatureSet, Spec, catalog, standard, where
 from crmintel.features.days import CLOCK_VALUES
 from crmintel.interactions import Profiles
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 DAY = 86_400_000_000
 WINDOWS = ("1d", "30d", "365d", "all")
 KINDS, CHANNELS = ("contact", "purchase", "return"), ("app", "shop", "unknown", "web")

@@ -30,6 +30,8 @@ from crmintel.segmentation import (
     transitions,
 )
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 ODD = '高价值 <b>& "co"</b>'
 STAMP = pd.Timestamp("2024-01-01")
 

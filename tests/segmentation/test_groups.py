@@ -22,6 +22,8 @@ from crmintel.segmentation.scaling import scale_of, spread_within_humps
 from crmintel.segmentation.stability import overlap
 from crmintel.segmentation.structure import NONE_FOUND, Copula, Structure
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 
 def quick(n_groups: int | None = None, **options: Any) -> CustomerGroups:
     """Groups without the long questions."""

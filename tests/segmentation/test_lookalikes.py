@@ -12,6 +12,8 @@ from crmintel.errors import DataContractError, DataTypeError
 from crmintel.segmentation import LookAlikes, look_alikes
 from crmintel.segmentation.lookalikes import _curve
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 
 def base(n: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)

@@ -19,7 +19,10 @@ from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
 from crmintel.segmentation import chains as t
 from crmintel.segmentation.migration import GONE, NOT_YET, Migration, migration, transitions
 
-pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
+pytestmark = [
+    pytest.mark.slow,  # `make check` stays under 90 seconds without them
+    pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning"),
+]
 
 NAMES = ["customer_id", "timestamp", "amount"]
 FOUR = pd.DataFrame({1: ["A", "A", "B", None], 2: ["A", "B", "B", "A"]}, index=["p", "q", "r", "s"])

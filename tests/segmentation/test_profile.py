@@ -17,6 +17,8 @@ from crmintel.segmentation.profile import Profile, _differences, _of_numbers, _s
 from crmintel.segmentation.rules import _Feature, _joined, _Range, rules
 from crmintel.segmentation.small import hidden, merged, suppressed
 
+pytestmark = pytest.mark.slow  # `make check` stays under 90 seconds without them
+
 
 def world(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, pd.Series]:
     """Three segments; orders and the channel differ, luck does not."""
