@@ -19,7 +19,10 @@ from crmintel.segmentation import CHINESE, RFM, STAGES, EightTypes, Grid, ValueT
 from crmintel.segmentation.lifecycle import Rhythm
 from crmintel.segmentation.types import NAMES, PROSPECT, TYPES
 
-pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
+pytestmark = [
+    pytest.mark.slow,  # `make check` stays under 90 seconds without them
+    pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning"),
+]
 
 AT = "2024-03-01"
 
