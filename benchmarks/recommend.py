@@ -36,7 +36,7 @@ from crmintel.recommend import (
     top_k,
 )
 from crmintel.recommend.purchases import Purchases
-from crmintel.recommend.together import _baskets
+from crmintel.recommend.together import _baskets, pair_table
 
 BENCH = "recommend"
 
@@ -240,11 +240,9 @@ def together(quick: bool) -> Iterator[Line]:
         np.savez(path, basket=table.row, item=table.col, shape=np.array(table.shape))
         script = str(Path(__file__).parent / "opponents" / "recommend_mlxtend.py")
         n, theirs = json.loads(run([script, str(path), "200"], threads=1, python=python).output.splitlines()[-1])
-    from crmintel.recommend.together import counted
-
     start = time.process_time()
     for _ in range(5):
-        counted(X, 200)
+        pair_table(X, purchases.items, 200, 0.95)
     own = (time.process_time() - start) / 5
     yield line(
         f"the same from baskets in memory: {len(told.pairs)} pairs, mlxtend {n}; mlxtend's CPU ÷ ours",

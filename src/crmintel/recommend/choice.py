@@ -14,7 +14,6 @@ from crmintel.recommend.basket import NextBasket
 from crmintel.recommend.cooccurrence import CoOccurrence
 from crmintel.recommend.ease import Ease
 from crmintel.recommend.purchases import BOUGHT, Purchases
-from crmintel.recommend.rules import Exclude
 from crmintel.recommend.topk import Real
 from crmintel.recommend.tuning import HeldOut
 
@@ -56,11 +55,7 @@ class AutoRecommender(Recommender):
         self, task: Literal["new", "next"] = "new", *, candidates: Sequence[Recommender] | None = None
     ) -> None:
         self.task, self.candidates = task, candidates
-
-    @property
-    def habit(self) -> Exclude:  # type: ignore[override]
-        """Leaves out what was bought, if new items are asked for."""
-        return "bought" if self.task == "new" else None
+        self.habit = "bought" if task == "new" else None
 
     def _fit(self, purchases: Purchases) -> None:
         if self.task not in ("new", "next"):

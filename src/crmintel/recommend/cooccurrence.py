@@ -65,7 +65,7 @@ class CoOccurrence(Recommender):
     name = "co-occurrence"
 
     def __init__(
-        self, *, a: float = 0.4, l: float = 0.5, r: float = 0.4, low_rank: float = 0.3, rank: int | None = None,  # noqa: E741
+        self, *, a: float = 0.4, l: float = 0.5, r: float = 0.4, low_rank: float = 0.3, rank: int | None = None,  # noqa: E741 - its name in the formula
         prune: int | None = None, tune: bool = False, evidence: Evidence = PURCHASES, random_state: int = 0,
     ) -> None:  # fmt: skip
         self.a, self.l, self.r = a, l, r
@@ -135,10 +135,14 @@ class CoOccurrence(Recommender):
                 self._table = _pruned(self._table, self.prune)
         elif self.prune:
             self._table = self._pruned_rows(self.prune)
-        self._low: tuple[Factors, Factors] | npt.NDArray[np.float64] | None = None
+        self._low: tuple[Factors, Factors] | None = None
+        self._low_table: npt.NDArray[np.float64] | None = None
         if self.low_rank_:
             left, right = self._patterns(R, size, owned)
-            self._low = _without_noise(left.astype(np.float64) @ right.astype(np.float64)) if small else (left, right)
+            if small:
+                self._low_table = _without_noise(left.astype(np.float64) @ right.astype(np.float64))
+            else:
+                self._low = (left, right)
 
     def _patterns(
         self, R: sp.csr_array, size: npt.NDArray[np.float64], owned: npt.NDArray[np.float64]
@@ -163,7 +167,7 @@ class CoOccurrence(Recommender):
 
     def _score(self, who: Int) -> Real:
         near = self._near(who)
-        if self._low is None:
+        if not self.low_rank_:
             return near
         far, weight = self._far(who, near)
         far *= weight[:, None]
@@ -182,7 +186,7 @@ class CoOccurrence(Recommender):
     def _far(self, who: Int, near: Real) -> tuple[Real, Real]:
         """The second part, and what it weighs beside the first."""
         x = self._R[who]
-        far = x @ self._low if isinstance(self._low, np.ndarray) else (x @ self._low[0]) @ self._low[1]  # type: ignore[index]
+        far = x @ self._low[0] @ self._low[1] if self._low is not None else x @ self._low_table
         lengths = [np.sqrt(np.einsum("ij,ij->i", s, s)) for s in (near, far)]
         weight = np.divide(self.low_rank_ * lengths[0], lengths[1], out=np.zeros_like(lengths[0]), where=lengths[1] > 0)
         return np.asarray(far), weight
@@ -242,14 +246,12 @@ class CoOccurrence(Recommender):
         else:
             near = _dense(self._bought[:, bought].T @ self._offered[:, [item]]).ravel()
         part = x * near
-        if self._low is not None:
+        if self.low_rank_:
             weight = float(self._far(np.array([who]), self._near(np.array([who])))[1][0])
-            far = (
-                self._low[bought, item]
-                if isinstance(self._low, np.ndarray)
-                else self._low[0][bought] @ self._low[1][:, item]
-            )
-            part = part + weight * x * far
+            if self._low is not None:
+                part = part + weight * x * (self._low[0][bought] @ self._low[1][:, item])
+            elif self._low_table is not None:
+                part = part + weight * x * self._low_table[bought, item]
         return bought, part
 
     def _likeness(self) -> Callable[[Int], Any]:

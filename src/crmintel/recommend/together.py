@@ -166,39 +166,52 @@ def bought_together(
         A, B = X[before], X[after]
     n = A.shape[0]
     need = max(1, int(np.ceil(round(least * n, 9)))) if least < 1 else int(least)
-    keep, a, b, count, (na, nb) = counted(A, need, None if follow is None else B)
-    names = _in_order(purchases.items[keep])
-    if follow is None:  # the names of a pair rise
-        turned = names[a] > names[b]
-        a, b = np.where(turned, b, a), np.where(turned, a, b)
-    if len(count) > MOST_PAIRS:
-        raise DataContractError(
-            f"{len(count):,} pairs are in {need:,} baskets or more. Ask for more baskets than least={least}."
-        )
+    table, keep, a, b = pair_table(A, purchases.items, need, level, None if follow is None else B)
     items = purchases.items[keep]
-    z = float(norm.ppf(0.5 + level / 2))
-    table = pd.DataFrame({
-        FIRST: items[a], SECOND: items[b], "baskets": count.astype(np.int64), "support": count / max(n, 1), "confidence": count / na[a],
-        "confidence_back": count / nb[b], **_lift(count, (na[a], nb[b]), (count,), n, z),
-    })  # fmt: skip
-    table = table.sort_values(
-        ["lift_low", FIRST, SECOND], ascending=[False, True, True], kind="stable", ignore_index=True
-    )
+    if not triples or follow is not None:
+        return Together(table, _no_triples(items), n, int((~fits).sum()), follow is not None, level)
     X = _narrow(A, np.isin(np.arange(A.shape[1]), keep))
-    three = _triples(X, a, b, items, names, need, z) if triples and follow is None else _no_triples(items)
-    return Together(table, three, n, int((~fits).sum()), follow is not None, level)
+    return Together(table, _triples(X, a, b, items, need, level), n, int((~fits).sum()), False, level)
 
 
-def counted(
-    A: sp.csr_array, need: int, B: sp.csr_array | None = None
-) -> tuple[Int, Int, Int, Float, tuple[Float, Float]]:
-    """Pairs of items in enough rows: the items that are frequent enough, pairs of their positions, rows, and rows of each item alone.
+def pair_table(
+    A: sp.csr_array, items: pd.Index, need: int, level: float, B: sp.csr_array | None = None
+) -> tuple[pd.DataFrame, Int, Int, Int]:
+    """The table of `Together.pairs`, the items that are frequent enough, and the pairs as positions among them.
 
     Parameters
     ----------
     A, B : CSR arrays of 0 and 1, shape (n_baskets, n_items)
         Pairs of an item of A and one of the same row of B; without B, each pair within A once.
+
+    Raises
+    ------
+    DataContractError
+        If there are more than 200,000 pairs.
     """
+    keep, a, b, count, (na, nb) = _counted(A, need, B)
+    items = items[keep]
+    if B is None:  # the names of a pair rise
+        names = _in_order(items)
+        turned = names[a] > names[b]
+        a, b = np.where(turned, b, a), np.where(turned, a, b)
+    if len(count) > MOST_PAIRS:
+        raise DataContractError(
+            f"{len(count):,} pairs are in {need:,} baskets or more. Ask for more than least={need:,} baskets."
+        )
+    n = A.shape[0]
+    table = pd.DataFrame({
+        FIRST: items[a], SECOND: items[b], "baskets": count.astype(np.int64), "support": count / max(n, 1), "confidence": count / na[a],
+        "confidence_back": count / nb[b], **_lift(count, (na[a], nb[b]), (count,), n, level),
+    })  # fmt: skip
+    table = table.sort_values(
+        ["lift_low", FIRST, SECOND], ascending=[False, True, True], kind="stable", ignore_index=True
+    )
+    return table, keep, a, b
+
+
+def _counted(A: sp.csr_array, need: int, B: sp.csr_array | None) -> tuple[Int, Int, Int, Float, tuple[Float, Float]]:
+    """Pairs of items in enough rows: the items that are frequent enough, pairs of their positions, rows, and rows of each item alone."""
     other = A if B is None else B
     alone = [np.bincount(m.indices, minlength=m.shape[1]) for m in (A, other)]
     frequent = (alone[0] >= need) & (alone[1] >= need) if B is None else (alone[0] >= need) | (alone[1] >= need)
@@ -250,7 +263,7 @@ def _in_order(items: pd.Index) -> Int:
     return rank
 
 
-def _lift(count: Float, single: tuple[Float, ...], joint: tuple[Float, ...], n: int, z: float) -> dict[str, Float]:
+def _lift(count: Float, single: tuple[Float, ...], joint: tuple[Float, ...], n: int, level: float) -> dict[str, Float]:
     """How many times as often as by chance, with its interval.
 
     The logarithm is log C − Σ log n_i + (m − 1) log n; its variance, for independent draws of baskets, from the shares
@@ -262,11 +275,11 @@ def _lift(count: Float, single: tuple[Float, ...], joint: tuple[Float, ...], n: 
     places = [(i, j) for i in range(len(single)) for j in range(i)]
     for c, (i, j) in zip(joint, places, strict=True):
         variance = variance + 2 * (c / n / (shares[i] * shares[j]) - 1)
-    spread = z * np.sqrt(np.maximum(variance / n, 0.0))
+    spread = float(norm.ppf(0.5 + level / 2)) * np.sqrt(np.maximum(variance / n, 0.0))
     return {"lift": lift, "lift_low": lift * np.exp(-spread), "lift_high": lift * np.exp(spread)}
 
 
-def _triples(X: sp.csr_array, a: Int, b: Int, items: pd.Index, names: Int, need: int, z: float) -> pd.DataFrame:
+def _triples(X: sp.csr_array, a: Int, b: Int, items: pd.Index, need: int, level: float) -> pd.DataFrame:
     """Triples whose three pairs were all found, in enough baskets; columns of X are the items."""
     n = X.shape[0]
     if not len(a):
@@ -277,6 +290,7 @@ def _triples(X: sp.csr_array, a: Int, b: Int, items: pd.Index, names: Int, need:
     for i, (first, second) in enumerate(zip(a.tolist(), b.tolist(), strict=True)):
         pair_count[first, second] = float(joint.indptr[i + 1] - joint.indptr[i])
     found = sp.coo_array(joint.T @ X)
+    names = _in_order(items)
     good = (found.data >= need) & (names[found.col] > names[b[found.row]])
     rows = []
     for pair, third, count in zip(
@@ -300,7 +314,7 @@ def _triples(X: sp.csr_array, a: Int, b: Int, items: pd.Index, names: Int, need:
     i, j, k, count, ij, ik, jk = np.array(rows, np.float64).T
     first, second, third = (v.astype(np.int64) for v in (i, j, k))
     single = np.diff(columns.indptr).astype(np.float64)
-    told = _lift(count, (single[first], single[second], single[third]), (ij, ik, jk), n, z)
+    told = _lift(count, (single[first], single[second], single[third]), (ij, ik, jk), n, level)
     table = pd.DataFrame({
         FIRST: items[first], SECOND: items[second], THIRD: items[third], "baskets": count.astype(np.int64), "support": count / n, **told,
     })  # fmt: skip
