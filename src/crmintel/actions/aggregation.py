@@ -1,0 +1,72 @@
+"""One effect out of several candidates: weights on the simplex by out-of-fold loss, the simpler one where it is close."""
+
+from typing import Final
+
+import numpy as np
+
+from crmintel.actions.trial import Float
+
+NU: Final = 0.5
+"""How much each candidate's own loss counts beside that of the mixture."""
+CHARGE: Final = 4.0
+"""What a flexible candidate must gain before it gets weight, in variances of the target by rows: the noise of about four parameters."""
+
+
+def slopes(target: Float, candidates: Float) -> Float:
+    """By how much each candidate must be scaled to tell the target, at least 0; both have mean 0."""
+    length = np.einsum("ij,ij->j", candidates, candidates)
+    return np.asarray(np.where(length > 0, np.maximum(candidates.T @ target, 0) / np.where(length > 0, length, 1), 0))
+
+
+def aggregated(target: Float, candidates: Float, charge: Float) -> Float:
+    """The weight of each candidate, shape (n_candidates,): at least 0, together 1 (Q-aggregation).
+
+    Minimises (1 − ν)·mean (z − Mw)² + ν·Σ w ℓ + Σ w κ·var(z) ÷ n, ℓ the loss of each candidate alone.
+
+    Parameters
+    ----------
+    target : float, shape (n_rows,)
+        Doubly robust scores, less their mean.
+    candidates : float, shape (n_rows, n_candidates)
+        Told out of fold, less their mean, scaled by their slope; the constant is a column of zeros.
+    charge : float, shape (n_candidates,)
+        κ of each.
+
+    References
+    ----------
+    Lecué and Rigollet (2014), Optimal learning with Q-aggregation, Annals of Statistics 42.
+
+    Examples
+    --------
+    >>> z = np.array([1.0, -1.0, 1.0, -1.0])
+    >>> aggregated(z, np.column_stack([0 * z, 0.9 * z]), np.zeros(2)).round(3).tolist()
+    [0.0, 1.0]
+    """
+    n, spread = len(target), target @ target
+    if not spread:
+        return np.eye(candidates.shape[1])[0]
+    gram, along = candidates.T @ candidates / spread, candidates.T @ target / spread
+    alone = 1 - 2 * along + np.diag(gram)
+    linear = NU * alone + charge / n - 2 * (1 - NU) * along
+    return _on_simplex(2 * (1 - NU) * gram, linear)
+
+
+def _on_simplex(curvature: Float, linear: Float) -> Float:
+    """The weights that minimise w'Cw ÷ 2 + l'w over the simplex: the best of all its faces, since there are few candidates."""
+    k = len(linear)
+    best, found = float("inf"), np.zeros(k)
+    for face in range(1, 2**k):
+        on = np.flatnonzero([(face >> j) & 1 for j in range(k)])
+        w = np.zeros(k)
+        w[on] = _inside(curvature[np.ix_(on, on)], linear[on])
+        value = float(w @ curvature @ w / 2 + linear @ w)
+        if (w >= 0).all() and value < best:
+            best, found = value, w
+    return found
+
+
+def _inside(curvature: Float, linear: Float) -> Float:
+    """Where the slope is equal along every weight and they sum to 1, whatever their signs."""
+    k = len(linear)
+    system = np.block([[curvature, np.ones((k, 1))], [np.ones((1, k)), np.zeros((1, 1))]])
+    return np.asarray(np.linalg.lstsq(system, np.append(-linear, 1.0), rcond=None)[0][:k])

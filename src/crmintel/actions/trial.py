@@ -1,0 +1,177 @@
+"""What was done to whom, how likely that was, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from crmintel.errors import DataContractError
+from crmintel.evaluation.aligned import aligned
+
+Float = npt.NDArray[np.float64]
+Int = npt.NDArray[np.int64]
+FEWEST: Final = 20
+"""Rows that each arm needs before anything is learned from it."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """Rows with the action that each got.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The arms; the first is doing nothing.
+    arm : int, shape (n_rows,)
+        The position of each row's arm in `names`.
+    outcome : float, shape (n_rows,)
+    propensity : float, shape (n_rows, n_arms), optional
+        The probability of each arm, where it is known.
+    customer : int, shape (n_rows,), optional
+        A number for each row's customer.
+    """
+
+    names: tuple[str, ...]
+    arm: Int
+    outcome: Float
+    propensity: Float | None
+    customer: Int | None
+
+    def take(self, rows: Any) -> "Trial":
+        """Some of the rows, or all in another order."""
+        p = None if self.propensity is None else self.propensity[rows]
+        c = None if self.customer is None else self.customer[rows]
+        return Trial(self.names, self.arm[rows], self.outcome[rows], p, c)
+
+    def __len__(self) -> int:
+        return len(self.arm)
+
+    @property
+    def got(self) -> npt.NDArray[np.bool_]:
+        """Who got what, shape (n_rows, n_arms)."""
+        return np.asarray(self.arm[:, None] == np.arange(len(self.names)))
+
+
+def read_trial(
+    index: pd.Index, action: Any, outcome: Any, *, control: str, propensity: Any = None, customer: Any = None
+) -> Trial:
+    """Actions, outcomes and propensities in the order of the rows, checked.
+
+    Raises
+    ------
+    DataContractError
+        If the control was given to nobody, an arm is too small or has no outcome (it is named), outcomes are missing, or
+        propensities are no probabilities.
+    """
+    arms = _named(aligned(action, index, "action"), len(index))
+    y = _outcome(aligned(outcome, index, "outcome"), arms)
+    found = sorted(set(arms))
+    if control not in found:
+        raise DataContractError(
+            f"Nobody got {control!r}, so no action can be compared with doing nothing (seen: {', '.join(found)}). "
+            "Name the arm that got nothing with control=."
+        )
+    if len(found) == 1:
+        raise DataContractError(
+            f"Every row got {control!r}: the effect of an action is undefined. Add rows that got one."
+        )
+    names = (control, *(n for n in found if n != control))
+    arm = np.asarray(pd.Index(names).get_indexer(pd.Index(arms)), np.int64)
+    counts = np.bincount(arm, minlength=len(names))
+    if (counts < FEWEST).any():
+        few = ", ".join(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST)
+        raise DataContractError(
+            f"Too few rows of an arm: {few}. Each needs at least {FEWEST}; drop the arm, or collect more."
+        )
+    p = None if propensity is None else read_propensity(propensity, names, arm, index)
+    codes = None if customer is None else pd.factorize(pd.Index(aligned(customer, index, "customer")), sort=True)[0]
+    if codes is not None and len(codes) != len(arm):
+        raise DataContractError(f"customer has {len(codes):,} values for {len(arm):,} rows. Give one a row.")
+    if codes is not None and (codes < 0).any():
+        raise DataContractError(
+            f"customer is missing in {int((codes < 0).sum()):,} of {len(codes):,} rows. Leave these rows out."
+        )
+    return Trial(names, arm, y, p, None if codes is None else np.asarray(codes, np.int64))
+
+
+def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
+    """Known probabilities of every arm: a share for each, a table with a column for each, or (of two arms) of what was done."""
+    if isinstance(given, Mapping):
+        known(given, names, "propensity")
+        if missing := [n for n in names if n not in given]:
+            raise DataContractError(
+                f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
+            )
+        p = np.broadcast_to(np.array([float(given[n]) for n in names]), (len(arm), len(names)))
+    elif isinstance(given, pd.DataFrame):
+        known(given.columns, names, "propensity")
+        if missing := [n for n in names if n not in given.columns]:
+            raise DataContractError(
+                f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
+            )
+        p = np.column_stack([np.asarray(aligned(given[n], index, "propensity"), np.float64) for n in names])
+    else:
+        done = np.asarray(aligned(given, index, "propensity"), np.float64)
+        if done.ndim != 1 or len(names) != 2:
+            raise DataContractError(
+                f"propensity has shape {done.shape} for {len(names)} arms. Give a mapping or a table with the probability of each of "
+                f"{', '.join(names)}; one number a row is enough for two arms only."
+            )
+        if len(done) == len(arm):
+            p = np.where(arm[:, None] == np.arange(2), done[:, None], 1 - done[:, None])
+        else:
+            p = done[:, None]
+    if len(p) != len(arm):
+        raise DataContractError(f"propensity has {len(p):,} rows for {len(arm):,} actions. Give one row an action.")
+    done = p[np.arange(len(arm)), arm]
+    bad = int((~(done > 0)).sum()) + int((p > 1).any(axis=1).sum()) + int(np.isnan(p).any(axis=1).sum())
+    if bad or (p < 0).any():
+        raise DataContractError(
+            f"propensity is 0, negative, above 1 or missing in {max(bad, 1):,} of {len(arm):,} rows. "
+            "What was done had a probability above 0 and at most 1: log it as it was drawn."
+        )
+    if (odd := int((np.abs(p.sum(axis=1) - 1) > 1e-6).sum())) and not isinstance(given, pd.Series):
+        raise DataContractError(
+            f"The propensities of {odd:,} of {len(arm):,} rows do not sum to 1. Give one for every arm, doing nothing included."
+        )
+    return np.ascontiguousarray(p)
+
+
+def known(given: Any, names: Sequence[str], what: str) -> None:
+    """Complain about actions that are not known, with those that are."""
+    if strange := [str(n) for n in given if n not in names]:
+        near = get_close_matches(strange[0], list(names), 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise DataContractError(f"{what} names unknown actions: {', '.join(strange)}. Known: {', '.join(names)}.{hint}")
+
+
+def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
+    values = pd.Series(np.asarray(action, object) if not isinstance(action, pd.Series) else action.array)
+    if len(values) != n:
+        raise DataContractError(f"action has {len(values):,} values for {n:,} rows. Give one a row.")
+    if missing := int(values.isna().sum()):
+        raise DataContractError(
+            f"action is missing in {missing:,} of {n:,} rows. Name the arm that got nothing, or leave these rows out."
+        )
+    return values.map(str).to_numpy(object)
+
+
+def _outcome(outcome: Any, arms: npt.NDArray[np.object_]) -> Float:
+    values = pd.Series(outcome.array if isinstance(outcome, pd.Series) else np.asarray(outcome))
+    if len(values) != len(arms):
+        raise DataContractError(f"outcome has {len(values):,} values for {len(arms):,} rows. Give one a row.")
+    y = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    if (bad := ~np.isfinite(y)).any():
+        held = pd.Series(bad).groupby(arms).mean()
+        empty = [str(n) for n in held.index[held == 1]]
+        where = f"; it is missing for all of {', '.join(empty)}" if empty else ""
+        raise DataContractError(
+            f"outcome is missing, infinite or no number in {int(bad.sum()):,} of {len(y):,} rows{where}. "
+            "Drop rows whose outcome is not known yet; a row without a response is 0."
+        )
+    return y
