@@ -1,9 +1,7 @@
 """Effects: the Hillstrom experiment against the learners of the literature, a large made experiment, and no harm."""
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd

@@ -44,7 +44,7 @@ def aggregated(target: Float, candidates: Float, charge: Float) -> Float:
     """
     n, spread = len(target), target @ target
     if not spread:
-        return np.eye(candidates.shape[1])[0]
+        return np.asarray(np.eye(candidates.shape[1])[0])
     gram, along = candidates.T @ candidates / spread, candidates.T @ target / spread
     alone = 1 - 2 * along + np.diag(gram)
     linear = NU * alone + charge / n - 2 * (1 - NU) * along

@@ -29,6 +29,7 @@ from crmintel.actions.stacked import Stack
 from crmintel.actions.trial import Float, Int, Trial, read_trial
 from crmintel.churn.folds import customers_of
 from crmintel.churn.table import Schema, Table, by_content, checked, rows_of
+from crmintel.errors import DataContractError
 
 CANDIDATES: Final = ("constant", "ridge", "trees", "by arm", "response")
 FLEXIBLE: Final = np.array([0.0, 0.0, CHARGE, CHARGE, 0.0])
@@ -207,7 +208,11 @@ class EffectModel(BaseEstimator):
             group, action, customers, effect, low, high.
         """
         check_is_fitted(self)
-        names = pd.Series(np.asarray(groups, object)).to_numpy(object)
+        names = np.asarray(groups, object)
+        if len(names) != len(self.order_):
+            raise DataContractError(
+                f"groups has {len(names):,} values for {len(self.order_):,} rows. Give one a row, in the order given to fit."
+            )
         return by_group(self.evidence_, names[self.order_], level)
 
     def calibration(self, *, parts: int = 5, level: float = 0.95) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from scipy import stats
 from crmintel.actions.nuisance import Split
 from crmintel.actions.trial import Float, Int, Trial
 from crmintel.columns import ACTION
-from crmintel.errors import DataContractError
 from crmintel.evaluation.intervals import Estimate
 
 
@@ -103,10 +102,6 @@ def average(evidence: Evidence, level: float = 0.95) -> pd.DataFrame:
 def by_group(evidence: Evidence, names: npt.NDArray[np.object_], level: float) -> pd.DataFrame:
     """The average effect of each action in each group."""
     z = evidence.differences
-    if len(names) != len(z):
-        raise DataContractError(
-            f"groups has {len(names):,} values for {len(z):,} rows. Give one a row, in the order given to fit."
-        )
     rows = []
     for group, here in _groups(names):
         for a, action in enumerate(evidence.trial.names[1:]):

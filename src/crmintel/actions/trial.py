@@ -129,10 +129,10 @@ def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index 
     if len(p) != len(arm):
         raise DataContractError(f"propensity has {len(p):,} rows for {len(arm):,} actions. Give one row an action.")
     done = p[np.arange(len(arm)), arm]
-    bad = int((~(done > 0)).sum()) + int((p > 1).any(axis=1).sum()) + int(np.isnan(p).any(axis=1).sum())
-    if bad or (p < 0).any():
+    bad = ~(done > 0) | ~((p >= 0) & (p <= 1)).all(axis=1)
+    if bad.any():
         raise DataContractError(
-            f"propensity is 0, negative, above 1 or missing in {max(bad, 1):,} of {len(arm):,} rows. "
+            f"propensity is 0, negative, above 1 or missing in {int(bad.sum()):,} of {len(arm):,} rows. "
             "What was done had a probability above 0 and at most 1: log it as it was drawn."
         )
     if (odd := int((np.abs(p.sum(axis=1) - 1) > 1e-6).sum())) and not isinstance(given, pd.Series):

@@ -1,0 +1,100 @@
+"""Personal actions only where they are proven better than one action for all."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from crmintel.actions import EffectModel, choose_policy
+from crmintel.errors import DataContractError
+
+HALF = {"no action": 0.5, "mail": 0.5}
+
+
+def model_of(effect: float, slope: float, seed: int = 0, n: int = 2_000) -> tuple[EffectModel, pd.DataFrame]:
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame({"x": rng.normal(size=n)})
+    treated = rng.integers(0, 2, n)
+    y = (effect + slope * X["x"]) * treated + rng.normal(size=n)
+    return EffectModel(base=LinearRegression()).fit(X, np.array(["no action", "mail"])[treated], y, propensity=HALF), X
+
+
+def test_strong_differences_are_used() -> None:
+    model, X = model_of(0.0, 0.5)
+    policy = choose_policy(model, cost=0.1)
+    assert policy.personal
+    assert policy.gain.low > 0
+    chosen = policy.decide(X)
+    assert (chosen[X["x"] > 0.6] == "mail").all()
+    assert (chosen[X["x"] < -0.4] == "no action").all()
+    assert policy.ladder.query("chosen")["policy"].item() == "the best for each"
+
+
+def test_equal_effects_give_one_action_for_everybody() -> None:
+    model, X = model_of(0.5, 0.0)
+    policy = choose_policy(model, cost=0.1)
+    assert not policy.personal
+    assert policy.best == "mail"
+    assert (policy.decide(X) == "mail").all()
+    assert policy.gains(X).nunique().item() == 1
+    assert "not proven" in repr(policy)
+
+
+def test_a_cost_above_the_effect_leaves_everybody_alone() -> None:
+    model, X = model_of(0.5, 0.0)
+    policy = choose_policy(model, cost={"mail": 2.0})
+    assert policy.best == "no action"
+    assert (policy.decide(X) == "no action").all()
+
+
+def test_gain_and_worth_are_money() -> None:
+    model, _ = model_of(0.0, 0.5)
+    one, ten = choose_policy(model, cost=0.1), choose_policy(model, cost=1.0, worth=10.0)
+    assert ten.gain.value == pytest.approx(10 * one.gain.value)
+    assert ten.ladder["value"].to_numpy() == pytest.approx(10 * one.ladder["value"].to_numpy())
+
+
+def test_the_gain_is_the_mean_of_differences_of_scores_by_hand() -> None:
+    model, _ = model_of(0.0, 0.5, n=300)
+    e, policy = model.evidence_, choose_policy(model, cost=0.1)
+    net = e.scores - np.array([0, 0.1])
+    d = []
+    for i, row in enumerate(e.told_rows):
+        mine = int(e.effects[i, 0] > 0.1)
+        others = net[e.way.part != e.way.part[row]].mean(axis=0)
+        d.append(net[row, mine] - net[row, int(others[1] > others[0])])
+    assert policy.gain.value == pytest.approx(np.mean(d))
+    assert policy.gain.high - policy.gain.value == pytest.approx(1.96 * np.std(d, ddof=1) / np.sqrt(300), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cost": -1.0}, "negative"),
+        ({"cost": {"mail": np.nan}}, "not finite"),
+        ({"cost": {}}, "no money for mail"),
+        ({"cost": {"mial": 1.0}}, "Did you mean 'mail'"),
+        ({"worth": 0.0}, "worth is 0.0"),
+    ],
+)
+def test_row_107_and_109_costs_and_names(options: dict, said: str) -> None:
+    model, _ = model_of(0.0, 0.5, n=300)
+    with pytest.raises(DataContractError, match=said):
+        choose_policy(model, **options)
+
+
+def test_without_propensities_the_statement_says_so() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=400)})
+    action = rng.choice(["no action", "mail"], 400)
+    model = EffectModel(base=LinearRegression()).fit(X, action, rng.normal(size=400))
+    assert "Not causal" in choose_policy(model).statement
+
+
+@pytest.mark.slow
+def test_faint_campaigns_are_rarely_harmed() -> None:
+    worse = 0
+    for seed in range(40):
+        model, _ = model_of(0.05, 0.0, seed=seed, n=800)
+        worse += choose_policy(model, cost=0.02).personal
+    assert worse <= 5
