@@ -1,6 +1,25 @@
 """What to do next, for whom, and how to find out whether it works."""
 
+from crmintel.actions.diagnostics import Diagnostics
+from crmintel.actions.estimators import slope
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
+from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
 from crmintel.actions.plan import Action, Plan, no_plan, plan_actions, uniform
+from crmintel.actions.sequences import confidence_sequence, empirical_bernstein, off_policy_sequence
 
-__all__ = ["Action", "ExperimentDesign", "Plan", "design_experiment", "no_plan", "plan_actions", "uniform"]
+__all__ = [
+    "Action",
+    "Diagnostics",
+    "ExperimentDesign",
+    "Plan",
+    "PolicyValue",
+    "confidence_sequence",
+    "design_experiment",
+    "empirical_bernstein",
+    "evaluate_policy",
+    "no_plan",
+    "off_policy_sequence",
+    "plan_actions",
+    "slope",
+    "uniform",
+]

@@ -107,14 +107,12 @@ def diagnose(log: Logged, weight: Floats) -> Diagnostics:
 
 
 def _unsupported(log: Logged) -> float:
-    if log.every is None:
-        never = log.counts == 0
-        if not never.any():
-            return 0.0
-        return float(never[log.target].mean() if log.choice is not None else log.target[:, never].sum() / log.n)
-    impossible = log.every <= 0
-    if log.choice is not None:
-        return float(impossible[np.arange(log.n), log.target].mean())
+    """Mean probability of the target's actions that had no chance; without all propensities, that were never logged."""
+    if log.every is None and log.counts.all():
+        return 0.0
+    impossible = np.broadcast_to(log.counts == 0, (log.n, len(log.names))) if log.every is None else log.every <= 0
+    if log.target is None:
+        return float(impossible[np.arange(log.n), log.choice].mean())
     return float(log.target[impossible].sum() / log.n)
 
 

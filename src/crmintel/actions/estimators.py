@@ -142,8 +142,6 @@ def embedded(log: Logged, embedding: Any) -> Floats:
         raise DataContractError(f"embedding has no row for the actions {lacking[:5]}. Give one row an action.")
     told = features.loc[log.names].astype(str).agg("\x1f".join, axis=1)
     alike = np.equal.outer(*[group_codes(told.to_numpy(object), len(log.names))] * 2).astype(float)
-    if log.choice is not None:
-        above = alike[log.target, log.action]
-    else:
-        above = np.einsum("ij,ij->i", log.target, alike[log.action])
-    return np.asarray(above / np.einsum("ij,ij->i", log.every, alike[log.action]))
+    same = alike[log.action]
+    above = alike[log.choice, log.action] if log.target is None else np.einsum("ij,ij->i", log.target, same)
+    return np.asarray(above / np.einsum("ij,ij->i", log.every, same))

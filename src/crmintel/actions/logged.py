@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, final
 
 import numpy as np
@@ -36,8 +37,10 @@ class Logged:
         Of the action logged.
     every : array, shape (n, n_actions), optional
         Propensities of all actions.
-    target : array, shape (n, n_actions) or (n,)
-        Probabilities of the new policy, or the code of what it chooses.
+    target : array, shape (n, n_actions), optional
+        Probabilities of the new policy.
+    choice : array of int, shape (n,), optional
+        Codes of what the new policy chooses, where it leaves nothing to chance.
     model : array, shape (n, n_actions), optional
         Predicted outcomes, less costs.
     starts : array of int, optional
@@ -49,7 +52,8 @@ class Logged:
     outcome: Floats
     propensity: Floats
     every: Floats | None
-    target: Floats | Ints
+    target: Floats | None
+    choice: Ints | None
     model: Floats | None
     starts: Ints | None
 
@@ -72,8 +76,9 @@ class Logged:
     def chance(self) -> Floats:
         """Probability that the new policy takes the action logged."""
         if self.choice is not None:
-            return (self.target == self.action).astype(float)
-        return np.asarray(np.take_along_axis(self.target, self.action[:, None], 1)[:, 0], float)
+            return np.asarray(self.choice == self.action, np.float64)
+        assert self.target is not None  # the one or the other
+        return _at(self.target, self.action)
 
     @cached_property
     def means(self) -> Floats:
@@ -85,14 +90,15 @@ class Logged:
     def own(self) -> Floats:
         """Outcome expected of the action logged: the model's, or the mean of the other customers."""
         if self.model is not None:
-            return np.asarray(np.take_along_axis(self.model, self.action[:, None], 1)[:, 0], float)
-        if self.starts is None:
-            count, total = np.ones(self.n), self.outcome
-        else:
+            return _at(self.model, self.action)
+        count: Floats = np.ones(self.n)
+        total = self.outcome
+        if self.starts is not None:
             # Rounds of the customer with another action stay in the means: they move them by the order of 1 / n.
             pair = np.repeat(np.arange(self.clusters), self.sizes) * len(self.names) + self.action
             inverse = np.unique(pair, return_inverse=True)[1]
-            count, total = np.bincount(inverse)[inverse], np.bincount(inverse, self.outcome)[inverse]
+            count = np.bincount(inverse).astype(np.float64)[inverse]
+            total = np.bincount(inverse, self.outcome)[inverse]
         rest = self.counts[self.action] - count
         left = self.means[self.action] * self.counts[self.action] - total
         return np.where(rest > 0, left / np.maximum(rest, 1), self.outcome.mean())
@@ -100,12 +106,13 @@ class Logged:
     @cached_property
     def direct(self) -> Floats:
         """Outcome expected under the new policy."""
-        if self.model is None:
-            plain = self.means[self.target] if self.choice is not None else self.target @ self.means
-            return np.asarray(plain + self.chance * (self.own - self.means[self.action]))
         if self.choice is not None:
-            return np.asarray(np.take_along_axis(self.model, self.target[:, None], 1)[:, 0], float)
-        return np.einsum("ij,ij->i", self.target, self.model)
+            told = self.means[self.choice] if self.model is None else _at(self.model, self.choice)
+        else:
+            assert self.target is not None  # the one or the other
+            told = self.target @ self.means if self.model is None else np.einsum("ij,ij->i", self.target, self.model)
+        own = 0 if self.model is not None else self.chance * (self.own - self.means[self.action])
+        return np.asarray(told + own)
 
     @property
     def sizes(self) -> Ints:
@@ -130,7 +137,7 @@ class Logged:
         cuts = np.append(np.arange(0, self.n, BLOCK), self.n)
         if self.starts is not None:
             cuts = np.unique(np.append(self.starts, self.n)[np.searchsorted(self.starts, cuts)])
-        for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        for a, b in pairwise(cuts):
             mine = None if self.starts is None else self.starts[slice(*np.searchsorted(self.starts, (a, b)))] - a
             yield slice(int(a), int(b)), mine
 
@@ -169,15 +176,21 @@ def read_log(
     if cost is not None:
         price = _prices(cost, names)
         y, model = y - price[codes], None if model is None else model - price
-    aim = _codes(target, names, "target", n) if told is None else told
+    choice = _codes(target, names, "target", n) if told is None else None
     starts = None
     if customer is not None:
         who = group_codes(series["customer"], n)
         order = np.argsort(who, kind="stable")
-        codes, y, p, aim = codes[order], y[order], p[order], aim[order]
-        every, model = (None if m is None else m[order] for m in (every, model))
+        codes, y, p = codes[order], y[order], p[order]
+        every, told, model = (None if m is None else m[order] for m in (every, told, model))
+        choice = None if choice is None else choice[order]
         starts = np.flatnonzero(np.diff(who[order], prepend=-1))
-    return Logged(names, codes, y, p, every, aim, model, starts)
+    return Logged(names, codes, y, p, every, told, choice, model, starts)
+
+
+def _at(table: Floats, codes: Ints) -> Floats:
+    """The column of each row."""
+    return np.asarray(np.take_along_axis(table, codes[:, None], 1)[:, 0], np.float64)
 
 
 def _plain(values: Any) -> Any:
