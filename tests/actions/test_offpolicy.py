@@ -315,7 +315,7 @@ def test_row_109_an_action_that_was_never_logged_has_no_value():
     assert found.diagnostics.unsupported == 0.5
     assert "50.0% of the target's probability" in found.warnings[0]
     assert found.singles["compared"].tolist() == [True, False, True]
-    assert "1 of 3 actions were logged less than 30 times" in found.warnings[1]
+    assert "1 of 3 actions were logged less than 30 times" in found.warnings[-1]
     every = np.tile([0.5, 0.5, 0.0], (80, 1))
     two = evaluate_policy([0, 1] * 40, [1, 0] * 40, every, np.tile([0.5, 0.25, 0.25], (80, 1)))
     assert two.diagnostics.unsupported == 0.25

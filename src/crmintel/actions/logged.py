@@ -97,7 +97,7 @@ class Logged:
             # Rounds of the customer with another action stay in the means: they move them by the order of 1 / n.
             pair = np.repeat(np.arange(self.clusters), self.sizes) * len(self.names) + self.action
             inverse = np.unique(pair, return_inverse=True)[1]
-            count = np.bincount(inverse).astype(np.float64)[inverse]
+            count = np.asarray(np.bincount(inverse)[inverse], np.float64)
             total = np.bincount(inverse, self.outcome)[inverse]
         rest = self.counts[self.action] - count
         left = self.means[self.action] * self.counts[self.action] - total
@@ -190,7 +190,7 @@ def read_log(
 
 def _at(table: Floats, codes: Ints) -> Floats:
     """The column of each row."""
-    return np.asarray(np.take_along_axis(table, codes[:, None], 1)[:, 0], np.float64)
+    return np.asarray(table[np.arange(len(codes)), codes], np.float64)
 
 
 def _plain(values: Any) -> Any:
@@ -276,17 +276,17 @@ def _matrix(values: Any, names: pd.Index, what: str) -> Floats | None:
         raise DataContractError(
             f"{what} has shape {result.shape} for {len(names):,} actions. Pass one column an action."
         )
-    total = result @ np.ones(len(names))
-    if bad := int((~np.isfinite(total)).sum()):
+    if not np.isfinite(result.sum()):
+        bad = int((~np.isfinite(result)).any(axis=1).sum())
         raise DataContractError(
-            f"{what} is missing or infinite in {bad:,} of {len(total):,} rounds. Fill in every action."
+            f"{what} is missing or infinite in {bad:,} of {len(result):,} rounds. Fill in every action."
         )
     if what == "expected":
         return result
-    off = np.abs(total - 1) > SUM
+    off = np.abs(result @ np.ones(len(names)) - 1) > SUM
     if off.any() or result.min() < 0:
         raise DataContractError(
-            f"{what} does not sum to one over the actions in {int(off.sum()):,} of {len(total):,} rounds, "
+            f"{what} does not sum to one over the actions in {int(off.sum()):,} of {len(result):,} rounds, "
             f"or is negative (least {result.min():.3g}). Pass probabilities, renormalised after all rules."
         )
     return result
