@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from crmintel.actions.estimators import CUTS, SHRINKAGES, slope
 from crmintel.actions.offpolicy import evaluate_policy
+from crmintel.actions.sequences import off_policy_sequence
 from crmintel.errors import DataContractError
 
 
@@ -221,6 +222,7 @@ def test_few_effective_rounds_are_said_first():
     action, y, p, target, _ = world(4_000, sharp=6)
     found = evaluate_policy(action, y, p, _softmax(30 * target))
     assert found.diagnostics.thin
+    assert found.verdict == "not proven"
     assert "effective rounds" in found.warnings[0]
     assert repr(found).startswith("Warning: The weights leave")
     assert not found.estimates["trusted"].any()
@@ -260,16 +262,20 @@ def test_actions_with_the_same_features_are_one_to_mips():
 def test_an_adaptive_log_shows_sequences_only():
     action, y, p, target, _ = world(3_000)
     found = evaluate_policy(action, y, p, target, adaptive=True, customer=np.arange(3_000) // 3)
-    assert found.estimates["estimator"].tolist() == ["IPW, any time"]
+    assert found.estimates["estimator"].tolist() == ["IPW, exact, any time"] == [found.headline]
     assert "learned" in found.warnings[0]
+    assert "range seen" in found.estimates["note"][0]
     fixed = table(evaluate_policy(action, y, p, target)).loc["IPW"]
     assert found.value.value == pytest.approx(fixed["value"])
     assert found.value.low < fixed["low"]
     both = evaluate_policy(action, y, p, target, adaptive=True, bounds=(0, 1))
-    assert both.headline == "IPW, exact, any time"
-    w = target[np.arange(3_000), action] / p[np.arange(3_000), action]
-    single = (action == both.best_single) / p[:, both.best_single]
+    assert both.estimates.loc[0, ["value", "low", "high"]].equals(found.estimates.loc[0, ["value", "low", "high"]])
+    at = np.arange(3_000)
+    w, single = target[at, action] / p[at, action], (action == both.best_single) / p[:, both.best_single]
     assert both.gain.value == pytest.approx(((w - single) * y).mean())
+    mine = off_policy_sequence(w, y, bounds=(0, 1), level=0.975).iloc[-1]
+    theirs = off_policy_sequence(single, y, bounds=(0, 1), level=1 - 0.025 / 4).iloc[-1]
+    assert both.singles["low"][both.best_single] == pytest.approx(mine["low"] - theirs["high"])
 
 
 def test_bounds_add_limits_for_every_sample_size():

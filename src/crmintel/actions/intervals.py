@@ -86,22 +86,32 @@ def asymptotic(name: str, value: float, se: float, n: int, level: float, sound: 
     ]
 
 
-def exact(log: Logged, weight: Floats, bounds: tuple[float, float], level: float, sound: bool) -> tuple[Row, Row]:
-    """Limits for every sample size, from the bounds of the outcome: at any time, and a lower one at the end."""
-    low, high = bounds
-    scale = high - low
-    mean = log.clusters / log.n * log.per_customer(weight)
-    share = log.clusters / log.n * log.per_customer(weight * (log.outcome - low) / scale)
+def always(
+    log: Logged, weight: Floats, bounds: tuple[float, float], level: float, sound: bool, *, seen: bool = False
+) -> Row:
+    """Limits for every sample size that hold however often one looks, from the bounds of the outcome."""
+    mean, share, (low, high) = *_shares(log, weight, bounds), bounds
     outcome = np.minimum(np.divide(share, mean, out=np.zeros_like(mean), where=mean > 0), 1)
     last = off_policy_sequence(mean, outcome, bounds=(0, 1), level=level)[["mean", "low", "high"]].iloc[-1]
-    told = "holds however often one looks, for every sample size"
-    always: Row = [f"IPW, exact, {ANY_TIME}", *(low + scale * last), np.nan, sound, told]
-    most = _largest(log) * log.clusters / log.n * log.sizes.max()
-    found = empirical_bernstein(share, upper=most, level=level)
+    note = "holds however often one looks, for every sample size" + ("; bounds are the range seen" if seen else "")
+    return [f"IPW, exact, {ANY_TIME}", *(low + (high - low) * last), np.nan, sound, note]
+
+
+def lower(log: Logged, weight: Floats, bounds: tuple[float, float], level: float, sound: bool) -> Row:
+    """A lower limit for every sample size, from the bounds of the outcome."""
+    share, (low, high) = _shares(log, weight, bounds)[1], bounds
+    found = empirical_bernstein(share, upper=_largest(log) * log.clusters / log.n * log.sizes.max(), level=level)
     known = log.every is not None
     note = "exact lower limit" if known else "the largest weight is a guess: pass the propensities of all actions"
-    ends = [low + scale * found.value, low + scale * found.low, np.inf]
-    return always, ["IPW, empirical Bernstein", *ends, np.nan, known and sound, note]
+    ends = [low + (high - low) * found.value, low + (high - low) * found.low, np.inf]
+    return ["IPW, empirical Bernstein", *ends, np.nan, known and sound, note]
+
+
+def _shares(log: Logged, weight: Floats, bounds: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Weights, and weighted outcomes from 0 to 1, summed by customer, such that their means are those of the rounds."""
+    share = weight * (log.outcome - bounds[0]) / (bounds[1] - bounds[0])
+    scale = log.clusters / log.n
+    return scale * log.per_customer(weight), scale * log.per_customer(share)
 
 
 def _largest(log: Logged) -> float:

@@ -98,7 +98,7 @@ class Logged:
             pair = np.repeat(np.arange(self.clusters), self.sizes) * len(self.names) + self.action
             inverse = np.unique(pair, return_inverse=True)[1]
             count = np.asarray(np.bincount(inverse)[inverse], np.float64)
-            total = np.bincount(inverse, self.outcome)[inverse]
+            total = np.asarray(np.bincount(inverse, self.outcome)[inverse], np.float64)
         rest = self.counts[self.action] - count
         left = self.means[self.action] * self.counts[self.action] - total
         return np.where(rest > 0, left / np.maximum(rest, 1), self.outcome.mean())

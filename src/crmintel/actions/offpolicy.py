@@ -10,11 +10,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from crmintel.actions.diagnostics import Diagnostics, diagnose
-from crmintel.actions.estimators import PLAIN, moments
-from crmintel.actions.intervals import COLUMNS, Row, asymptotic, estimated, exact, mips
+from crmintel.actions.estimators import PLAIN
+from crmintel.actions.intervals import COLUMNS, always, asymptotic, estimated, lower, mips
 from crmintel.actions.logged import Logged, read_log
-from crmintel.actions.sequences import START, any_time
-from crmintel.actions.singles import ENOUGH, bonferroni, over_singles
+from crmintel.actions.singles import ENOUGH, learned_over_singles, over_singles
 from crmintel.errors import DataContractError
 from crmintel.evaluation.intervals import Estimate, Floats
 from crmintel.evaluation.tables import verdict
@@ -34,7 +33,7 @@ class PolicyValue:
     gain : Estimate
         The policy less the best single action for everybody.
     verdict : str
-        Of the gain: proven, not proven, or worse.
+        Of the gain: proven, not proven, or worse; not proven where weights, support or propensities cannot be trusted.
     best_single : object
         The action that looks best for everybody.
     estimates : DataFrame
@@ -112,7 +111,8 @@ def evaluate_policy(
         Features of every action (index: its name) through which alone it acts: adds MIPS for many actions. Needs the
         propensities of all.
     bounds : (low, high), optional
-        Between which every outcome, before costs, lies: adds limits that hold for every sample size.
+        Between which every outcome, before costs, lies: adds limits that hold for every sample size. An adaptive log
+        takes the range seen for them, where they are left out.
     adaptive : bool, default=False
         Logged by a policy that learned from these rounds: only sequences are shown, and `customer` is not used.
     level : float, default=0.95
@@ -148,10 +148,10 @@ def evaluate_policy(
     weight = log.chance / log.propensity
     support = diagnose(log, weight)
     warnings, sound = list(support.warnings()), not support.warnings()
-    limits = None if bounds is None else exact(log, weight, _net(bounds, cost, log), level, sound)
+    limits = None if bounds is None else _net(bounds, cost, log)
     if adaptive:
-        rows, gain, singles = _adaptive(log, weight, level, sound)
-        rows = rows if limits is None else [limits[0]]
+        rows = [always(log, weight, limits or _seen(log), level, sound, seen=limits is None)]
+        gain, singles = learned_over_singles(log, weight, limits or _seen(log), level)
         warnings.append("The logging policy learned from these rounds: only limits that hold at any time are shown.")
         head = 0
     else:
@@ -159,8 +159,10 @@ def evaluate_policy(
         rows, biased = estimated(log, weight, k, sound, expected is not None)
         dr = rows[PLAIN.index("DR")]
         rows += [] if embedding is None else [mips(log, embedding, k, sound)]
-        rows += [asymptotic("DR", dr[1], dr[4], log.clusters, level, sound), *(limits or ())]
-        gain, singles = over_singles(log, weight, k, bonferroni(k, len(log.names), level), level)
+        rows.append(asymptotic("DR", dr[1], dr[4], log.clusters, level, sound))
+        if limits is not None:
+            rows += [always(log, weight, limits, level, sound), lower(log, weight, limits, level, sound)]
+        gain, singles = over_singles(log, weight, k, level)
         warnings += biased
         head = PLAIN.index("SNIPW" if expected is None else "SNDR")
     if rare := int((~singles["compared"]).sum()):
@@ -173,18 +175,9 @@ def evaluate_policy(
     estimates = pd.DataFrame(rows, columns=list(COLUMNS))
     name, value, low, high = rows[head][:4]
     return PolicyValue(
-        Estimate(float(value), float(low), float(high), level, name), name, gain, verdict(gain, cases=_cases(log, weight)),
+        Estimate(float(value), float(low), float(high), level, name), name, gain, verdict(gain, cases=_cases(log, weight)) if sound else "not proven",
         best, estimates, singles, support, tuple(warnings),
     )  # fmt: skip
-
-
-def _adaptive(log: Logged, weight: Floats, level: float, sound: bool) -> tuple[list[Row], Estimate, pd.DataFrame]:
-    """What holds for a log whose policy learned: sums of weighted outcomes, whose every term is right given the past."""
-    (value,), (se,) = moments(lambda rows: (weight[rows] * log.outcome[rows])[None], log)
-    tails = (1 - level, (1 - level) / len(log.names))
-    k, wider = (float(any_time(log.n, log.n, a)) if log.n >= START else np.inf for a in tails)
-    gain, singles = over_singles(log, weight, k, wider, level, modelled=False)
-    return [asymptotic("IPW", value, se, log.n, level, sound)], gain, singles
 
 
 def _net(bounds: tuple[float, float], cost: Mapping[Any, float] | None, log: Logged) -> tuple[float, float]:
@@ -197,6 +190,12 @@ def _net(bounds: tuple[float, float], cost: Mapping[Any, float] | None, log: Log
             f"{outside:,} of {log.n:,} outcomes lie outside bounds {bounds}. Pass what is possible."
         )
     return low, high
+
+
+def _seen(log: Logged) -> tuple[float, float]:
+    """The range of the outcomes, which stands for their bounds where none are given."""
+    low, high = float(log.outcome.min()), float(log.outcome.max())
+    return low, high if high > low else low + 1
 
 
 def _cases(log: Logged, weight: Floats) -> int:

@@ -56,6 +56,9 @@ def confidence_sequence(
 ) -> pd.DataFrame:
     """Limits for a mean that may be looked at after every round, for as long as one likes (asymptotic).
 
+    Rare large values, such as outcomes times large weights, are seen too late for these limits: use
+    `off_policy_sequence`, or scores from which a model has taken most of the spread.
+
     Parameters
     ----------
     values : array, shape (n,)

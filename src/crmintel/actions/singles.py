@@ -8,47 +8,62 @@ from scipy.stats import norm
 
 from crmintel.actions.estimators import moments
 from crmintel.actions.logged import Logged
+from crmintel.actions.sequences import off_policy_sequence
 from crmintel.evaluation.intervals import Estimate, Floats
 
 ENOUGH: Final = 30
 """An action that was logged less often is not compared with, for its spread is unknown."""
 
 
-def over_singles(
-    log: Logged, weight: Floats, k: float, wider: float, level: float, *, modelled: bool = True
-) -> tuple[Estimate, pd.DataFrame]:
+def over_singles(log: Logged, weight: Floats, k: float, level: float) -> tuple[Estimate, pd.DataFrame]:
     """The policy less the best single action, and less each of them, by doubly robust scores.
 
     Parameters
     ----------
-    k, wider : float
-        Standard errors between gain and limits: of one comparison, and of the upper limits of all together.
-    modelled : bool
-        Whether outcomes are expected. Means over all rounds know the future of a round, which a sequence must not.
+    k : float
+        Standard errors between a gain and its limits.
     """
-    own = log.own if modelled else np.zeros(log.n)
-    policy = weight * (log.outcome - own) + (log.direct if modelled else 0)
-    rest = (log.outcome - own) / log.propensity
+    rest = log.outcome - log.own
+    policy, rest = log.direct + weight * rest, rest / log.propensity
 
     def make(rows: slice) -> Floats:
-        n = rows.stop - rows.start
-        told = policy[rows] - (log.expected(rows) if modelled else np.zeros((len(log.names), n)))
-        told[log.action[rows], np.arange(n)] -= rest[rows]
+        told = policy[rows] - log.expected(rows)
+        told[log.action[rows], np.arange(rows.stop - rows.start)] -= rest[rows]
         return np.asarray(told)
 
     gain, se = moments(make, log)
     # A policy that is a single action differs from it by nothing but rounding.
     gain = np.where(np.abs(gain) < 1e-12 * (1 + np.abs(policy).max()), 0.0, gain)
-    half, most = (np.full_like(se, np.inf) if np.isinf(x) else x * se for x in (k, wider))
+    together = 1 - (1 - level) / len(log.names)
+    wider = k * float(norm.ppf((1 + together) / 2) / norm.ppf((1 + level) / 2))
+    return _least(log, float(policy.mean()), gain, gain - k * se, gain + k * se, gain + wider * se, level)
+
+
+def learned_over_singles(
+    log: Logged, weight: Floats, bounds: tuple[float, float], level: float
+) -> tuple[Estimate, pd.DataFrame]:
+    """The same at any time for a log whose policy learned: exact limits of the policy less those of each action."""
+    # Half of what may go wrong is the policy's; the other half is shared by the actions.
+    spare = (1 - level) / 2
+    mine = off_policy_sequence(weight, log.outcome, bounds=bounds, level=1 - spare).iloc[-1]
+    ends = [
+        off_policy_sequence(
+            (log.action == b) / log.propensity, log.outcome, bounds=bounds, level=1 - spare / len(log.names)
+        ).iloc[-1]
+        for b in range(len(log.names))
+    ]
+    value, low, high = (np.array([e[c] for e in ends]) for c in ("mean", "low", "high"))
+    gain, least, most = mine["mean"] - value, mine["low"] - high, mine["high"] - low
+    return _least(log, float(mine["mean"]), gain, least, most, most, level)
+
+
+def _least(
+    log: Logged, value: float, gain: Floats, low: Floats, high: Floats, together: Floats, level: float
+) -> tuple[Estimate, pd.DataFrame]:
+    compared = log.counts >= min(ENOUGH, log.counts.max())
     table = pd.DataFrame({
-        "action": log.names, "logged": log.counts, "value": policy.mean() - gain, "gain": gain,
-        "low": gain - half, "high": gain + half, "compared": log.counts >= min(ENOUGH, log.counts.max()),
+        "action": log.names, "logged": log.counts, "value": value - gain, "gain": gain, "low": low, "high": high,
+        "compared": compared,
     })  # fmt: skip
-    mine = table["compared"].to_numpy()
-    ends = float((gain - half)[mine].min()), float((gain + most)[mine].min())
-    return Estimate(float(gain[mine].min()), *ends, level, "least of the limits against every action"), table
-
-
-def bonferroni(k: float, comparisons: int, level: float) -> float:
-    """Standard errors of an upper limit that holds for several comparisons together."""
-    return k * float(norm.ppf(1 - (1 - level) / 2 / comparisons) / norm.ppf((1 + level) / 2))
+    least, lowest, highest = (float(x[compared].min()) for x in (gain, low, together))
+    return Estimate(least, lowest, highest, level, "least of the limits against every action"), table
