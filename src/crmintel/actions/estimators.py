@@ -47,7 +47,7 @@ def moments(make: Callable[[slice], Floats], log: Logged, shift: float = 0.0) ->
 
 def plain(log: Logged, weight: Floats, shift: float) -> Callable[[slice], Floats]:
     """Influence values, less a shift, of the five estimators that have nothing to tune."""
-    y, model, rest = log.outcome, log.direct, log.outcome - log.own
+    y, model, rest = log.outcome, log.direct, log.residual
     sums = weight.sum()
     if not sums:
         raise DataContractError(
@@ -69,7 +69,7 @@ def tempered(
     log: Logged, weight: Floats, cuts: Sequence[float], shrinkages: Sequence[float], shift: float | None
 ) -> Callable[[slice], Floats]:
     """Influence values of Switch at each cut, then of each shrinkage: less a shift, or, without one, less those of DR."""
-    model, rest = log.direct, log.outcome - log.own
+    model, rest = log.direct, log.residual
 
     def make(rows: slice) -> Floats:
         w = weight[rows]

@@ -65,7 +65,7 @@ def interval(value: float, se: float, k: float) -> tuple[float, float]:
 
 def mips(log: Logged, embedding: Any, k: float, sound: bool) -> Row:
     """The estimator for many actions, untrusted where it differs from DR by more than chance."""
-    weight, dr = embedded(log, embedding), log.direct + log.chance / log.propensity * (log.outcome - log.own)
+    weight, dr = embedded(log, embedding), log.direct + log.chance / log.propensity * log.residual
     (value, gap), (se, gap_se) = moments(
         lambda rows: np.stack([weight[rows] * log.outcome[rows], weight[rows] * log.outcome[rows] - dr[rows]]), log
     )

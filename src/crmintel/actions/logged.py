@@ -104,6 +104,11 @@ class Logged:
         return np.where(rest > 0, left / np.maximum(rest, 1), self.outcome.mean())
 
     @cached_property
+    def residual(self) -> Floats:
+        """Outcome less what was expected of the action logged."""
+        return np.asarray(self.outcome - self.own)
+
+    @cached_property
     def direct(self) -> Floats:
         """Outcome expected under the new policy."""
         if self.choice is not None:
@@ -241,10 +246,13 @@ def _codes(values: Any, names: pd.Index, what: str, n: int) -> Ints:
 
 def _finite(values: Any, name: str) -> Floats:
     try:
-        numbers = np.asarray(pd.to_numeric(pd.Series(values)).to_numpy(dtype=float, na_value=np.nan))
+        plain = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
+        numbers = values if plain else pd.to_numeric(pd.Series(values)).to_numpy(dtype=float, na_value=np.nan)
+        numbers = np.asarray(numbers, np.float64)
     except (TypeError, ValueError) as error:
         raise DataContractError(f"{name} is not numeric. Pass one number for each round.") from error
-    if name != "propensity" and (bad := int((~np.isfinite(numbers)).sum())):
+    if name != "propensity" and not np.isfinite(numbers.sum()):
+        bad = int((~np.isfinite(numbers)).sum())
         raise DataContractError(
             f"{name} is missing or infinite for {bad:,} of {len(numbers):,} rounds. Leave them out."
         )

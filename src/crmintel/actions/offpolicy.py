@@ -200,7 +200,7 @@ def _seen(log: Logged) -> tuple[float, float]:
 
 def _cases(log: Logged, weight: Floats) -> int:
     """Rounds that tell about the policy; of the rarer outcome, where there are two."""
-    y = log.outcome[weight > 0]
+    y = log.outcome if weight.min() > 0 else log.outcome[weight > 0]
     low, high = y.min(initial=np.inf), y.max(initial=-np.inf)
     count = [int((y == low).sum()), int((y == high).sum())]
     return min(count) if sum(count) == len(y) and low < high else len(y)

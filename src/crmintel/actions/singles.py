@@ -23,20 +23,28 @@ def over_singles(log: Logged, weight: Floats, k: float, level: float) -> tuple[E
     k : float
         Standard errors between a gain and its limits.
     """
-    rest = log.outcome - log.own
-    policy, rest = log.direct + weight * rest, rest / log.propensity
+    rest = log.residual
 
     def make(rows: slice) -> Floats:
-        told = policy[rows] - log.expected(rows)
-        told[log.action[rows], np.arange(rows.stop - rows.start)] -= rest[rows]
+        told = log.direct[rows] + weight[rows] * rest[rows] - log.expected(rows)
+        told[log.action[rows], np.arange(rows.stop - rows.start)] -= rest[rows] / log.propensity[rows]
         return np.asarray(told)
 
     gain, se = moments(make, log)
     # A policy that is a single action differs from it by nothing but rounding.
-    gain = np.where(np.abs(gain) < 1e-12 * (1 + np.abs(policy).max()), 0.0, gain)
+    size = max(float(weight.max()), 1.0) * (1 + np.abs(log.means).max())
+    gain = np.where(np.abs(gain) < 1e-12 * size, 0.0, gain)
     together = 1 - (1 - level) / len(log.names)
     wider = k * float(norm.ppf((1 + together) / 2) / norm.ppf((1 + level) / 2))
-    return _least(log, float(policy.mean()), gain, gain - k * se, gain + k * se, gain + wider * se, level)
+    return _least(
+        log,
+        float(log.direct.mean() + weight @ rest / log.n),
+        gain,
+        gain - k * se,
+        gain + k * se,
+        gain + wider * se,
+        level,
+    )
 
 
 def learned_over_singles(
