@@ -58,9 +58,22 @@ def plain(log: Logged, weight: Floats, shift: float) -> Callable[[slice], Floats
 
     def make(rows: slice) -> Floats:
         w, dm = weight[rows], model[rows] - shift
-        ipw, wr = w * y[rows], w * rest[rows]
-        sn, sndr = (ipw - w * ratio) / mean, (wr - w * correction) / mean
-        return np.stack([ipw - shift, (ratio - shift) + sn, dm, dm + wr, (dm + correction) + sndr])
+        told = np.empty((len(PLAIN), len(w)))
+        ipw, snipw, direct, dr, sndr = told
+        # w y and w res; then what self-normalising takes off them, w v and w s, over the mean weight.
+        np.multiply(w, y[rows], out=ipw)
+        np.multiply(w, rest[rows], out=dr)
+        np.subtract(ipw, w * ratio, out=snipw)
+        np.subtract(dr, w * correction, out=sndr)
+        snipw /= mean
+        snipw += ratio - shift
+        sndr /= mean
+        sndr += dm
+        sndr += correction
+        ipw -= shift
+        dr += dm
+        direct[:] = dm
+        return told
 
     return make
 
