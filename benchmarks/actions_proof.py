@@ -86,17 +86,19 @@ def bandit(quick: bool) -> Iterator[Line]:
 
 
 def simulated(n: int, seed: int, *, each: int = 1) -> dict[str, Any]:
-    """A log of rounds, `each` of them on average a customer, who keeps his features and his mood."""
+    """A log of rounds, `each` of them on average a customer, who keeps his features and often repeats his first round."""
     rng = np.random.default_rng(seed)
     taste, habit = np.random.default_rng(7).normal(0, 0.6, (2, 3, 5))
     who = np.arange(n) if each == 1 else np.sort(rng.integers(0, n // each, n))
     x = rng.normal(size=(who.max() + 1, 3))[who]
-    mood = (rng.random(who.max() + 1)[who] - 0.5) * (0.4 if each > 1 else 0)
     mean = 0.2 + 0.6 / (1 + np.exp(-x @ taste))
     p, target = softmax(x @ habit), softmax(6 * mean)
     action = (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    y = (rng.random(n) < np.clip(mean[np.arange(n), action] + mood, 0, 1)).astype(float)
+    y = (rng.random(n) < mean[np.arange(n), action]).astype(float)
     model = mean + 0.1 * np.sin(3 * x[:, :1])
+    if each > 1:
+        copied = np.where(rng.random(n) < 0.7, np.searchsorted(who, who), np.arange(n))
+        action, y = action[copied], y[copied]
     best = int(mean.mean(axis=0).argmax())
     return {
         "who": who, "action": action, "y": y, "p": p, "target": target, "model": model,

@@ -425,23 +425,35 @@ def test_intervals_hold_the_truth_as_often_as_they_say_with_and_without_clusters
     # The benchmark does this with five hundred logs; two hundred tell 90 from 95 in a hundred.
     truth = _fresh(400_000, 1, 1)[-1]
     for each in (1, 4):
-        held = np.zeros(4)
+        held, alone = np.zeros(4), 0
         for seed in range(200):
             action, y, p, target, model, who, _ = _fresh(1_500, each, seed + 10)
             told = table(evaluate_policy(action, y, p, target, expected=model, customer=who))
             told = told.loc[["IPW", "SNIPW", "DR", "SNDR"]]
+            value = evaluate_policy(action, y, p, target, expected=model).value
+            alone += value.low <= truth <= value.high
             held += ((told["low"] <= truth) & (truth <= told["high"])).to_numpy()
         assert (held >= 0.91 * 200).all()
         assert (held <= 0.99 * 200).all()
+        assert alone < 0.9 * 200 or each == 1
 
 
 def _fresh(n, each, seed):
-    """Rounds of customers who keep their features and their mood, and what the target is worth in them."""
+    """Rounds of customers who keep their features and often repeat their first round, and what the target is worth."""
     rng, taste = np.random.default_rng(seed), np.random.default_rng(1).normal(size=(2, 4))
     who = np.sort(rng.integers(0, n // each, n)) if each > 1 else np.arange(n)
-    x, mood = rng.normal(size=(n, 2))[who], 0.4 * (rng.random(n)[who] - 0.5) * (each > 1)
+    x = rng.normal(size=(n, 2))[who]
     mean = 0.2 + 0.6 / (1 + np.exp(-x @ taste))
     p, target = _softmax(0.7 * x @ taste[:, ::-1]), _softmax(6 * mean)
     action = (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    y = (rng.random(n) < mean[np.arange(n), action] + mood).astype(float)
-    return action, y, p, target, mean + 0.1 * np.sin(7 * x[:, :1]), who, (target * mean).sum(axis=1).mean()
+    y = (rng.random(n) < mean[np.arange(n), action]).astype(float)
+    copied = np.where(rng.random(n) < 0.7, np.searchsorted(who, who), np.arange(n))
+    return (
+        action[copied],
+        y[copied],
+        p,
+        target,
+        mean + 0.1 * np.sin(7 * x[:, :1]),
+        who,
+        (target * mean).sum(axis=1).mean(),
+    )
