@@ -261,9 +261,9 @@ def _finite(values: Any, name: str) -> Floats:
 
 def _propensities(p: Floats) -> None:
     """Range check of the propensities of the actions logged (BAD_INPUTS row 104)."""
-    if p.min() > 0 and p.max() <= 1:
+    if p.min() > 0 and p.max() <= 1 + SUM:
         return
-    kinds = {"missing": np.isnan(p), "0 or below": p <= 0, "above 1": p > 1}
+    kinds = {"missing": np.isnan(p), "0 or below": p <= 0, "above 1": p > 1 + SUM}
     seen = ", ".join(f"{name} for {mask.sum():,}" for name, mask in kinds.items() if mask.any())
     raise DataContractError(
         f"propensity of the action logged is {seen} of {len(p):,} rounds. "
@@ -292,7 +292,7 @@ def _matrix(values: Any, names: pd.Index, what: str) -> Floats | None:
     if what == "expected":
         return result
     off = np.abs(result @ np.ones(len(names)) - 1) > SUM
-    if off.any() or result.min() < 0:
+    if off.any() or result.min() < -SUM:
         raise DataContractError(
             f"{what} does not sum to one over the actions in {int(off.sum()):,} of {len(result):,} rounds, "
             f"or is negative (least {result.min():.3g}). Pass probabilities, renormalised after all rules."

@@ -17,7 +17,7 @@ CONVENTION: Final = "scikit-uplift"
 """Whose scale the two coefficients are on: area above the random line over that of the perfect curve."""
 LEVEL: Final = 0.95
 POINTS: Final = 201
-"""At so many depths the random orders are looked at; between them the band is a straight line."""
+"""At so many depths the random orders are looked at; between them their curves are straight lines."""
 TREATED, CONTROL, Y_TREATED, Y_CONTROL = range(4)
 
 
@@ -205,15 +205,9 @@ def _curve(
         scale = _above(np.append(0, cuts[0]), _qini(_cumulate(columns[best[0]], cuts[0])))
         whole = np.append(0, cuts[1])
         auuc_scale = _above(whole, _gain(_cumulate(columns[best[1]], cuts[1]), whole))
-    rng = np.random.default_rng(seed)
-    some = np.unique(np.linspace(0, len(ends), min(POINTS, len(ends) + 1)).astype(int))
-    drawn, areas = np.zeros((n, len(some))), np.zeros((n, 2))
-    for i in range(n):
-        sums = _cumulate(columns[rng.permutation(len(y))], ends)
-        curve = _qini(sums)
-        drawn[i], areas[i] = curve[some], (_area(sums, curve), _above(size, curve))
+    some, drawn, areas = _random_orders(columns, size, n, seed)
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    low, high = (np.interp(size, size[some], band) for band in np.quantile(drawn, tails, axis=0))
+    low, high = (np.interp(size, some, band) for band in np.quantile(drawn, tails, axis=0))
     areas[:, 1] = _over(areas[:, 1], scale)
     bands = np.quantile(areas, tails, axis=0)
     return UpliftCurve(
@@ -224,6 +218,22 @@ def _curve(
     )  # fmt: skip
 
 
+def _random_orders(
+    columns: Floats, size: npt.NDArray[np.intp], n: int, seed: int
+) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    """At some depths the Qini curves of random orders with blocks of the same sizes, and the two areas of each."""
+    rng = np.random.default_rng(seed)
+    some = size[np.unique(np.linspace(0, len(size) - 1, min(POINTS, len(size))).astype(int))]
+    part, rows = np.repeat(np.arange(1, len(some)), np.diff(some)), np.ascontiguousarray(columns.T)
+    drawn, areas = np.zeros((n, len(some))), np.zeros((n, 2))
+    for i in range(n):
+        mixed = rng.permutation(part)
+        sums: Floats = np.cumsum([np.bincount(mixed, row, len(some)) for row in rows], axis=1).T
+        drawn[i] = _qini(sums)
+        areas[i] = _area(sums, drawn[i]), _above(some, drawn[i])
+    return some, drawn, areas
+
+
 def _ends(ordered: Floats) -> npt.NDArray[np.intp]:
     """How many rows each block of equal scores and all before it hold."""
     return np.append(np.flatnonzero(np.diff(ordered)) + 1, len(ordered))
@@ -231,7 +241,8 @@ def _ends(ordered: Floats) -> npt.NDArray[np.intp]:
 
 def _cumulate(columns: Floats, ends: npt.NDArray[np.intp]) -> Floats:
     """Sums of the rows before each end, from nothing on."""
-    return np.vstack([np.zeros(columns.shape[1]), np.cumsum(columns, axis=0)[ends - 1]])
+    blocks = np.add.reduceat(columns, np.append(0, ends[:-1]), axis=0)
+    return np.vstack([np.zeros(columns.shape[1]), np.cumsum(blocks, axis=0)])
 
 
 def _mean(y: Floats, n: Floats) -> Floats:
