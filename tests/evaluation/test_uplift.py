@@ -81,6 +81,8 @@ def test_the_band_holds_random_orders_and_not_a_good_one():
     score, treated, y = world(2_000, 9)
     good = uplift_curve(score, treated, y, permutations=100)
     assert good.qini_coefficient > 2 * good.qini_coefficient_band[1] > 0 > good.qini_coefficient_band[0]
+    assert good.low[0] == good.high[0] == 0
+    assert [good.low[-1], good.high[-1]] == pytest.approx([good.qini[-1]] * 2)
     inside = [low <= c <= high for c, (low, high) in ((u.qini_area, u.qini_area_band) for u in (
         uplift_curve(rng.permutation(score), treated, y, permutations=60, seed=i) for i in range(60)))]  # fmt: skip
     assert 50 <= sum(inside) <= 60
