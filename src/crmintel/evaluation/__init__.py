@@ -18,6 +18,7 @@ from crmintel.evaluation.rankings import RankingReport, compare_rankings
 from crmintel.evaluation.scores import ProbabilityReport, compare_scores
 from crmintel.evaluation.splits import TimeSplit, suggest_horizon, time_split
 from crmintel.evaluation.survival import brier_curve, concordance, horizon_calibration, integrated_brier
+from crmintel.evaluation.uplift import UpliftCurve, uplift_curve, uplift_curve_from_scores
 from crmintel.evaluation.value import capture, coverage, mean_absolute_error, total_error
 from crmintel.evaluation.values import ValueReport, compare_values
 
@@ -29,6 +30,7 @@ __all__ = [
     "ProbabilityReport",
     "RankingReport",
     "TimeSplit",
+    "UpliftCurve",
     "ValueReport",
     "auc",
     "average_precision",
@@ -59,5 +61,7 @@ __all__ = [
     "suggest_horizon",
     "time_split",
     "total_error",
+    "uplift_curve",
+    "uplift_curve_from_scores",
     "wilson",
 ]
