@@ -8,9 +8,10 @@ import numpy as np
 
 from crmintel.actions.allocation import Allocation, allocation
 from crmintel.actions.blocks import Source, read_source
-from crmintel.actions.dual import SMOOTH, Sample, descend, draw
+from crmintel.actions.dual import FINE, Sample, descend, draw
 from crmintel.actions.limits import Limits, read_limits
 from crmintel.actions.milp import best
+from crmintel.actions.polish import polish
 from crmintel.actions.prices import Prices
 from crmintel.actions.repair import Candidates, Mask, Unmet, collect, repair
 from crmintel.errors import DataContractError
@@ -19,9 +20,11 @@ GAP: Final = 1e-4
 """A plan this close to its bound is good enough."""
 TINY, SMALL, WHOLE = 2_000, 20_000, 200_000
 """Pairs up to which HiGHS closes a gap; up to which it settles whether limits can be kept; up to which every pair comes into question."""
+FINER: Final = (1e-3, 3e-4)
+"""Smoothing of further descents while the plan is not that close, in standard deviations of the net gain."""
 NODES: Final = 2_000
 """Of HiGHS's search when it only closes a gap: no limit of time, so that the plan is the same on every machine."""
-MARGIN: Final = 4 * SMOOTH[-1][0]
+MARGIN: Final = 4 * FINE
 """How far below its price a pair still comes into question, in standard deviations of the net gain."""
 
 
@@ -72,8 +75,8 @@ def allocate(
 
     Notes
     -----
-    Prices minimise the Lagrangian dual, smoothed by a quadratic term (Nesterov 2005, *Mathematical Programming* 103), by L-BFGS on at most
-    ten million pairs; the unsmoothed dual over all customers is the bound. The plan follows the prices but for the few decisions at the
+    Prices minimise the Lagrangian dual, smoothed by a quadratic term (Nesterov 2005, *Mathematical Programming* 103), by L-BFGS on a sample of a
+    million pairs, then on those customers of all whose decision hangs on a small change of prices; the unsmoothed dual over all customers is the bound. The plan follows the prices but for the few decisions at the
     margin. It does not depend on the order of rows: where gains less prices are equal, customers go by a hash of their identifier (in an
     array or a stream: of their position), actions by their order. Up to 2,000 pairs HiGHS closes what gap is left.
 
@@ -97,13 +100,14 @@ def allocate(
     _check_quotas(limits, sample)
     size = sample.total * len(source.actions)
     prices = Prices(*descend(sample, limits), limits)
+    if sample.net.shape[1] < sample.total:
+        prices = polish(source, prices, sample, FINE)
     plan = _plan(source, prices, sample, size)
-    for eps in (1e-3, 3e-4):
+    for eps in FINER:
         if plan is None or plan.gap <= GAP or size <= TINY:
             break
-        start = np.append(plan.prices.action, plan.prices.budget)
-        finer = Prices(*descend(sample, limits, start=start, smooth=((eps, 0),), full=60), limits)
-        other = _plan(source, finer, sample, size)
+        prices = polish(source, plan.prices, sample, eps)
+        other = _plan(source, prices, sample, size)
         plan = plan if other is None or other.gap >= plan.gap else other
     if plan is None or (size <= TINY and plan.gap > GAP):
         return _exactly(source, prices, sample, plan, NODES if plan else None)
@@ -173,16 +177,26 @@ def _exactly(source: Source, prices: Prices, sample: Sample, plan: Allocation | 
     if taken is None:
         raise DataContractError("HiGHS found no plan. Use allocate.")
     other = allocation(pairs, taken, bound, prices, source.customers, sample)
-    return other if plan is None or other.value > plan.value else replace(plan, bound=max(min(bound, plan.bound), plan.value))
+    return (
+        other
+        if plan is None or other.value > plan.value
+        else replace(plan, bound=max(min(bound, plan.bound), plan.value))
+    )
 
 
 def _check_quotas(limits: Limits, sample: Sample) -> None:
     """Complain about quotas that nobody could meet."""
     for name, least, people in zip(limits.actions, limits.quota, sample.eligible, strict=True):
         if least > people:
-            raise DataContractError(f"The quota of action {name!r} is {least:,}, but {people:,} customers are eligible. Lower it.")
+            raise DataContractError(
+                f"The quota of action {name!r} is {least:,}, but {people:,} customers are eligible. Lower it."
+            )
     wanted, places = int(limits.quota.sum()), limits.contacts * sample.total
     if wanted > places:
-        raise DataContractError(f"The quotas ask for {wanted:,} contacts, {places:,} are allowed to all customers. Lower them.")
+        raise DataContractError(
+            f"The quotas ask for {wanted:,} contacts, {places:,} are allowed to all customers. Lower them."
+        )
     if limits.cost is not None and (money := float(limits.quota @ limits.cost)) > limits.most:
-        raise DataContractError(f"The quotas cost {money:,.2f}, the budget is {limits.budget:,.2f}. Lower the quotas or raise the budget.")
+        raise DataContractError(
+            f"The quotas cost {money:,.2f}, the budget is {limits.budget:,.2f}. Lower the quotas or raise the budget."
+        )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmintel.actions.dual import FEW, NEVER, Sample, descend, smoothed
-from crmintel.actions.limits import Float, Int, Limits
+from crmintel.actions.limits import Float, Int
 from crmintel.actions.plan import NONE
 from crmintel.actions.prices import Prices
 from crmintel.actions.repair import Candidates, Mask
@@ -41,8 +41,6 @@ class Allocation:
         Of the limits; they decide for single customers.
     value, bound : float
         What the plan brings (gain, less cost if it is priced), and what no plan exceeds.
-    changed : int
-        Contacts of the plan that prices alone would not have decided, because limits are kept to the unit.
     """
 
     row: npt.NDArray[np.int32]
@@ -54,7 +52,6 @@ class Allocation:
     prices: Prices
     value: float
     bound: float
-    changed: int
     _customers: pd.Index | None
     _standing: npt.NDArray[np.uint8]
     _sample: Sample
@@ -74,7 +71,9 @@ class Allocation:
         """Contacts of each action."""
         limits = self.prices.limits
         return pd.Series(
-            np.bincount(self.action, minlength=len(limits.actions)), index=pd.Index(limits.actions, name=ACTION), name="chosen"
+            np.bincount(self.action, minlength=len(limits.actions)),
+            index=pd.Index(limits.actions, name=ACTION),
+            name="chosen",
         )
 
     @property
@@ -88,8 +87,8 @@ class Allocation:
         names = self.prices.limits.actions
         net = self.gain - self.cost if self.prices.limits.priced else self.gain
         return pd.DataFrame({
-            CUSTOMER: self._who(self.row), ACTION: pd.Categorical.from_codes(self.action, list(names)), "gain": self.gain, "cost": self.cost,
-            "net": net, "advantage": self.advantage, "runner_up": pd.Categorical.from_codes(self.runner_up % (len(names) + 1), [*names, NONE]),
+            CUSTOMER: self._who(self.row), ACTION: pd.Categorical.from_codes(self.action, pd.Index(names)), "gain": self.gain, "cost": self.cost,
+            "net": net, "advantage": self.advantage, "runner_up": pd.Categorical.from_codes(self.runner_up % (len(names) + 1), pd.Index([*names, NONE])),
         })  # fmt: skip
 
     def to_frame(self) -> pd.DataFrame:
@@ -101,14 +100,14 @@ class Allocation:
         without = np.ones(len(self._standing), bool)
         without[self.row] = False
         rows = np.flatnonzero(without)
-        nothing = pd.Categorical.from_codes(np.zeros(len(rows), np.int8), [NONE])
-        why = pd.Categorical.from_codes(self._standing[rows].astype(np.int8), list(STANDING))
+        nothing = pd.Categorical.from_codes(np.zeros(len(rows), np.int8), pd.Index([NONE]))
+        why = pd.Categorical.from_codes(self._standing[rows].astype(np.int8), pd.Index(STANDING))
         return pd.DataFrame({CUSTOMER: self._who(rows), ACTION: nothing, WHY: why})
 
     def budget_curve(self, budgets: int | Sequence[float] = 20) -> pd.DataFrame:
         """What other budgets would bring: budget, value, price (what one more unit of money brings there).
 
-        Prices are learned anew for each budget on a sample of at most 32,768 customers, the other limits in proportion; the value is the
+        Prices are learned anew for each budget on a sample of at most 8,192 customers, the other limits in proportion; the value is the
         upper bound there, times the customers behind the sample. So it is an estimate if there are more customers than that.
 
         Parameters
@@ -133,7 +132,9 @@ class Allocation:
         else:
             money = np.asarray(budgets, np.float64)
         if not len(money) or not (np.isfinite(money) & (money > 0)).all():
-            raise DataContractError("budgets holds none, or some that are not above 0, or no action costs anything. Give money above 0.")
+            raise DataContractError(
+                "budgets holds none, or some that are not above 0, or no action costs anything. Give money above 0."
+            )
         lines = []
         for at in money:
             priced = replace(limits, budget=float(at))
@@ -156,11 +157,20 @@ class Allocation:
     def _repr_html_(self) -> str:
         limits = self.prices.limits
         capacity = np.where(np.isfinite(limits.capacity), limits.capacity, np.nan)
-        shown = pd.DataFrame({ACTION: limits.actions, "chosen": self.counts.to_numpy(), "capacity": capacity, "price": self.prices.action})
-        money = pd.DataFrame({"spent": [self.spent], "budget": [limits.budget], "price": [self.prices.budget]}).replace(np.inf, np.nan)
+        shown = pd.DataFrame(
+            {
+                ACTION: limits.actions,
+                "chosen": self.counts.to_numpy(),
+                "capacity": capacity,
+                "price": self.prices.action,
+            }
+        )
+        money = pd.DataFrame({"spent": [self.spent], "budget": [limits.budget], "price": [self.prices.budget]}).replace(
+            np.inf, np.nan
+        )
         return page(repr(self), actions=shown, money=money)
 
-    def _who(self, rows: npt.NDArray[np.integer]) -> pd.Index | Int:  # type: ignore[type-arg]  # of any width
+    def _who(self, rows: npt.NDArray[np.integer]) -> pd.Index | Int:
         return rows.astype(np.int64) if self._customers is None else self._customers.take(rows)
 
 
@@ -178,13 +188,13 @@ def allocation(
     few = sample.first(FEW)
     kept = Sample(few.net.copy(), few.cost.copy(), few.scale, few.unit, few.total, few.eligible)
     return Allocation(
-        pairs.who[chosen], pairs.action[chosen], pairs.gain[chosen], pairs.cost[chosen], pairs.left[chosen],
-        second[pairs.who[chosen]], prices, value, max(bound, value), int((pairs.left[chosen] <= 0).sum()), customers, pairs.standing, kept,
+        pairs.who[chosen], pairs.action[chosen], pairs.gain[chosen].astype(np.float64), pairs.cost[chosen], pairs.left[chosen],
+        second[pairs.who[chosen]], prices, value, max(bound, value), customers, pairs.standing, kept,
     )  # fmt: skip
 
 
 def _bound(sample: Sample, prices: Prices) -> float:
     """What the customers behind a sample bring at most beyond prices."""
     net = np.where(sample.net > NEVER / 2, sample.net * sample.scale, -np.inf)
-    left = net - (prices.action[:, None] + prices.budget * sample.unit * sample.cost.astype(np.float64))
-    return prices.bound(left) * sample.total / sample.net.shape[1]
+    left: Float = net - (prices.action[:, None] + prices.budget * sample.unit * sample.cost.astype(np.float64))
+    return float(prices.bound(left) * sample.total / sample.net.shape[1])

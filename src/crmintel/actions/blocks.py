@@ -74,20 +74,28 @@ class Source:
     def keys(self, positions: npt.NDArray[Any]) -> Keys:
         """A number for each customer that has nothing to do with the order of rows (or with the gain)."""
         if self._keys is not None:
-            return self._keys[positions]
-        return pd.util.hash_array(positions.astype(np.int64))
+            return np.asarray(self._keys[positions], np.uint64)
+        return np.asarray(pd.util.hash_array(positions.astype(np.int64)), np.uint64)
 
     def _check(self, gain: Matrix, cost: Matrix | None, eligible: Matrix | None) -> None:
         wide = len(self.actions)
         if gain.ndim != 2 or gain.shape[1] != wide or gain.dtype.kind not in "fiub":
-            raise DataContractError(f"gain has shape {gain.shape} and type {gain.dtype}. Give numbers, {wide} columns: one an action.")
+            raise DataContractError(
+                f"gain has shape {gain.shape} and type {gain.dtype}. Give numbers, {wide} columns: one an action."
+            )
         if (cost is None) == (self.cost is None):
-            raise DataContractError("cost comes both by itself and with the blocks, or in some blocks only. Give it one way.")
+            raise DataContractError(
+                "cost comes both by itself and with the blocks, or in some blocks only. Give it one way."
+            )
         for name, other in (("cost", cost), ("eligible", eligible)):
             if other is not None and other.shape != gain.shape:
-                raise DataContractError(f"{name} has shape {other.shape}, gain {gain.shape}. Give one value a pair of customer and action.")
+                raise DataContractError(
+                    f"{name} has shape {other.shape}, gain {gain.shape}. Give one value a pair of customer and action."
+                )
         if eligible is not None and eligible.dtype != bool:
-            raise DataContractError(f"eligible has type {eligible.dtype}. Give true or false for each pair, none missing.")
+            raise DataContractError(
+                f"eligible has type {eligible.dtype}. Give true or false for each pair, none missing."
+            )
 
 
 def read_source(gain: Any, cost: Any, eligible: Any, actions: Any) -> Source:
@@ -113,7 +121,7 @@ def _memory(gain: Any, cost: Any, eligible: Any, names: tuple[str, ...], who: pd
     if who is not None:
         if twice := int(who.duplicated().sum()):
             raise DataContractError(f"{twice:,} customers occur twice in gain. Give one row a customer.")
-        keys = pd.util.hash_pandas_object(who, index=False).to_numpy(np.uint64)
+        keys = np.asarray(pd.util.hash_pandas_object(who, index=False), np.uint64)
     pairs = isinstance(cost, pd.DataFrame) or np.ndim(cost) == 2
     money = _like(cost, gain, "cost") if pairs else None
     allowed = None if eligible is None else _like(eligible, gain, "eligible")
@@ -133,11 +141,15 @@ def _stream(gain: Any, cost: Any, eligible: Any, actions: Any) -> Source:
             "Give a table, an array, or for a stream a function that starts it anew."
         )
     if eligible is not None or np.ndim(cost) == 2:
-        raise DataContractError("gain is a stream. Let its blocks bring their own eligibility and cost: (gain, cost, eligible).")
+        raise DataContractError(
+            "gain is a stream. Let its blocks bring their own eligibility and cost: (gain, cost, eligible)."
+        )
     opened = gain if callable(gain) else lambda: gain
     first = next((_parts(b) for b in opened()), None)
     if first is None or first[0].ndim != 2:
-        raise DataContractError("The stream holds no block of rows. Give arrays of one row a customer and one column an action.")
+        raise DataContractError(
+            "The stream holds no block of rows. Give arrays of one row a customer and one column an action."
+        )
     names = _names(actions, first[0].shape[1])
     if cost is not None and first[1] is not None:
         raise DataContractError("cost comes both by itself and with the blocks. Give it one way.")
@@ -162,12 +174,14 @@ def _like(given: Any, gain: Any, name: str) -> Matrix:
         given = given.reindex(index=gain.index, columns=gain.columns)
     values = np.asarray(given)
     if values.shape != gain.shape:
-        raise DataContractError(f"{name} has shape {values.shape}, gain {gain.shape}. Give one value a pair of customer and action.")
+        raise DataContractError(
+            f"{name} has shape {values.shape}, gain {gain.shape}. Give one value a pair of customer and action."
+        )
     return values
 
 
 def _parts(given: Any) -> tuple[Matrix, Matrix | None, npt.NDArray[np.bool_] | None]:
-    parts = [None if p is None else np.asarray(p) for p in (given if isinstance(given, tuple) else (given,))]
+    parts: list[Any] = [None if p is None else np.asarray(p) for p in (given if isinstance(given, tuple) else (given,))]
     if not 1 <= len(parts) <= 3 or parts[0] is None:
         raise DataContractError(f"A block holds {len(parts)} arrays. Give gain, or (gain, cost, eligible).")
     gain, cost, eligible = (*parts, None, None)[:3]

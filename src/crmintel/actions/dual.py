@@ -19,12 +19,13 @@ from crmintel.errors import DataContractError
 Single = npt.NDArray[np.float32]
 NEVER: Final = np.float32(-1e30)
 """The scaled net gain of a pair that is not eligible; finite, so that 0 times it is 0."""
-MOST: Final = 10_000_000
-"""Pairs in the sample that the prices are learned from: a million customers with ten actions."""
-FEW: Final = 32_768
-"""Customers of the first, quick descent."""
-SMOOTH: Final = ((0.05, 60), (0.01, 60), (0.003, 60))
-"""ε in standard deviations of the net gain, and the most iterations."""
+MOST: Final = 1_000_000
+"""Pairs in the sample that the prices are first learned from: 100,000 customers with ten actions."""
+FEW: Final = 8_192
+"""Customers of the first, quick descent; the budget curve rests on them too."""
+SMOOTH: Final = ((0.05, 30), (0.01, 30), (0.003, 30))
+"""ε in standard deviations of the net gain, and how often the dual is looked at, at most."""
+FINE: Final = SMOOTH[-1][0]
 
 
 @final
@@ -51,7 +52,7 @@ class Sample:
 def draw(source: Source, limits: Limits) -> Sample:
     """Check every block, and keep the customers of the smallest keys."""
     size = max(MOST // len(source.actions), FEW)
-    rows: list[tuple[Keys, Float, Float | None]] = []
+    rows: list[tuple[Keys, Single, Single | None]] = []
     held, total, highest = 0, 0, np.uint64(2**64 - 1)
     eligible = np.zeros(len(source.actions), np.int64)
     for block in source:
@@ -69,56 +70,73 @@ def draw(source: Source, limits: Limits) -> Sample:
     _, net, cost = _lowest(rows, size)
     del rows
     known = net > NEVER / 2
-    worth = net[known].astype(np.float64)
+    worth = net[:FEW][known[:FEW]].astype(np.float64)
     scale = float(np.std(worth)) if worth.size else 0.0
     scale = scale if scale > 1e-9 * float(np.abs(worth).max(initial=0.0)) else float(np.abs(worth).max(initial=0.0))
     scale = scale or 1.0
-    price = limits.cost[:, None] if cost is None else cost.T
+    price = cost.T if limits.cost is None else limits.cost[:, None]
     unit = float(np.mean(price, dtype=np.float64)) or 1.0
     scaled = np.ascontiguousarray(np.where(known, net / np.float32(scale), NEVER).T)
     return Sample(scaled, np.ascontiguousarray(price / unit, np.float32), scale, unit, total, eligible)
 
 
-def descend(sample: Sample, limits: Limits, start: Float | None = None, smooth: Any = SMOOTH, full: int = 20) -> tuple[Float, float]:
-    """Prices of the actions (negative: a quota binds) and of money, in units of gain.
-
-    Parameters
-    ----------
-    start : array, optional
-        Prices to begin with (of actions, then of money), as they were returned; then only the whole sample is looked at.
-    full : int
-        Iterations over the whole sample.
-    """
-    a = len(limits.actions)
-    upper, lower, money = np.isfinite(limits.capacity), limits.quota > 0, np.isfinite(limits.budget)
-    free = np.concatenate([upper, lower, [money]])
-    if not free.any():
-        return np.zeros(a), 0.0
-    limit = np.concatenate([np.where(upper, limits.capacity, 0), -limits.quota, [limits.budget / sample.unit if money else 0]])
-    limit = limit / sample.total
-    z = np.zeros(2 * a + 1)
-    few = sample.first(FEW)
-    stages = [(few, *s) for s in smooth]
-    if start is not None:
-        prices = start / sample.scale
-        z = np.concatenate([np.maximum(prices[:a], 0), np.maximum(-prices[:a], 0), [prices[a] * sample.unit]])
-        stages = []
-    if start is not None or few.net.shape[1] < sample.net.shape[1]:
-        stages.append((sample, smooth[-1][0], full))
+def descend(sample: Sample, limits: Limits, full: int = 30) -> tuple[Float, float]:
+    """Prices of the actions (negative: a quota binds) and of money, in units of gain; `full` looks at the whole sample."""
+    limit = room(limits, sample.unit) / sample.total
+    z, few = np.zeros(len(limit)), sample.first(FEW)
+    stages = [(few, *s) for s in SMOOTH]
+    if few.net.shape[1] < sample.net.shape[1]:
+        stages.append((sample, FINE, full))
     for part, eps, most in stages:
+        z = minimise(part, limits, limit, z, eps, most)
+    return prices_of(z, sample)
 
-        def loss(y: Float, part: Sample = part, eps: float = eps) -> tuple[float, Float]:
-            z[free] = y
-            value, used, spent = smoothed(part, z[:a] - z[a : 2 * a], z[-1], eps, limits)
-            slope = limit - np.concatenate([used, -used, [spent]])
-            return value + float(limit @ z), slope[free]
 
-        found = minimize(
-            loss, z[free], jac=True, method="L-BFGS-B", bounds=[(0, None)] * int(free.sum()),
-            options={"maxiter": most, "maxcor": 20, "ftol": 1e-10, "gtol": 1e-6},
-        )  # fmt: skip
-        z[free] = found.x
+def room(limits: Limits, unit: float, used: Any = 0, spent: float = 0.0) -> Float:
+    """What is left of capacities, of quotas (negative) and of the budget after some contacts; 0 where there is no limit."""
+    upper, lower = np.isfinite(limits.capacity), limits.quota > 0
+    money = limits.budget / unit - spent if np.isfinite(limits.budget) else 0.0
+    return np.concatenate(
+        [np.where(upper, limits.capacity - used, 0.0), np.where(lower, used - limits.quota, 0.0), [money]]
+    )
+
+
+def prices_of(z: Float, sample: Sample) -> tuple[Float, float]:
+    """Prices in money: of the actions, and of money."""
+    a = len(z) // 2
     return (z[:a] - z[a : 2 * a]) * sample.scale, float(z[-1]) * sample.scale / sample.unit
+
+
+def duals_of(action: Float, budget: float, sample: Sample) -> Float:
+    """The same back, in units of the sample: prices of capacities, of quotas, of money."""
+    parts = np.maximum(action, 0), np.maximum(-action, 0), [budget * sample.unit]
+    return np.concatenate(parts) / sample.scale
+
+
+def minimise(
+    sample: Sample, limits: Limits, limit: Float, z: Float, eps: float, most: int, reach: Float | None = None
+) -> Float:
+    """The dual of a sample, with so much of each limit for each of its customers, brought down from z (by at most `reach` each way)."""
+    a = len(limits.actions)
+    free = np.concatenate([np.isfinite(limits.capacity), limits.quota > 0, [np.isfinite(limits.budget)]])
+    if not free.any() or not sample.net.shape[1]:
+        return z
+    low = np.zeros(len(z)) if reach is None else np.maximum(z - reach, 0)
+    high = np.full(len(z), np.inf) if reach is None else z + reach
+    z = z.copy()
+
+    def loss(y: Float) -> tuple[float, Float]:
+        z[free] = y
+        value, used, spent = smoothed(sample, z[:a] - z[a : 2 * a], z[-1], eps, limits)
+        slope = limit - np.concatenate([used, -used, [spent]])
+        return value + float(limit @ z), slope[free]
+
+    found = minimize(
+        loss, z[free], jac=True, method="L-BFGS-B", bounds=list(zip(low[free], high[free], strict=True)),
+        options={"maxfun": most, "maxcor": 20, "maxls": 10, "ftol": 1e-9, "gtol": 1e-5},
+    )  # fmt: skip
+    z[free] = found.x
+    return z
 
 
 def smoothed(sample: Sample, price: Float, mu: float, eps: float, limits: Limits) -> tuple[float, Float, float]:
@@ -134,7 +152,7 @@ def smoothed(sample: Sample, price: Float, mu: float, eps: float, limits: Limits
         if not own:
             u -= sample.cost[:, part] * np.float32(mu / eps)
         x = u - thresholds(u, limits)
-        np.clip(x, 0, 1, out=x)
+        np.minimum(np.maximum(x, 0, out=x), 1, out=x)
         counts = x.sum(axis=1)
         used += counts
         if not own:
@@ -172,15 +190,39 @@ def _threshold(u: Single, k: int, best: Single | None = None, floor: Single | No
     tied = np.flatnonzero((next_ > 0) & (high - next_ < 1))
     if len(tied):
         near = u[:, tied]
-        low, up = np.maximum(next_[tied] - 1, 0), high[tied]
-        under = np.float32(0) if floor is None else floor[:, tied]
-        for _ in range(16):
-            middle = (low + up) / 2
-            over = np.clip(near - np.maximum(middle, under), 0, 1).sum(axis=0) > k
-            low, up = np.where(over, middle, low), np.where(over, up, middle)
-        fits = np.clip(near - np.maximum(np.float32(0), under), 0, 1).sum(axis=0) <= k
-        theta[tied] = np.where(fits, np.float32(0), up)
-    return theta
+        if k == 1 and floor is None:
+            theta[tied] = _simplex(near)
+        else:
+            under = np.float32(0) if floor is None else floor[:, tied]
+            theta[tied] = _halved(near, k, under, np.maximum(next_[tied] - 1, 0), high[tied])
+    return np.asarray(theta, np.float32)
+
+
+def _simplex(u: Single) -> Single:
+    """The threshold for a sum of at most 1 in closed form: the largest (u₁ + … + u_j − 1) / j, or 0 (Held, Wolfe, Crowder 1974)."""
+    best = np.zeros(u.shape[1], np.float32)
+    total = np.full(u.shape[1], -1, np.float32)
+    for j, row in enumerate(np.sort(u, axis=0)[::-1], 1):
+        total += row
+        np.maximum(best, total / np.float32(j), out=best)
+    return best
+
+
+def _halved(u: Single, k: int, under: Any, low: Single, up: Single) -> Single:
+    """The threshold between two others: halved a few times, then by a straight line."""
+
+    def excess(theta: Any) -> Single:
+        x = u - np.maximum(theta, under)
+        np.minimum(np.maximum(x, 0, out=x), 1, out=x)
+        return np.asarray(x.sum(axis=0) - np.float32(k))
+
+    for _ in range(7):
+        middle = (low + up) / 2
+        over = excess(middle) > 0
+        low, up = np.where(over, middle, low), np.where(over, up, middle)
+    above, below = excess(low), excess(up)
+    line = low + (up - low) * np.clip(above / np.maximum(above - below, np.float32(1e-6)), 0, 1)
+    return np.where(excess(np.zeros_like(low)) <= 0, np.float32(0), line)
 
 
 def largest(values: npt.NDArray[Any], k: int) -> list[npt.NDArray[Any]]:
@@ -203,7 +245,7 @@ def _scaled(block: Block, limits: Limits, rows: Int) -> tuple[Single, Single | N
     gain = block.gain[rows].astype(np.float32)
     cost = None if block.cost is None else block.cost[rows].astype(np.float32)
     if limits.priced:
-        gain -= limits.cost.astype(np.float32) if limits.cost is not None else cost
+        gain -= np.asarray(cost if limits.cost is None else limits.cost, np.float32)
     if block.eligible is not None:
         gain[~block.eligible[rows]] = NEVER
     return gain, cost
@@ -225,7 +267,10 @@ def _checked(block: Block, actions: tuple[str, ...]) -> Int:
         "gain": lambda m: ~np.isfinite(m),
         "cost": lambda m: ~(np.isfinite(m) & (m >= 0)),
     }
-    for name, told, what in (("gain", block.gain, "missing or infinite"), ("cost", block.cost, "missing, infinite or negative")):
+    for name, told, what in (
+        ("gain", block.gain, "missing or infinite"),
+        ("cost", block.cost, "missing, infinite or negative"),
+    ):
         if told is None:
             continue
         bad = wrong[name](told)

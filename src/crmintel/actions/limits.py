@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, final
 
 import numpy as np
@@ -51,7 +52,7 @@ class Limits:
     cost: Float | None
     priced: bool
 
-    @property
+    @cached_property
     def groups(self) -> tuple[Int, ...]:
         """The actions of each group that holds more than one."""
         sizes = np.bincount(self.group)
@@ -89,7 +90,9 @@ def read_limits(
     names = read_names(actions)
     most = np.full(len(names), np.inf)
     for at, number in _entries(capacity, "capacity", names):
-        most[at] = _whole(number, f"capacity of action {names[at]!r}", 1, "leave the action out, or make nobody eligible")
+        most[at] = _whole(
+            number, f"capacity of action {names[at]!r}", 1, "leave the action out, or make nobody eligible"
+        )
     least = np.zeros(len(names), np.int64)
     for at, number in _entries(quota, "quota", names):
         least[at] = _whole(number, f"quota of action {names[at]!r}", 0, "leave it out")
@@ -115,7 +118,9 @@ def read_names(actions: Sequence[Any]) -> tuple[str, ...]:
     if not names:
         raise DataContractError("No action was given. gain needs one column an action, at least one.")
     if wrong := [n for n in names if not isinstance(n, str) or n in ("", NONE)]:
-        raise DataContractError(f"{len(wrong)} actions have no usable name: {wrong[:5]}. Name actions by text other than {NONE!r}.")
+        raise DataContractError(
+            f"{len(wrong)} actions have no usable name: {wrong[:5]}. Name actions by text other than {NONE!r}."
+        )
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise DataContractError(f"These actions occur twice: {twice}. Name each once.")
     return names
@@ -134,7 +139,9 @@ def read_cost(cost: Any, names: tuple[str, ...]) -> Float:
     except (TypeError, ValueError) as error:
         raise DataContractError("cost is not numeric. Give money, one amount or one for each action.") from error
     if money.shape not in ((), (len(names),)):
-        raise DataContractError(f"cost has shape {money.shape}. Give one amount, one for each of {len(names)} actions, or one for each pair.")
+        raise DataContractError(
+            f"cost has shape {money.shape}. Give one amount, one for each of {len(names)} actions, or one for each pair."
+        )
     money = np.broadcast_to(money, len(names)).copy()
     if wrong := [n for n, c in zip(names, money, strict=True) if not (np.isfinite(c) and c >= 0)]:
         raise DataContractError(f"cost is missing, infinite or negative for {wrong}. Give money of at least 0.")

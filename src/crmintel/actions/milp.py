@@ -37,12 +37,23 @@ def best(pairs: Candidates, limits: Limits, *, nodes: int | None = None) -> tupl
     limit(pairs.action, ones, limits.quota, limits.capacity)
     if limits.groups:
         size = int(limits.group.max()) + 1
-        limit(who * size + limits.group[pairs.action], ones, np.zeros((who.max() + 1) * size), np.ones((who.max() + 1) * size))
+        limit(
+            who * size + limits.group[pairs.action],
+            ones,
+            np.zeros((who.max() + 1) * size),
+            np.ones((who.max() + 1) * size),
+        )
     if np.isfinite(limits.budget):
         limit(np.zeros(n, int), pairs.cost, np.zeros(1), np.array([limits.budget]))
     matrix, lows, highs = sp.vstack(rows, format="csr"), np.concatenate(low), np.concatenate(high)
-    options: dict[str, Any] = {"mip_rel_gap": 1e-9} | ({} if nodes is None else {"node_limit": nodes})
-    found = milp(-pairs.net(limits), integrality=ones, bounds=Bounds(0, 1), constraints=LinearConstraint(matrix, lows, highs), options=options)
+    options: Any = {"mip_rel_gap": 1e-9} | ({} if nodes is None else {"node_limit": nodes})
+    found = milp(
+        -pairs.net(limits),
+        integrality=np.ones(n, np.int64),
+        bounds=Bounds(0, 1),
+        constraints=LinearConstraint(matrix, lows, highs),
+        options=options,
+    )
     if found.status == 2:
         raise Unmet("all limits together")
     bound = np.inf if found.mip_dual_bound is None else -float(found.mip_dual_bound)

@@ -80,7 +80,10 @@ class Prices:
         worth = self._row(gain, "gain")
         own = level is None
         if own != (cost is not None):
-            raise DataContractError("These prices belong to costs of " + ("each pair: pass cost." if own else "the actions: leave cost out."))
+            raise DataContractError(
+                "These prices belong to costs of "
+                + ("each pair: pass cost." if own else "the actions: leave cost out.")
+            )
         if own:
             taken = self._row(cost, "cost")
             level = [p + self.budget * c for p, c in zip(price, taken, strict=True)]
@@ -106,23 +109,32 @@ class Prices:
         """The numbers of the actions of each row, the best first, −1 where there is none: shape (n, contacts)."""
         own, wide = self.limits.cost is None, len(self.limits.actions)
         if own != (cost is not None):
-            raise DataContractError("These prices belong to costs of " + ("each pair: pass cost." if own else "the actions: leave cost out."))
+            raise DataContractError(
+                "These prices belong to costs of "
+                + ("each pair: pass cost." if own else "the actions: leave cost out.")
+            )
         tables = [None if m is None else np.asarray(m, t) for m, t in ((gain, float), (cost, float), (eligible, bool))]
         shape = np.shape(gain)
         if len(shape) != 2 or shape[1] != wide or any(m is not None and m.shape != shape for m in tables):
-            raise DataContractError(f"The tables have shapes {[m.shape for m in tables if m is not None]}. Give one column an action: {wide}.")
+            raise DataContractError(
+                f"The tables have shapes {[m.shape for m in tables if m is not None]}. Give one column an action: {wide}."
+            )
         block = Block(0, tables[0], *tables[1:])  # type: ignore[arg-type]  # gain is an array, as its shape has told
-        net, left = self.reduced(block)
+        _, left = self.reduced(block)
         if not np.isfinite(np.asarray(gain, float)[slice(None) if tables[2] is None else tables[2]]).all():
             raise DataContractError("gain is missing or infinite for pairs that are eligible. Give finite money.")
-        chosen = np.full((shape[0], self.limits.contacts), -1, np.int64)
-        rows = np.arange(shape[0])
+        return self.pick(left)
+
+    def pick(self, left: Float) -> Int:
+        """The same from net gains less prices, of shape (actions, rows), which are used up."""
+        rows = np.arange(left.shape[1])
+        chosen = np.full((len(rows), self.limits.contacts), -1, np.int64)
         for j in range(self.limits.contacts):
-            best = left.argmax(axis=0) if shape[0] else rows
+            best = left.argmax(axis=0) if len(rows) else rows
             good = left[best, rows] > 0
             chosen[good, j] = best[good]
-            taken = (self.limits.group[:, None] == self.limits.group[best]) & good
-            left[taken] = -np.inf
+            if j + 1 < self.limits.contacts:
+                left[(self.limits.group[:, None] == self.limits.group[best]) & good] = -np.inf
         return chosen
 
     def reduced(self, block: Block) -> tuple[Float, Float]:
@@ -159,7 +171,8 @@ class Prices:
 
     def _open(self, left: list[float], eligible: Any) -> list[int]:
         if len(eligible) != len(left):
-            raise DataContractError(f"eligible has {len(eligible)} values. Give one for each of {list(self.limits.actions)}.")
+            raise DataContractError(
+                f"eligible has {len(eligible)} values. Give one for each of {list(self.limits.actions)}."
+            )
         may = eligible.tolist() if isinstance(eligible, np.ndarray) else list(eligible)
         return [a for a, (r, ok) in enumerate(zip(left, may, strict=True)) if ok and r > 0]
-

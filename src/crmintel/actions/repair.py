@@ -38,7 +38,7 @@ class Candidates:
 
     who: npt.NDArray[np.int32]
     action: npt.NDArray[np.int16]
-    gain: Float
+    gain: npt.NDArray[Any]
     cost: Float
     left: Float
     standing: npt.NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Candidates:
 
     def net(self, limits: Limits) -> Float:
         """Gain, less cost if it is priced."""
-        return self.gain - self.cost if limits.priced else self.gain
+        return self.gain - self.cost if limits.priced else self.gain.astype(np.float64)
 
 
 def collect(source: Source, prices: Prices, margin: float) -> Candidates:
@@ -60,10 +60,17 @@ def collect(source: Source, prices: Prices, margin: float) -> Candidates:
         best = net.max(axis=0)
         standing.append(np.where(best > 0, WORTH, np.where(best > -np.inf, NOT_WORTH, UNABLE)).astype(np.uint8))
         action, row = np.nonzero((left > -margin) & (net > -np.inf))
-        gain = block.gain[row, action].astype(np.float64)
-        cost = () if block.cost is None else (block.cost[row, action].astype(np.float64),)
-        parts.append(((row + block.start).astype(np.int32), action.astype(np.int16), gain, left[action, row], *cost))
-    columns = [np.concatenate(c) for c in zip(*parts, strict=True)]
+        own = () if block.cost is None else (block.cost[row, action],)
+        parts.append(
+            (
+                (row + block.start).astype(np.int32),
+                action.astype(np.int16),
+                block.gain[row, action],
+                left[action, row],
+                *own,
+            )
+        )
+    columns = [np.concatenate([p[i] for p in parts]) for i in range(len(parts[0]))]
     del parts
     who, action, _, left = columns[:4]
     order = np.argsort(-left)
@@ -72,9 +79,13 @@ def collect(source: Source, prices: Prices, margin: float) -> Candidates:
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         mine = order[tied]
         order[tied] = mine[np.lexsort((action[mine], source.keys(who[mine]), -left[mine]))]
-    who, action, gain, left, *own = (c[order] for c in columns)
-    cost = own[0] if own else _of(limits)[action]
-    return Candidates(who, action, gain, cost, left, np.concatenate(standing), bound)
+    del who, action, left
+    for i, column in enumerate(columns):
+        columns[i] = column[order]  # one at a time, for the sake of memory
+    who, action, gain, left, *charge = columns
+    codes: npt.NDArray[np.int16] = action.astype(np.int16, copy=False)
+    cost = charge[0].astype(np.float64) if charge else _of(limits)[action]
+    return Candidates(who.astype(np.int32, copy=False), codes, gain, cost, left, np.concatenate(standing), bound)
 
 
 def repair(pairs: Candidates, limits: Limits) -> Mask:
@@ -124,7 +135,7 @@ class _Plan:
         """The first pair of each customer among some."""
         who, order = self.pairs.who[which], np.arange(len(which), dtype=np.int32)
         self.place[who[::-1]] = order[::-1]
-        return which[self.place[who] == order]
+        return np.asarray(which[self.place[who] == order])
 
     def free(self, which: Int) -> Int:
         """Those pairs that neither are taken nor clash with what their customer has."""

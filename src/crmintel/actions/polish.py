@@ -1,0 +1,79 @@
+"""Prices brought from a sample to all customers: only those are looked at again whose decision hangs on a small change of prices."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from crmintel.actions.blocks import Block, Source
+from crmintel.actions.dual import NEVER, Sample, duals_of, largest, minimise, prices_of, room
+from crmintel.actions.limits import Float, Limits
+from crmintel.actions.prices import Prices
+
+WIDTH: Final = 0.05
+"""A decision is settled if it stands by so much, in standard deviations of the net gain."""
+ITERATIONS: Final = 40
+GRID: Final = 2.0**20
+"""Costs are counted in whole parts of this, so that their sum does not depend on the order of rows."""
+
+
+def polish(source: Source, prices: Prices, sample: Sample, eps: float, width: float = WIDTH) -> Prices:
+    """The minimum of the dual of all customers near some prices.
+
+    While no price moves a decision by more than `width`, settled customers keep what they have: it is counted once, and taken off the limits.
+    """
+    limits, a = prices.limits, len(prices.action)
+    used, spent = np.zeros(a), 0
+    rows: list[tuple[Any, ...]] = []
+    for block in source:
+        _, left = prices.reduced(block)
+        open_ = unsettled(left, limits, width * sample.scale)
+        chosen = prices.pick(left)
+        chosen[open_] = -1
+        row, place = np.nonzero(chosen >= 0)
+        action = chosen[row, place]
+        used += np.bincount(action, minlength=a)
+        if block.cost is not None:
+            spent += int(np.rint(block.cost[row, action].astype(np.float64) / sample.unit * GRID).sum(dtype=np.int64))
+        near = np.flatnonzero(open_)
+        rows.append((source.keys(near + block.start), *_rows(block, near)))
+    keys, gain, cost, eligible = (np.concatenate(c) if c[0] is not None else None for c in zip(*rows, strict=True))
+    order = np.argsort(np.asarray(keys))
+    block = Block(0, *(None if m is None else m[order] for m in (gain, cost, eligible)))  # type: ignore[arg-type]  # gain is there
+    net, _ = prices.reduced(block)
+    part = Sample(
+        np.where(net > -np.inf, net / sample.scale, NEVER).astype(np.float32),
+        sample.cost if block.cost is None else np.ascontiguousarray(block.cost.T / sample.unit, np.float32),
+        sample.scale, sample.unit, len(order), sample.eligible,
+    )  # fmt: skip
+    money = float(used @ limits.cost) / sample.unit if limits.cost is not None else spent / GRID
+    limit = room(limits, sample.unit, used, money) / max(len(order), 1)
+    reach = np.full(2 * a + 1, width / 6)  # three prices move a pair: of its capacity, of its quota, of money
+    reach[-1] /= float(part.cost.max(initial=0.0)) or 1.0
+    z = minimise(part, limits, limit, duals_of(prices.action, prices.budget, sample), eps, ITERATIONS, reach)
+    return Prices(*prices_of(z, sample), limits)
+
+
+def unsettled(left: Float, limits: Limits, width: float) -> Any:
+    """Whose decision could change if the value of each pair moved by less than half of `width`."""
+    k = limits.contacts
+    if limits.groups:
+        best = np.array([left[limits.group == g].max(axis=0) for g in range(int(limits.group.max()) + 1)])
+        inside = np.zeros(left.shape[1], bool)
+        for members in limits.groups:
+            first, second = largest(left[members], 2)
+            inside |= (first > -width) & (first < second + width)
+    else:
+        best, inside = left, np.zeros(left.shape[1], bool)
+    if len(best) > k:
+        *top, last, next_ = largest(best, k + 1)
+        inside |= (last > -width) & (last < next_ + width)
+        top.append(last)
+    else:
+        top = list(best)
+    for t in top:
+        inside |= np.abs(t) < width
+    return inside
+
+
+def _rows(block: Block, rows: Any) -> tuple[Any, ...]:
+    return tuple(None if m is None else m[rows] for m in (block.gain, block.cost, block.eligible))
