@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmintel.actions.dual import FEW, NEVER, Sample, descend, smoothed
+from crmintel.actions.dual import FINE, NEVER, Sample, descend, smoothed
 from crmintel.actions.limits import Float, Int
 from crmintel.actions.plan import NONE
 from crmintel.actions.prices import Prices
@@ -20,12 +20,15 @@ from crmintel.evaluation.tables import page
 STANDING: Final = (
     "no action is open to this customer",
     "no open action is worth its cost",
-    "worth its cost, but the limits went to customers who gain more",
+    "an action is worth it, but the limits went to customers who gain more",
 )
+
+NO_GAIN: Final = "no open action brings a gain"
+"""Said instead where costs are not taken off."""
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Allocation:
     """A plan within limits, with its distance from the best one.
 
@@ -54,6 +57,7 @@ class Allocation:
     bound: float
     _customers: pd.Index | None
     _standing: npt.NDArray[np.uint8]
+    _dual: float
     _sample: Sample
 
     @property
@@ -101,14 +105,16 @@ class Allocation:
         without[self.row] = False
         rows = np.flatnonzero(without)
         nothing = pd.Categorical.from_codes(np.zeros(len(rows), np.int8), pd.Index([NONE]))
-        why = pd.Categorical.from_codes(self._standing[rows].astype(np.int8), pd.Index(STANDING))
+        words = (STANDING[0], STANDING[1] if self.prices.limits.priced else NO_GAIN, STANDING[2])
+        why = pd.Categorical.from_codes(self._standing[rows].astype(np.int8), pd.Index(words))
         return pd.DataFrame({CUSTOMER: self._who(rows), ACTION: nothing, WHY: why})
 
     def budget_curve(self, budgets: int | Sequence[float] = 20) -> pd.DataFrame:
         """What other budgets would bring: budget, value, price (what one more unit of money brings there).
 
-        Prices are learned anew for each budget on a sample of at most 8,192 customers, the other limits in proportion; the value is the
-        upper bound there, times the customers behind the sample. So it is an estimate if there are more customers than that.
+        Solved anew on a sample, not on all customers: prices for each budget are learned from at most 8,192 customers, and what they leave
+        as upper bound is taken over the whole sample (a million pairs), in the proportion that makes it the plan's own bound at the plan's
+        own prices. The curve is concave. Budgets that do not pay for the quotas have no value (NaN).
 
         Parameters
         ----------
@@ -122,11 +128,10 @@ class Allocation:
         """
         sample, limits = self._sample, self.prices.limits
         most = replace(limits, budget=np.inf)
-        free = Prices(*descend(sample, most), most)
+        free = Prices(*descend(sample, most, full=0), most)
+        least = float(limits.quota @ limits.cost) if limits.cost is not None else 0.0
         if isinstance(budgets, int):
-            eps = 1e-3
-            spent = smoothed(sample, free.action / sample.scale, 0.0, eps, most)[2] * sample.unit * sample.total
-            least = float(limits.quota @ limits.cost) if limits.cost is not None else 0.0
+            spent = smoothed(sample, free.action / sample.scale, 0.0, FINE, most)[2] * sample.unit * sample.total
             money = least + max(spent - least, 0.0) * np.arange(1, budgets + 1) / max(budgets, 1)
             money = money[money > 0]
         else:
@@ -135,17 +140,19 @@ class Allocation:
             raise DataContractError(
                 "budgets holds none, or some that are not above 0, or no action costs anything. Give money above 0."
             )
-        lines = []
+        solved = [free, self.prices]
         for at in money:
-            priced = replace(limits, budget=float(at))
-            prices = Prices(*descend(sample, priced), priced)
-            lines.append((prices.rent() - prices.budget * at + _bound(sample, prices), prices.budget))
-        lines.append((free.rent() + _bound(sample, free), 0.0))
-        base, slope = np.array(lines).T
-        # Each solution bounds every budget; the least of the bounds is concave.
+            limited = replace(limits, budget=float(at))
+            solved.append(Prices(*descend(sample, limited, full=0), limited))
+        # Each solution bounds every budget by a straight line; the least of the bounds is concave.
+        base = np.array([p.rent(spend=False) + _bound(sample, p) for p in solved])
+        slope = np.array([p.budget for p in solved])
         bounds = base + np.outer(money, slope)
         best = bounds.argmin(axis=1)
-        return pd.DataFrame({"budget": money, "value": bounds.min(axis=1), "price": slope[best]})
+        own = base[1] + (slope[1] * limits.budget if slope[1] > 0 else 0.0)
+        ratio = self._dual / own if own > 0 and self._dual > 0 else 1.0
+        value = np.where(money < least, np.nan, bounds.min(axis=1) * ratio)
+        return pd.DataFrame({"budget": money, "value": value, "price": slope[best] * ratio})
 
     def __repr__(self) -> str:
         people, of = len(np.unique(self.row)), len(self._standing)
@@ -156,7 +163,7 @@ class Allocation:
 
     def _repr_html_(self) -> str:
         limits = self.prices.limits
-        capacity = np.where(np.isfinite(limits.capacity), limits.capacity, np.nan)
+        capacity = pd.array([int(c) if np.isfinite(c) else None for c in limits.capacity], dtype="Int64")
         shown = pd.DataFrame(
             {
                 ACTION: limits.actions,
@@ -185,11 +192,9 @@ def allocation(
     open_ = np.flatnonzero(~taken & (pairs.left > 0))[::-1]
     second[pairs.who[open_]] = pairs.action[open_]  # the best comes last, and stays
     value = float(pairs.net(limits)[chosen].sum())
-    few = sample.first(FEW)
-    kept = Sample(few.net.copy(), few.cost.copy(), few.scale, few.unit, few.total, few.eligible)
     return Allocation(
         pairs.who[chosen], pairs.action[chosen], pairs.gain[chosen].astype(np.float64), pairs.cost[chosen], pairs.left[chosen],
-        second[pairs.who[chosen]], prices, value, max(bound, value), customers, pairs.standing, kept,
+        second[pairs.who[chosen]], prices, value, max(bound, value), customers, pairs.standing, pairs.bound, sample,
     )  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def descend(sample: Sample, limits: Limits, full: int = 30) -> tuple[Float, floa
     limit = room(limits, sample.unit) / sample.total
     z, few = np.zeros(len(limit)), sample.first(FEW)
     stages = [(few, *s) for s in SMOOTH]
-    if few.net.shape[1] < sample.net.shape[1]:
+    if full and few.net.shape[1] < sample.net.shape[1]:
         stages.append((sample, FINE, full))
     for part, eps, most in stages:
         z = minimise(part, limits, limit, z, eps, most)

@@ -11,22 +11,39 @@ from crmintel.actions.prices import Prices
 
 WIDTH: Final = 0.05
 """A decision is settled if it stands by so much, in standard deviations of the net gain."""
-ITERATIONS: Final = 40
+LOOKS: Final = 40
+"""How often the dual of the unsettled is looked at."""
+PASSES: Final = 3
+"""Passes over all customers while prices move as far as they may in one."""
 GRID: Final = 2.0**20
 """Costs are counted in whole parts of this, so that their sum does not depend on the order of rows."""
 
 
-def polish(source: Source, prices: Prices, sample: Sample, eps: float, width: float = WIDTH) -> Prices:
+def polish(source: Source, prices: Prices, sample: Sample, eps: float) -> Prices:
     """The minimum of the dual of all customers near some prices.
 
-    While no price moves a decision by more than `width`, settled customers keep what they have: it is counted once, and taken off the limits.
+    While no price moves a decision by more than `WIDTH`, settled customers keep what they have: it is counted once, and taken off the limits.
     """
+    for _ in range(PASSES):
+        part, limit = _unsettled(source, prices, sample)
+        reach = np.full(2 * len(prices.action) + 1, WIDTH / 6)  # three prices move a pair: of its capacity, of its quota, of money
+        reach[-1] /= float(part.cost.max(initial=0.0)) or 1.0
+        start = duals_of(prices.action, prices.budget, sample)
+        found = minimise(part, prices.limits, limit, start, eps, LOOKS, reach)
+        prices = Prices(*prices_of(found, sample), prices.limits)
+        if (np.abs(found - start) < 0.99 * reach).all():
+            break
+    return prices
+
+
+def _unsettled(source: Source, prices: Prices, sample: Sample) -> tuple[Sample, Float]:
+    """Customers whose decision hangs on prices, by key, and what the others leave of each limit for each of them."""
     limits, a = prices.limits, len(prices.action)
     used, spent = np.zeros(a), 0
     rows: list[tuple[Any, ...]] = []
     for block in source:
         _, left = prices.reduced(block)
-        open_ = unsettled(left, limits, width * sample.scale)
+        open_ = unsettled(left, limits, WIDTH * sample.scale)
         chosen = prices.pick(left)
         chosen[open_] = -1
         row, place = np.nonzero(chosen >= 0)
@@ -35,22 +52,17 @@ def polish(source: Source, prices: Prices, sample: Sample, eps: float, width: fl
         if block.cost is not None:
             spent += int(np.rint(block.cost[row, action].astype(np.float64) / sample.unit * GRID).sum(dtype=np.int64))
         near = np.flatnonzero(open_)
-        rows.append((source.keys(near + block.start), *_rows(block, near)))
-    keys, gain, cost, eligible = (np.concatenate(c) if c[0] is not None else None for c in zip(*rows, strict=True))
+        parts = (None if m is None else m[near] for m in (block.gain, block.cost, block.eligible))
+        rows.append((source.keys(near + block.start), *parts))
+    keys, *tables = (np.concatenate(c) if c[0] is not None else None for c in zip(*rows, strict=True))
     order = np.argsort(np.asarray(keys))
-    block = Block(0, *(None if m is None else m[order] for m in (gain, cost, eligible)))  # type: ignore[arg-type]  # gain is there
+    block = Block(0, *(None if m is None else m[order] for m in tables))  # type: ignore[arg-type]  # gain is there
     net, _ = prices.reduced(block)
-    part = Sample(
-        np.where(net > -np.inf, net / sample.scale, NEVER).astype(np.float32),
-        sample.cost if block.cost is None else np.ascontiguousarray(block.cost.T / sample.unit, np.float32),
-        sample.scale, sample.unit, len(order), sample.eligible,
-    )  # fmt: skip
+    scaled = np.where(net > -np.inf, net / sample.scale, NEVER).astype(np.float32)
+    cost = sample.cost if block.cost is None else np.ascontiguousarray(block.cost.T / sample.unit, np.float32)
     money = float(used @ limits.cost) / sample.unit if limits.cost is not None else spent / GRID
-    limit = room(limits, sample.unit, used, money) / max(len(order), 1)
-    reach = np.full(2 * a + 1, width / 6)  # three prices move a pair: of its capacity, of its quota, of money
-    reach[-1] /= float(part.cost.max(initial=0.0)) or 1.0
-    z = minimise(part, limits, limit, duals_of(prices.action, prices.budget, sample), eps, ITERATIONS, reach)
-    return Prices(*prices_of(z, sample), limits)
+    part = Sample(scaled, cost, sample.scale, sample.unit, len(order), sample.eligible)
+    return part, room(limits, sample.unit, used, money) / max(len(order), 1)
 
 
 def unsettled(left: Float, limits: Limits, width: float) -> Any:
@@ -74,6 +86,3 @@ def unsettled(left: Float, limits: Limits, width: float) -> Any:
         inside |= np.abs(t) < width
     return inside
 
-
-def _rows(block: Block, rows: Any) -> tuple[Any, ...]:
-    return tuple(None if m is None else m[rows] for m in (block.gain, block.cost, block.eligible))

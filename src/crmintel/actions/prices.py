@@ -15,7 +15,7 @@ from crmintel.errors import DataContractError
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prices:
     """What a contact must bring beyond its cost, because contacts and money are limited.
 
@@ -152,10 +152,10 @@ class Prices:
             left = np.array([left[self.limits.group == g].max(axis=0) for g in range(int(self.limits.group.max()) + 1)])
         return float(sum(np.maximum(top, 0.0).sum() for top in largest(left, self.limits.contacts)))
 
-    def rent(self) -> float:
-        """What the limits themselves are worth at these prices: the other part of the upper bound."""
+    def rent(self, *, spend: bool = True) -> float:
+        """What the limits (the budget only if `spend`) are worth at these prices: the other part of the upper bound."""
         at, up = self.limits, self.action > 0
-        money = self.budget * at.budget if self.budget > 0 else 0.0
+        money = self.budget * at.budget if spend and self.budget > 0 else 0.0
         return float(self.action[up] @ at.capacity[up] + self.action[~up] @ at.quota[~up] + money)
 
     def _row(self, values: Any, name: str) -> list[float]:
