@@ -195,7 +195,9 @@ def test_the_certificate_is_true_and_only_some_customers_at_the_margin_are_lost(
     best = optimum(problem, whole=False)
     assert best is not None
     assert plan.value - 1e-6 <= best <= plan.bound + 1e-6
-    assert plan.bound - plan.value < 6 * plan.table["net"].mean()  # a whole plan may lose one customer for each of six prices
+    assert (
+        plan.bound - plan.value < 6 * plan.table["net"].mean()
+    )  # a whole plan may lose one customer for each of six prices
     assert n < 8000 or plan.gap < 3e-4
 
 

@@ -82,6 +82,7 @@ def allocate(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> gain = pd.DataFrame({"call": [9.0, 8.0, 1.0], "mail": [8.0, 3.0, 2.0]}, index=pd.Index([7, 8, 9], name="customer_id"))
     >>> plan = allocate(gain, cost={"call": 2.0, "mail": 0.5}, capacity={"call": 1})
     >>> plan.table[["customer_id", "action", "net"]]

@@ -13,8 +13,10 @@ WIDTH: Final = 0.05
 """A decision is settled if it stands by so much, in standard deviations of the net gain."""
 LOOKS: Final = 40
 """How often the dual of the unsettled is looked at."""
-PASSES: Final = 3
+PASSES: Final = 5
 """Passes over all customers while prices move as far as they may in one."""
+MANY: Final = 5_000_000
+"""Pairs of unsettled customers beyond which the width is not doubled."""
 GRID: Final = 2.0**20
 """Costs are counted in whole parts of this, so that their sum does not depend on the order of rows."""
 
@@ -22,28 +24,33 @@ GRID: Final = 2.0**20
 def polish(source: Source, prices: Prices, sample: Sample, eps: float) -> Prices:
     """The minimum of the dual of all customers near some prices.
 
-    While no price moves a decision by more than `WIDTH`, settled customers keep what they have: it is counted once, and taken off the limits.
+    While no price moves a decision by more than a width, settled customers keep what they have: it is counted once, and taken off the limits.
+    Where prices move as far as they may, this is done again, with twice the width if memory allows.
     """
+    width = WIDTH
     for _ in range(PASSES):
-        part, limit = _unsettled(source, prices, sample)
-        reach = np.full(2 * len(prices.action) + 1, WIDTH / 6)  # three prices move a pair: of its capacity, of its quota, of money
+        part, limit = _near(source, prices, sample, width)
+        reach = np.full(
+            2 * len(prices.action) + 1, width / 6
+        )  # three prices move a pair: of its capacity, of its quota, of money
         reach[-1] /= float(part.cost.max(initial=0.0)) or 1.0
         start = duals_of(prices.action, prices.budget, sample)
         found = minimise(part, prices.limits, limit, start, eps, LOOKS, reach)
         prices = Prices(*prices_of(found, sample), prices.limits)
         if (np.abs(found - start) < 0.99 * reach).all():
             break
+        width *= 2 if part.net.size < MANY else 1
     return prices
 
 
-def _unsettled(source: Source, prices: Prices, sample: Sample) -> tuple[Sample, Float]:
+def _near(source: Source, prices: Prices, sample: Sample, width: float) -> tuple[Sample, Float]:
     """Customers whose decision hangs on prices, by key, and what the others leave of each limit for each of them."""
     limits, a = prices.limits, len(prices.action)
     used, spent = np.zeros(a), 0
     rows: list[tuple[Any, ...]] = []
     for block in source:
         _, left = prices.reduced(block)
-        open_ = unsettled(left, limits, WIDTH * sample.scale)
+        open_ = unsettled(left, limits, width * sample.scale)
         chosen = prices.pick(left)
         chosen[open_] = -1
         row, place = np.nonzero(chosen >= 0)
@@ -85,4 +92,3 @@ def unsettled(left: Float, limits: Limits, width: float) -> Any:
     for t in top:
         inside |= np.abs(t) < width
     return inside
-

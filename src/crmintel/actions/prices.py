@@ -33,6 +33,7 @@ class Prices:
 
     Examples
     --------
+    >>> from crmintel.actions import allocate
     >>> allocation = allocate(np.array([[5.0, 4.0], [3.0, 1.0]]), cost=1.0, actions=["call", "mail"])
     >>> allocation.prices.decide([3.0, 4.0])
     ('mail',)
