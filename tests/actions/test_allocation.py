@@ -79,6 +79,32 @@ def test_a_quota_is_filled_where_it_loses_least() -> None:
     assert plan.value == 2 + 2 - 1
 
 
+def test_repair_fills_a_quota_with_what_loses_least_and_takes_no_pair_that_a_quota_needs() -> None:
+    """At prices of zero 11, 12, 13 get calls; mail is short by two: 11 loses 1 by the change, 13 two, 12 five, 14 is not worth it."""
+    gain = GAIN - 2
+    source, limits, _ = parts({"gain": gain, "quota": {"mail": 2}})
+    pairs = collect(source, Prices(np.zeros(2), 0.0, limits), np.inf)
+    taken = repair(pairs, limits)
+    assert sorted(zip(pairs.who[taken].tolist(), pairs.action[taken].tolist(), strict=True)) == [
+        (0, 1),
+        (1, 0),
+        (2, 0),
+        (3, 1),
+    ]
+    source, limits, _ = parts({"gain": gain, "quota": {"mail": 2}, "eligible": gain > -1.2})
+    pairs = collect(source, Prices(np.zeros(2), 0.0, limits), np.inf)
+    taken = repair(pairs, limits)
+    assert sorted(zip(pairs.who[taken].tolist(), pairs.action[taken].tolist(), strict=True)) == [(0, 1), (1, 0), (2, 1)]
+
+
+def test_one_customer_and_the_block_keep_groups_alike() -> None:
+    prices = allocate(
+        np.array([[5.0, 4.0, 1.0]]), actions=["a", "b", "c"], max_contacts=2, groups={"a": 1, "b": 1}
+    ).prices
+    assert prices.decide([5.0, 4.0, 1.0]) == ("a", "c")
+    assert prices.decide_many([[5.0, 4.0, 1.0], [1.0, 2.0, 3.0], [1.0, 1.0, -1.0]]) == [("a", "c"), ("c", "b"), ("a",)]
+
+
 def test_the_table_tells_what_is_left_after_prices_and_what_came_second() -> None:
     plan = allocate(GAIN, cost={"call": 2.0, "mail": 0.5})
     assert plan.table.columns.tolist() == ["customer_id", "action", "gain", "cost", "net", "advantage", "runner_up"]
@@ -179,7 +205,7 @@ def test_the_smoothed_choice_is_the_best_one_and_its_slope_is_what_it_uses(k: in
 
 MORE: list[dict[str, Any]] = [
     {"max_contacts": 1}, {"max_contacts": 2}, {"max_contacts": 3, "groups": {"a0": 1, "a1": 1, "a2": 1}},
-    {"max_contacts": 2, "quota": {"a1": 20, "a4": 10}}, {"own": True},
+    {"max_contacts": 2, "quotas": 0.9}, {"own": True},
 ]  # fmt: skip
 
 
@@ -187,6 +213,9 @@ MORE: list[dict[str, Any]] = [
 @pytest.mark.parametrize("n", [800, pytest.param(8000, marks=pytest.mark.slow)])
 def test_the_certificate_is_true_and_only_some_customers_at_the_margin_are_lost(more: dict[str, Any], n: int) -> None:
     problem = instance(n, 5, seed=3) | more
+    if share := problem.pop("quotas", 0.0):
+        least = allocate(**problem).counts.div(pd.Series(problem["capacity"])).sort_values().index[:2]
+        problem["quota"] = {a: int(share * problem["capacity"][a]) for a in least}
     if problem.pop("own", False):
         own = np.outer(np.random.default_rng(0).uniform(0.5, 2, n), list(problem["cost"].values()))
         problem["cost"] = pd.DataFrame(own, index=problem["gain"].index, columns=problem["gain"].columns)
@@ -199,6 +228,7 @@ def test_the_certificate_is_true_and_only_some_customers_at_the_margin_are_lost(
         plan.bound - plan.value < 6 * plan.table["net"].mean()
     )  # a whole plan may lose one customer for each of six prices
     assert n < 8000 or plan.gap < 3e-4
+    assert not share or (plan.prices.action < 0).sum() == 2
 
 
 @pytest.mark.parametrize("whole", [False, True])
