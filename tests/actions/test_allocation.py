@@ -110,6 +110,8 @@ def test_the_table_tells_what_is_left_after_prices_and_what_came_second() -> Non
     assert plan.table.columns.tolist() == ["customer_id", "action", "gain", "cost", "net", "advantage", "runner_up"]
     row = plan.table.set_index("customer_id").loc[11]
     assert (row["gain"], row["cost"], row["net"], row["runner_up"]) == (8.0, 0.5, 7.5, "call")
+    three = allocate(GAIN.assign(sms=[8.5, 1.0, 6.0, 0.7], fax=-1.0))
+    assert three.table["runner_up"].tolist() == ["sms", "mail", "sms", "sms"]
     assert allocate(GAIN[["call"]]).table["runner_up"].tolist() == ["no action"] * 4
     assert repr(plan).count("\n") == 0
     assert "call" in plan._repr_html_()
