@@ -1,5 +1,7 @@
 """What to do next, for whom, and how to find out whether it works."""
 
+from crmintel.actions.allocate import allocate, allocate_exactly
+from crmintel.actions.allocation import Allocation
 from crmintel.actions.diagnostics import Diagnostics
 from crmintel.actions.effect import EffectModel
 from crmintel.actions.estimators import slope
@@ -8,10 +10,12 @@ from crmintel.actions.learners import DRLearner, MetaLearner, RLearner, SLearner
 from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
 from crmintel.actions.plan import Action, Plan, no_plan, plan_actions, uniform
 from crmintel.actions.policy import Policy, choose_policy
+from crmintel.actions.prices import Prices
 from crmintel.actions.sequences import confidence_sequence, empirical_bernstein, off_policy_sequence
 
 __all__ = [
     "Action",
+    "Allocation",
     "DRLearner",
     "Diagnostics",
     "EffectModel",
@@ -20,10 +24,13 @@ __all__ = [
     "Plan",
     "Policy",
     "PolicyValue",
+    "Prices",
     "RLearner",
     "SLearner",
     "TLearner",
     "XLearner",
+    "allocate",
+    "allocate_exactly",
     "choose_policy",
     "confidence_sequence",
     "design_experiment",
