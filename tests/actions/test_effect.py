@@ -101,6 +101,19 @@ def test_known_propensities_take_out_a_targeting_that_would_deceive() -> None:
     assert model.overlap_["fits"].all()
 
 
+def test_the_propensity_of_what_was_done_is_enough() -> None:
+    X, action, y, effect = world(900)
+    whole = EffectModel(base=LinearRegression()).fit(X, action, y, propensity=SHARES)
+    logged = EffectModel(base=LinearRegression()).fit(X, action, y, propensity=np.full(900, 1 / 3))
+    pd.testing.assert_frame_equal(whole.average_, logged.average_)
+    assert logged.causal_
+    assert logged.overlap_["least_propensity"].tolist() == pytest.approx([1 / 3] * 3)
+    trees = EffectModel().fit(X, action, y, propensity=np.full(900, 1 / 3))
+    assert np.corrcoef(trees.predict(X)["mail"], effect[:, 2])[0, 1] > 0.9
+    with pytest.raises(DataContractError, match="that of every arm"):
+        RLearner().fit(X, action, y, propensity=np.full(900, 1 / 3))
+
+
 def test_rows_of_one_customer_count_once() -> None:
     X, action, y, _ = world(900)
     once = EffectModel(base=LinearRegression()).fit(X, action, y, propensity=SHARES)
@@ -258,7 +271,7 @@ class TestBadInputs:
         [
             ({"no action": 0.5, "mail": 0.5}, "no share for call"),
             ({"no action": 0.3, "mail": 0.3, "call": 0.3}, "do not sum to 1"),
-            (np.full(300, 0.5), "for 3 arms"),
+            (np.full(7, 0.5), "for 300 rows"),
             ({**SHARES, "mial": 0.1}, "Did you mean 'mail'"),
         ],
     )

@@ -113,8 +113,8 @@ class EffectModel(BaseEstimator):
         action : array of names, shape (n_rows,)
         outcome : array of numbers, shape (n_rows,)
         propensity : mapping, DataFrame or array, optional
-            The probability of each arm: one share for all rows, or a column for each arm. With two arms, the probability of what
-            was done is enough. Without it, propensities are estimated and nothing is called an effect.
+            The probability of each arm: one share for all rows, a column for each arm, or one number a row, the probability of what
+            was done as it was logged. Without it, propensities are estimated and nothing is called an effect.
         customer : array, shape (n_rows,), optional
             Where rows repeat customers; the level ``customer_id`` of the index is used where there is one.
 
@@ -265,8 +265,9 @@ class _Work:
         return line, [self._trees(inside, a) for a in range(1, len(self.trial.names))]
 
     def _trees(self, inside: Int, a: int) -> Learned:
-        """Trees on what an arm changes: the residual learner on the rows of two arms, where rows may have weights."""
-        if not self.rows.weighted:
+        """Trees on what an arm changes: residuals in the rows of two arms; scores of all rows where rows have no weights, or the
+        propensities of what was not done are not known."""
+        if not self.rows.weighted or np.isnan(self.propensity).any():
             return self.rows.learn(inside, self.scores[inside, a] - self.scores[inside, 0])
         return residual(self.rows, self.trial, self.propensity, self.told, inside, a)
 

@@ -126,7 +126,17 @@ def overlap(trial: Trial, propensity: Float) -> pd.DataFrame:
         error = weight.std() / np.sqrt(len(weight))
         fits = bool(abs(weight.mean() - 1) <= 3 * error + 1e-9)
         effective = weight.sum() ** 2 / (weight**2).sum()
-        rows.append((name, int(got.sum()), got.mean(), propensity[:, a].min(), effective, weight.mean(), fits))
+        rows.append(
+            (
+                name,
+                int(got.sum()),
+                got.mean(),
+                propensity[got if np.isnan(propensity[:, a]).any() else slice(None), a].min(),
+                effective,
+                weight.mean(),
+                fits,
+            )
+        )
     return pd.DataFrame(
         rows, columns=[ACTION, "customers", "share", "least_propensity", "effective", "mean_weight", "fits"]
     )

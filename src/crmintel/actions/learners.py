@@ -116,7 +116,9 @@ class XLearner(MetaLearner):
             mine = np.flatnonzero(trial.arm == a)
             self.treated_.append(rows.learn(mine, trial.outcome[mine] - arms[0].predict(matrix[mine])))
             self.idle_.append(rows.learn(idle, arms[a].predict(matrix[idle]) - trial.outcome[idle]))
-        share = np.bincount(trial.arm) / len(trial) if trial.propensity is None else trial.propensity.mean(axis=0)
+        share = np.bincount(trial.arm) / len(trial)
+        if trial.propensity is not None and not np.isnan(trial.propensity).any():
+            share = trial.propensity.mean(axis=0)
         self.share_ = share[1:] / (share[1:] + share[0])
 
     def _tell(self, matrix: Float) -> Float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from crmintel.actions.recipes import MANY, Learned, Rows
 from crmintel.actions.trial import Float, Int, Trial
+from crmintel.errors import DataContractError
 
 FOLDS: Final = 5
 TENTHS: Final = 10
@@ -126,12 +127,17 @@ def doubly_robust(trial: Trial, propensity: Float, told: Outcomes) -> Float:
     ψ_a = μ_a + 1{got a}(y − μ_a) ÷ e_a (Robins, Rotnitzky, Zhao 1994); where arms were not told apart, μ_a is the level.
     """
     expected = np.where(np.isnan(told.arms), told.level[:, None], told.arms)
-    return np.asarray(expected + trial.got * (trial.outcome[:, None] - expected) / propensity)
+    return np.asarray(expected + np.where(trial.got, (trial.outcome[:, None] - expected) / propensity, 0.0))
 
 
 def residual(rows: Rows, trial: Trial, propensity: Float, told: Outcomes, inside: Int, a: int) -> Learned:
     """What one arm changes, from the rows of that arm and of none: residuals of outcomes on residuals of treatment."""
     two = inside[(trial.arm[inside] == a) | (trial.arm[inside] == 0)]
+    if np.isnan(propensity[two][:, [0, a]]).any():
+        raise DataContractError(
+            "Only the propensity of what was done is known, and residuals of treatment need that of every arm. "
+            "Give a table with a column for each arm, or use DRLearner."
+        )
     share = propensity[two, a] / (propensity[two, a] + propensity[two, 0])
     gap = (trial.arm[two] == a) - share
     return rows.learn(two, (trial.outcome[two] - told.level[two]) / gap, gap**2)

@@ -57,10 +57,13 @@ class Policy:
         """
         effects = self.model.predict(X)
         if not self.personal:
-            effects = pd.DataFrame(
-                np.tile(self.model.average_["effect"].to_numpy(), (len(effects), 1)), effects.index, effects.columns
-            )
+            effects = pd.DataFrame(np.tile(self.averages, (len(effects), 1)), effects.index, effects.columns)
         return effects * self.worth
+
+    @property
+    def averages(self) -> Float:
+        """The average effect of each action."""
+        return self.model.average_["effect"].to_numpy(np.float64)
 
     def decide(self, X: Any) -> pd.Series:
         """The action of each customer where nothing is scarce; `allocate` the gains where something is."""

@@ -65,6 +65,12 @@ class Stack:
             out[start : start + BLOCK] = told
         return out
 
+    @property
+    def warm(self) -> bool:
+        """Make what one customer needs; True once it is there."""
+        _ = self._fused, self._codes, self._others
+        return True
+
     @cached_property
     def _fused(self) -> lgb.Booster | None:
         boosted = [m for m in self.models if isinstance(m, Boosted)]
@@ -104,7 +110,7 @@ class Stack:
                 f"The row has {len(row)} values for {len(names)} features. Give one for each, in order."
             )
         value = row if isinstance(row, Mapping | pd.Series) else dict(zip(names, row, strict=True))
-        numbers = np.array([[_number(value[n]) for n in self.schema.numbers]], np.float64).reshape(1, -1)
+        numbers = _numbers([value[n] for n in self.schema.numbers])
         if np.isinf(numbers).any():
             raise DataContractError("A number is infinite. Repair it first; a missing one is NaN.")
         codes = [
@@ -122,5 +128,9 @@ class Stack:
         return {n: levels.index(OTHER) if OTHER in levels else -1 for n, levels in self.schema.levels.items()}
 
 
-def _number(value: Any) -> float:
-    return float("nan") if value is None or value is pd.NA else float(value)
+def _numbers(values: list[Any]) -> Float:
+    """One row of numbers; nothing is NaN."""
+    try:
+        return np.array([values], np.float64)
+    except TypeError:  # pandas' own missing value is no number
+        return np.array([[np.nan if v is pd.NA else v for v in values]], np.float64)

@@ -31,7 +31,7 @@ class Trial:
         The position of each row's arm in `names`.
     outcome : float, shape (n_rows,)
     propensity : float, shape (n_rows, n_arms), optional
-        The probability of each arm, where it is known.
+        The probability of each arm, where it is known; NaN where only that of what was done was logged.
     customer : int, shape (n_rows,), optional
         A number for each row's customer.
     """
@@ -100,7 +100,7 @@ def read_trial(
 
 
 def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
-    """Known probabilities of every arm: a share for each, a table with a column for each, or (of two arms) of what was done."""
+    """Known probabilities: a share for each arm, a table with a column for each, or one number a row of what was done."""
     if isinstance(given, Mapping):
         known(given, names, "propensity")
         if missing := [n for n in names if n not in given]:
@@ -117,25 +117,24 @@ def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index 
         p = np.column_stack([np.asarray(aligned(given[n], index, "propensity"), np.float64) for n in names])
     else:
         done = np.asarray(aligned(given, index, "propensity"), np.float64)
-        if done.ndim != 1 or len(names) != 2:
+        if done.shape != arm.shape:
             raise DataContractError(
-                f"propensity has shape {done.shape} for {len(names)} arms. Give a mapping or a table with the probability of each of "
-                f"{', '.join(names)}; one number a row is enough for two arms only."
+                f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
+                f"or a mapping or table with that of each of {', '.join(names)}."
             )
-        if len(done) == len(arm):
-            p = np.where(arm[:, None] == np.arange(2), done[:, None], 1 - done[:, None])
-        else:
-            p = done[:, None]
+        others = 1 - done if len(names) == 2 else np.full(len(arm), np.nan)
+        p = np.where(arm[:, None] == np.arange(len(names)), done[:, None], others[:, None])
     if len(p) != len(arm):
         raise DataContractError(f"propensity has {len(p):,} rows for {len(arm):,} actions. Give one row an action.")
+    whole = isinstance(given, Mapping | pd.DataFrame)
     done = p[np.arange(len(arm)), arm]
-    bad = ~(done > 0) | ~((p >= 0) & (p <= 1)).all(axis=1)
+    bad = ~(done > 0) | ~((p >= 0) & (p <= 1) | (np.isnan(p) & (not whole))).all(axis=1)
     if bad.any():
         raise DataContractError(
             f"propensity is 0, negative, above 1 or missing in {int(bad.sum()):,} of {len(arm):,} rows. "
             "What was done had a probability above 0 and at most 1: log it as it was drawn."
         )
-    if (odd := int((np.abs(p.sum(axis=1) - 1) > 1e-6).sum())) and not isinstance(given, pd.Series):
+    if whole and (odd := int((np.abs(p.sum(axis=1) - 1) > 1e-6).sum())):
         raise DataContractError(
             f"The propensities of {odd:,} of {len(arm):,} rows do not sum to 1. Give one for every arm, doing nothing included."
         )
