@@ -229,7 +229,7 @@ def test_the_certificate_is_true_and_only_some_customers_at_the_margin_are_lost(
     assert (
         plan.bound - plan.value < 6 * plan.table["net"].mean()
     )  # a whole plan may lose one customer for each of six prices
-    assert n < 8000 or plan.gap < 3e-4
+    assert n < 8000 or plan.gap < 5e-4
     assert not share or (plan.prices.action < 0).sum() == 2
 
 
