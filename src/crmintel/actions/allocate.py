@@ -20,7 +20,7 @@ GAP: Final = 1e-4
 """A plan this close to its bound is good enough."""
 TINY, SMALL, WHOLE = 2_000, 20_000, 200_000
 """Pairs up to which HiGHS closes a gap; up to which it settles whether limits can be kept; up to which every pair comes into question."""
-FINER: Final = (1e-3, 3e-4)
+FINER: Final = (1e-3, 1e-4, 1e-5, 1e-6)
 """Smoothing of further descents while the plan is not that close, in standard deviations of the net gain."""
 NODES: Final = 2_000
 """Of HiGHS's search when it only closes a gap: no limit of time, so that the plan is the same on every machine."""

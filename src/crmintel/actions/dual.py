@@ -133,7 +133,7 @@ def minimise(
 
     found = minimize(
         loss, z[free], jac=True, method="L-BFGS-B", bounds=list(zip(low[free], high[free], strict=True)),
-        options={"maxfun": most, "maxcor": 20, "maxls": 10, "ftol": 1e-9, "gtol": 1e-5},
+        options={"maxfun": most, "maxcor": 20, "ftol": 1e-9, "gtol": 1e-5},
     )  # fmt: skip
     z[free] = found.x
     return z

@@ -11,7 +11,7 @@ from crmintel.actions.prices import Prices
 
 WIDTH: Final = 0.05
 """A decision is settled if it stands by so much, in standard deviations of the net gain."""
-LOOKS: Final = 40
+LOOKS: Final = 30
 """How often the dual of the unsettled is looked at."""
 PASSES: Final = 5
 """Passes over all customers while prices move as far as they may in one."""

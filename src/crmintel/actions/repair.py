@@ -14,6 +14,8 @@ from crmintel.actions.prices import Prices
 Mask = npt.NDArray[np.bool_]
 ROUNDS: Final = 8
 """Rounds in which free places are filled up."""
+CLOSE: Final = 1e-4
+"""A plan this close to its bound is not bettered by exchanges."""
 UNABLE, NOT_WORTH, WORTH = 0, 1, 2
 
 
@@ -102,6 +104,8 @@ def repair(pairs: Candidates, limits: Limits) -> Mask:
     plan.fill_quotas()
     plan.save()
     plan.refill()
+    if pairs.bound - float(pairs.net(limits)[plan.taken].sum()) > CLOSE * abs(pairs.bound):
+        plan.exchange()
     plan.check()
     return plan.taken
 
@@ -230,6 +234,39 @@ class _Plan:
             if not len(take):
                 return
             self.change(take, True)
+
+    def exchange(self) -> None:
+        """Move full customers to actions with free places that bring more: where many are equal, prices leave places open."""
+        for _ in range(ROUNDS):
+            if not sum([self._move(int(a)) for a in np.flatnonzero(self.count < self.limits.capacity)]):
+                return
+            self.refill()
+
+    def _move(self, a: int) -> int:
+        p, limits = self.pairs, self.limits
+        spare, left = self.count - limits.quota, limits.most - float(p.cost[self.taken].sum())
+        held = np.flatnonzero(self.taken)
+        held = held[spare[p.action[held]] > 0]
+        weakest = np.full(len(self.load), -1)
+        weakest[p.who[held]] = held
+        which = np.flatnonzero(~self.taken & (p.action == a))
+        which = which[weakest[p.who[which]] >= 0]
+        gone = weakest[p.who[which]]
+        if self.joint[a] >= 0:  # the pair given up is the one that excludes the new one, if there is such a pair
+            fine = ~self.busy[p.who[which], self.joint[a]] | (self.joint[p.action[gone]] == self.joint[a])
+            which, gone = which[fine], gone[fine]
+        net = p.net(limits)
+        more = net[which] - net[gone]
+        order = np.argsort(-more, kind="stable")[: int((more > 0).sum())]
+        which, gone = which[order], gone[order]
+        kept = np.cumsum(np.maximum(p.cost[which] - p.cost[gone], 0)) <= left
+        for b in np.flatnonzero(limits.quota):
+            kept[np.flatnonzero(p.action[gone] == b)[int(spare[b]) :]] = False
+        room = limits.capacity[a] - self.count[a]
+        which, gone = (x[kept][: int(min(room, len(x)))] for x in (which, gone))
+        self.change(gone, False)
+        self.change(which, True)
+        return len(which)
 
     def check(self) -> None:
         """Keep nothing that breaks a limit: this would be an error of ours, and is said."""
