@@ -1,6 +1,6 @@
 """The bars of the allocation: CPU, certified gap, memory and feasibility beside HiGHS, and one decision online.
 
-python -m benchmarks.actions_allocation [--quick]
+A part of `python -m benchmarks.actions`; run by name it solves one instance.
 """
 
 import json
@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.optimize import linprog
 
-from benchmarks.measure import Line, emit, run
+from benchmarks.measure import Line, run
 
-BENCH = "actions_allocation"
+line = partial(Line, "actions")
+
 ACTIONS, PART = 10, 100_000
 NAMES = [f"action {a}" for a in range(ACTIONS)]
 Bool = npt.NDArray[np.bool_]
@@ -33,11 +35,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "k = 1, costs of pairs": {"own": True},
     "k = 2, groups, quotas, costs of pairs": {"k": 2, "groups": True, "quota": True, "own": True},
 }
-
-
-def line(what: str, value: float | str, unit: str = "", bar: str = "", holds: bool | None = None) -> Line:
-    """One figure of this benchmark."""
-    return Line(BENCH, what, value, unit, bar, None if holds is None else bool(holds))
 
 
 def instance(n: int, seed: int = 0) -> dict[str, Any]:
@@ -279,7 +276,4 @@ def lines(quick: bool) -> Iterator[Line]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        print(json.dumps({"ours": ours, "highs": highs, "online": online}[sys.argv[1]](**json.loads(sys.argv[2]))))
-    else:
-        emit(lines("--quick" in sys.argv))
+    print(json.dumps({"ours": ours, "highs": highs, "online": online}[sys.argv[1]](**json.loads(sys.argv[2]))))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from crmintel.actions import EffectModel, choose_policy
 from crmintel.actions.linear import lines as ridge
 from crmintel.actions.recipes import rows_for
 from crmintel.evaluation import uplift_curve
+
+line = partial(Line, "actions")
 
 PEERS = ("causalml==0.18.0", "econml==0.17.0", "scikit-uplift==0.5.1", "lightgbm==4.7.0", "pyarrow")
 OURS, RIDGE, RESPONSE = "EffectModel", "ridge on scores", "response (not causal)"
@@ -24,11 +27,6 @@ def lines(quick: bool) -> Iterator[Line]:
     yield from large(quick)
     yield from no_harm(24 if quick else 200)
     yield from coverage(20 if quick else 500)
-
-
-def line(what: str, value: float | str, unit: str, bar: str = "", holds: bool | None = None) -> Line:
-    """A line of this benchmark."""
-    return Line("actions", what, value, unit, bar, holds)
 
 
 def hillstrom(quick: bool) -> Iterator[Line]:

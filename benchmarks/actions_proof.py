@@ -1,28 +1,25 @@
 """The bars of proof from records: a million rounds, the open bandit data, and how often intervals hold the truth.
 
-python -m benchmarks.actions_proof [--quick] [--write]
+A part of `python -m benchmarks.actions`.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.measure import DATA, ROOT, Line, command, run
+from benchmarks.measure import DATA, Line, run
 from benchmarks.opponents.actions_policy import softmax
 from crmintel.actions import confidence_sequence, evaluate_policy, off_policy_sequence
 
-BENCH = "actions_proof"
+line = partial(Line, "actions")
+
 NAMES = ("IPW", "SNIPW", "DR", "SNDR")
 LIMIT = "IPW, empirical Bernstein"
-
-
-def line(what: str, value: float | str, unit: str = "", bar: str = "", holds: bool | None = None) -> Line:
-    """One figure of this benchmark."""
-    return Line(BENCH, what, value, unit, bar, None if holds is None else bool(holds))
 
 
 def size(quick: bool) -> Iterator[Line]:
@@ -204,7 +201,3 @@ def lines(quick: bool) -> Iterator[Line]:
     """All of them."""
     for part in (size, bandit, coverage, sequences):
         yield from part(quick)
-
-
-if __name__ == "__main__":
-    command(BENCH, __doc__, lines, ROOT / "docs" / "actions.md")

@@ -23,12 +23,12 @@ class Line:
     bench: str
     what: str
     value: float | str
-    unit: str
+    unit: str = ""
     bar: str = ""
     holds: bool | None = None
 
     def __str__(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(asdict(self), ensure_ascii=False, default=lambda number: number.item())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from crmintel.actions.estimators import slope
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
 from crmintel.actions.learners import DRLearner, MetaLearner, RLearner, SLearner, TLearner, XLearner
 from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
+from crmintel.actions.online import Decider, Decision
 from crmintel.actions.plan import Action, Plan, no_plan, plan_actions, uniform
 from crmintel.actions.policy import Policy, choose_policy
 from crmintel.actions.prices import Prices
@@ -17,6 +18,8 @@ __all__ = [
     "Action",
     "Allocation",
     "DRLearner",
+    "Decider",
+    "Decision",
     "Diagnostics",
     "EffectModel",
     "ExperimentDesign",

@@ -59,6 +59,21 @@ class Design:
         """The columns, shape (n_rows, n_columns)."""
         return np.clip((self._columns(table) - self.mean) / self.scale, -_FURTHEST, _FURTHEST)
 
+    def one(self, numbers: Float, codes: list[int]) -> Float:
+        """The columns of one row, the same bits; numbers of shape (n_numbers,)."""
+        missing = np.isnan(numbers)
+        filled = np.where(missing, self.median, numbers)
+        skewed = filled[self.logs]
+        raw = np.zeros(len(self.mean))
+        a, b = len(filled), len(filled) + len(skewed)
+        start = b + len(self.holes)
+        raw[:a], raw[a:b], raw[b:start] = filled, np.sign(skewed) * np.log1p(np.abs(skewed)), missing[self.holes]
+        for code, k in zip(codes, self.levels, strict=True):
+            if code >= 0:
+                raw[start + code] = 1.0
+            start += k
+        return np.asarray(np.minimum(np.maximum((raw - self.mean) / self.scale, -_FURTHEST), _FURTHEST))
+
     def _columns(self, table: Table) -> Float:
         x = table.numbers
         missing = np.isnan(x)
@@ -92,7 +107,10 @@ class Line:
 
     def one(self, z: Float) -> Float:
         """The same of one row, with the same bits."""
-        return np.asarray(np.add.accumulate(np.vstack([self.constant, z[:, None] * self.weights]))[-1])
+        parts = np.empty((len(z) + 1, len(self.constant)))
+        parts[0] = self.constant
+        np.multiply(z[:, None], self.weights, out=parts[1:])
+        return np.asarray(np.add.accumulate(parts)[-1])
 
 
 def lines(Z: Float, targets: Float) -> Line:

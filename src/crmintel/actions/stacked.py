@@ -88,19 +88,22 @@ class Stack:
         DataContractError
             If columns are missing, or a number is infinite.
         """
-        table = self._table(row)
-        matrix = table.matrix()
-        told = self.line.one(self.design(table)[0])
+        numbers, codes = self._read(row)
+        told = self.line.one(self.design.one(numbers, codes))
         if not self.models:
             return told
+        matrix = np.array([[*numbers, *(np.nan if c < 0 else c for c in codes)]])
         if self._fused is None:
             each = np.array([m.predict(matrix)[0] for m in self.models])
         else:
-            each = np.atleast_2d(self._fused.predict(matrix, raw_score=True, num_threads=1))[0]
-        return np.asarray(np.add.accumulate(np.vstack([told, each[:, None] * self.weights]))[-1])
+            each = np.asarray(self._fused.predict(matrix, raw_score=True, num_threads=1)).ravel()
+        parts = np.empty((len(each) + 1, len(told)))
+        parts[0] = told
+        np.multiply(each[:, None], self.weights, out=parts[1:])
+        return np.asarray(np.add.accumulate(parts)[-1])
 
-    def _table(self, row: Any) -> Table:
-        """One row, read without a frame."""
+    def _read(self, row: Any) -> tuple[Float, list[int]]:
+        """The numbers of one row, and the codes of its categories, read without a frame."""
         names = self.schema.names
         if isinstance(row, Mapping | pd.Series):
             if absent := [n for n in names if n not in row]:
@@ -113,11 +116,8 @@ class Stack:
         numbers = _numbers([value[n] for n in self.schema.numbers])
         if np.isinf(numbers).any():
             raise DataContractError("A number is infinite. Repair it first; a missing one is NaN.")
-        codes = [
-            self._codes[n].get(None if pd.isna(value[n]) else str(value[n]), self._others[n])
-            for n in self.schema.levels
-        ]
-        return Table(self.schema, numbers, np.array([codes], np.int32).reshape(1, -1))
+        texts = [(n, value[n]) for n in self.schema.levels]
+        return numbers, [self._codes[n].get(None if pd.isna(v) else str(v), self._others[n]) for n, v in texts]
 
     @cached_property
     def _codes(self) -> dict[str, dict[str | None, int]]:
@@ -131,6 +131,6 @@ class Stack:
 def _numbers(values: list[Any]) -> Float:
     """One row of numbers; nothing is NaN."""
     try:
-        return np.array([values], np.float64)
+        return np.array(values, np.float64)
     except TypeError:  # pandas' own missing value is no number
-        return np.array([[np.nan if v is pd.NA else v for v in values]], np.float64)
+        return np.array([np.nan if v is pd.NA else v for v in values], np.float64)
