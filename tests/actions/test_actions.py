@@ -101,7 +101,14 @@ def test_the_plan_stays_in_budget_and_capacity(values: list[float], budget: floa
 def test_row_135_blocked_customers_are_never_contacted() -> None:
     risk = series([10.0] * 50)
     blocked = pd.Series(risk.index % 2 == 0, index=risk.index)
-    plan = plan_actions(risk, risk * 0 + 0.5, [Action("call", 1.0)], budget=100, horizon_days=30, blocked=blocked)
+    plan = plan_actions(
+        risk,
+        risk * 0 + 0.5,
+        [Action("call", 1.0)],
+        budget=100,
+        horizon_days=30,
+        eligible=pd.DataFrame({"call": ~blocked}),
+    )
     assert (plan.table.loc[blocked.to_numpy(), "arm"] == "outside").all()
 
 

@@ -16,6 +16,7 @@ from crmintel.errors import DataContractError
 Float = npt.NDArray[np.float64]
 NONE = "no action"
 TREATED, HELD_OUT, OUTSIDE = "treated", "held out", "outside"
+WHY_HELD = "held out at random, to learn what the action changes"
 STATEMENT = (
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by {rank}. "
     "A random part of the candidates is held out, with the probability on record, so that the next run can tell."
@@ -117,7 +118,7 @@ def plan_actions(
     horizon_days: float,
     holdout: float = 0.2,
     priced: bool = True,
-    blocked: pd.Series | None = None,
+    eligible: pd.DataFrame | None = None,
     seed: int = 0,
     at: Any = None,
 ) -> Plan:
@@ -137,8 +138,8 @@ def plan_actions(
         Share of the candidates who are left alone. The propensity on record is the share really treated.
     priced : bool
         Whether `at_risk` is money, so that cost can be subtracted from it.
-    blocked : Series of bool, optional
-        Customers who must not be contacted.
+    eligible : DataFrame of bool, optional
+        Which actions are open to which customers: a column for each action; customers who are missing get none.
     seed : int
         Of the draw; it depends on this, the instant and the identifiers only, not on the order of rows.
     at : instant, optional
@@ -157,25 +158,24 @@ def plan_actions(
     if not actions:
         raise DataContractError("No action was given. Name at least one.")
     ids, risk = at_risk.index, np.nan_to_num(at_risk.to_numpy(np.float64))
-    free = np.ones(len(ids), bool) if blocked is None else ~blocked.reindex(ids).fillna(False).to_numpy(bool)
-    chosen, cost = _candidates(risk, free, actions, budget / (1 - holdout), priced, ids)
+    names = [a.name for a in actions]
+    open_ = (
+        np.ones((len(ids), len(names)), bool)
+        if eligible is None
+        else eligible[names].reindex(ids, fill_value=False).to_numpy(bool)
+    )
+    chosen, cost = _candidates(risk, open_, actions, budget / (1 - holdout), priced, ids)
     draw = uniform(ids, "hold-out", seed, at)
-    arm = np.full(len(ids), OUTSIDE, object)
-    propensity = np.zeros(len(ids))
-    for number in range(len(actions)):
-        mine = np.flatnonzero(chosen == number)
-        treat = int(len(mine) * (1 - holdout))  # rounded down, so that the treated stay within the budget
-        arm[mine], propensity[mine] = HELD_OUT, treat / max(len(mine), 1)
-        arm[mine[np.argsort(draw[mine], kind="stable")[:treat]]] = TREATED
+    arm, propensity = split_arms(chosen, len(actions), draw, holdout)
     treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
-    names = np.array([*(a.name for a in actions), NONE], object)[np.where(arm == TREATED, chosen, -1)]
+    got = np.array([*names, NONE], object)[np.where(arm == TREATED, chosen, -1)]
     why = (
-        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, free, strict=True)], object)
+        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, open_.any(axis=1), strict=True)], object)
         if len(ids)
         else np.zeros(0, object)
     )
     table = pd.DataFrame({
-        CUSTOMER: ids, ACTION: pd.array(names, dtype="str"), WHY: pd.array(why, dtype="str"), "arm": pd.array(arm, dtype="str"),
+        CUSTOMER: ids, ACTION: pd.array(got, dtype="str"), WHY: pd.array(why, dtype="str"), "arm": pd.array(arm, dtype="str"),
         "propensity": propensity, "at_risk": risk, "cost": np.where(arm == TREATED, cost, 0.0),
     })  # fmt: skip
     in_test = arm != OUTSIDE
@@ -207,18 +207,38 @@ def uniform(ids: pd.Index, *purpose: Any) -> Float:
     return pd.util.hash_array(text, hash_key=key, categorize=False) / 2.0**64
 
 
+def split_arms(
+    chosen: npt.NDArray[Any], n_actions: int, draw: Float, holdout: float
+) -> tuple[npt.NDArray[np.object_], Float]:
+    """The arm of each row, and the probability of being treated: of the candidates of each action those with the least draws are.
+
+    Parameters
+    ----------
+    chosen : int, shape (n_rows,)
+        The number of each row's action; −1 for those who get none.
+    draw : float, shape (n_rows,)
+    """
+    arm, propensity = np.full(len(chosen), OUTSIDE, object), np.zeros(len(chosen))
+    for number in range(n_actions):
+        mine = np.flatnonzero(chosen == number)
+        treat = int(len(mine) * (1 - holdout))  # rounded down, so that the treated stay within the budget
+        arm[mine], propensity[mine] = HELD_OUT, treat / max(len(mine), 1)
+        arm[mine[np.argsort(draw[mine], kind="stable")[:treat]]] = TREATED
+    return arm, propensity
+
+
 def _candidates(
-    risk: Float, free: npt.NDArray[np.bool_], actions: Sequence[Action], money: float, priced: bool, ids: pd.Index
+    risk: Float, open_: npt.NDArray[np.bool_], actions: Sequence[Action], money: float, priced: bool, ids: pd.Index
 ) -> tuple[npt.NDArray[np.int64], Float]:
     """The action of each candidate (−1 for nobody's), the most at risk first until the money for all is planned."""
     chosen, cost = np.full(len(risk), -1, np.int64), np.zeros(len(risk))
     order = np.lexsort((np.argsort(np.argsort(ids)), -risk))
     for number, action in enumerate(actions):
         worth = risk - (action.cost if priced else 0.0)
-        open_ = [i for i in order if free[i] and chosen[i] < 0 and worth[i] > 0]
-        room = len(open_) if action.capacity is None else action.capacity
+        waiting = [i for i in order if open_[i, number] and chosen[i] < 0 and worth[i] > 0]
+        room = len(waiting) if action.capacity is None else action.capacity
         afford = room if action.cost == 0 else int((money - cost.sum()) / action.cost + 1e-9)
-        take = np.array(open_[: max(min(room, afford), 0)], np.int64)
+        take = np.array(waiting[: max(min(room, afford), 0)], np.int64)
         chosen[take], cost[take] = number, action.cost
     return chosen, cost
 
@@ -228,7 +248,7 @@ def _why(chosen: int, arm: str, risk: float, free: bool, actions: Sequence[Actio
     if arm == TREATED:
         return actions[chosen].why
     if arm == HELD_OUT:
-        return "held out at random, to learn what the action changes"
+        return WHY_HELD
     if not free:
         return "must not be contacted"
     if risk <= (min(a.cost for a in actions) if priced else 0.0):
