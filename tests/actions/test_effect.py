@@ -251,6 +251,17 @@ class TestBadInputs:
         with pytest.raises(DataContractError, match="missing for all of mail"):
             EffectModel().fit(self.X, self.action, y)
 
+    def test_row_102_an_arm_of_one_customer_is_too_small(self) -> None:
+        with pytest.raises(DataContractError, match=r"Too few customers of an arm: .*call \(1\)"):
+            EffectModel().fit(self.X, self.action, self.y, customer=pd.factorize(self.action)[0])
+
+    def test_the_least_arms_that_are_allowed_can_be_learned_from(self) -> None:
+        action = np.where(np.arange(300) < 20, "mail", "no action")
+        told = EffectModel().fit(self.X, action, self.y, propensity={"no action": 14 / 15, "mail": 1 / 15})
+        assert np.isfinite(told.predict(self.X)).all().all()
+        flat = EffectModel().fit(self.X, action, np.zeros(300), propensity={"no action": 14 / 15, "mail": 1 / 15})
+        assert (flat.predict(self.X) == 0).all().all()
+
     def test_row_103_treatment_by_score_is_not_called_causal(self) -> None:
         action = np.where(self.X["orders"] > 0, "mail", "no action")
         model = EffectModel(base=LinearRegression()).fit(self.X, action, self.y)

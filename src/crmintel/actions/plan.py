@@ -164,13 +164,14 @@ def plan_actions(
         if eligible is None
         else eligible[names].reindex(ids, fill_value=False).to_numpy(bool)
     )
+    free = np.asarray(open_.any(axis=1))
     chosen, cost = _candidates(risk, open_, actions, budget / (1 - holdout), priced, ids)
     draw = uniform(ids, "hold-out", seed, at)
     arm, propensity = split_arms(chosen, len(actions), draw, holdout)
     treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
     got = np.array([*names, NONE], object)[np.where(arm == TREATED, chosen, -1)]
     why = (
-        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, open_.any(axis=1), strict=True)], object)
+        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, free, strict=True)], object)
         if len(ids)
         else np.zeros(0, object)
     )

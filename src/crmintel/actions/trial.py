@@ -82,21 +82,16 @@ def read_trial(
         )
     names = (control, *(n for n in found if n != control))
     arm = np.asarray(pd.Index(names).get_indexer(pd.Index(arms)), np.int64)
-    counts = np.bincount(arm, minlength=len(names))
+    whose = None if customer is None else _codes(aligned(customer, index, "customer"), len(arm))
+    each = arm if whose is None else pd.DataFrame({"arm": arm, "who": whose}).drop_duplicates()["arm"].to_numpy()
+    counts = np.bincount(each, minlength=len(names))
     if (counts < FEWEST).any():
         few = ", ".join(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST)
         raise DataContractError(
-            f"Too few rows of an arm: {few}. Each needs at least {FEWEST}; drop the arm, or collect more."
+            f"Too few {'rows' if whose is None else 'customers'} of an arm: {few}. Each needs at least {FEWEST}; drop the arm, or collect more."
         )
     p = None if propensity is None else read_propensity(propensity, names, arm, index)
-    codes = None if customer is None else pd.factorize(pd.Index(aligned(customer, index, "customer")), sort=True)[0]
-    if codes is not None and len(codes) != len(arm):
-        raise DataContractError(f"customer has {len(codes):,} values for {len(arm):,} rows. Give one a row.")
-    if codes is not None and (codes < 0).any():
-        raise DataContractError(
-            f"customer is missing in {int((codes < 0).sum()):,} of {len(codes):,} rows. Leave these rows out."
-        )
-    return Trial(names, arm, y, p, None if codes is None else np.asarray(codes, np.int64))
+    return Trial(names, arm, y, p, whose)
 
 
 def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
@@ -147,6 +142,16 @@ def known(given: Any, names: Sequence[str], what: str) -> None:
         near = get_close_matches(strange[0], list(names), 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise DataContractError(f"{what} names unknown actions: {', '.join(strange)}. Known: {', '.join(names)}.{hint}")
+
+
+def _codes(customer: Any, n: int) -> Int:
+    """A number for each row's customer."""
+    if len(customer) != n:
+        raise DataContractError(f"customer has {len(customer):,} values for {n:,} rows. Give one a row.")
+    codes = np.asarray(pd.factorize(pd.Index(customer), sort=True)[0], np.int64)
+    if holes := int((codes < 0).sum()):
+        raise DataContractError(f"customer is missing in {holes:,} of {n:,} rows. Leave these rows out.")
+    return codes
 
 
 def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
