@@ -2,10 +2,17 @@
 
 from crmintel.actions.allocate import allocate, allocate_exactly
 from crmintel.actions.allocation import Allocation
+from crmintel.actions.catalog import Action, ActionCatalog, Channel
+from crmintel.actions.channels import allocate_catalog
+from crmintel.actions.contact import ContactPolicy
+from crmintel.actions.decisions import DecisionLog, Matured, Verification
 from crmintel.actions.diagnostics import Diagnostics
 from crmintel.actions.effect import EffectModel
+from crmintel.actions.eligibility import Eligibility, Rule
 from crmintel.actions.estimators import slope
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
+from crmintel.actions.explore import Epsilon, Softmax, Thompson, explore, explore_plan, held_out, propensities, spare
+from crmintel.actions.hours import preferred_hours
 from crmintel.actions.learners import DRLearner, MetaLearner, RLearner, SLearner, TLearner, XLearner
 from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
 from crmintel.actions.online import Decider, Decision
@@ -16,32 +23,50 @@ from crmintel.actions.sequences import confidence_sequence, empirical_bernstein,
 
 __all__ = [
     "Action",
+    "ActionCatalog",
     "Allocation",
+    "Channel",
+    "ContactPolicy",
     "DRLearner",
     "Decider",
     "Decision",
+    "DecisionLog",
     "Diagnostics",
     "EffectModel",
+    "Eligibility",
+    "Epsilon",
     "ExperimentDesign",
+    "Matured",
     "MetaLearner",
     "Plan",
     "Policy",
     "PolicyValue",
     "Prices",
     "RLearner",
+    "Rule",
     "SLearner",
+    "Softmax",
     "TLearner",
+    "Thompson",
+    "Verification",
     "XLearner",
     "allocate",
+    "allocate_catalog",
     "allocate_exactly",
     "choose_policy",
     "confidence_sequence",
     "design_experiment",
     "empirical_bernstein",
     "evaluate_policy",
+    "explore",
+    "explore_plan",
+    "held_out",
     "no_plan",
     "off_policy_sequence",
     "plan_actions",
+    "preferred_hours",
+    "propensities",
     "slope",
+    "spare",
     "uniform",
 ]

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crmintel.actions.catalog import NONE
 from crmintel.actions.dual import FINE, NEVER, Sample, descend, smoothed
 from crmintel.actions.limits import Float, Int
-from crmintel.actions.plan import NONE
 from crmintel.actions.prices import Prices
 from crmintel.actions.repair import Candidates, Mask
 from crmintel.columns import ACTION, CUSTOMER, WHY

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
 from crmintel.actions.aggregation import CHARGE, aggregated, slopes
+from crmintel.actions.catalog import NONE
 from crmintel.actions.evidence import Evidence, average, by_group, overlap
 from crmintel.actions.linear import Design, Line, lines
 from crmintel.actions.nuisance import (
@@ -23,7 +24,6 @@ from crmintel.actions.nuisance import (
     residual,
     split,
 )
-from crmintel.actions.plan import NONE
 from crmintel.actions.recipes import Learned, Rows, rows_for
 from crmintel.actions.stacked import Stack
 from crmintel.actions.trial import Float, Int, Trial, read_trial

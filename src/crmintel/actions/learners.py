@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
+from crmintel.actions.catalog import NONE
 from crmintel.actions.nuisance import FOLDS, Outcomes, by_arms, doubly_robust, outcomes, propensities, residual, split
-from crmintel.actions.plan import NONE
 from crmintel.actions.recipes import Learned, Rows, rows_for
 from crmintel.actions.trial import Float, Trial, read_trial
 from crmintel.churn.folds import customers_of

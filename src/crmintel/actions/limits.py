@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmintel.actions.plan import NONE
+from crmintel.actions.catalog import NONE
 from crmintel.errors import DataContractError
 
 Float = npt.NDArray[np.float64]

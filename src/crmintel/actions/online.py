@@ -7,7 +7,7 @@ from typing import Any, final
 
 import pandas as pd
 
-from crmintel.actions.plan import NONE
+from crmintel.actions.catalog import NONE
 from crmintel.actions.policy import Policy
 from crmintel.actions.prices import Prices
 from crmintel.errors import DataContractError
@@ -54,6 +54,7 @@ class Decider:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from crmintel.actions import EffectModel, allocate, choose_policy
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame({"orders": rng.normal(size=2000)})

@@ -9,61 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crmintel.actions.catalog import NONE, Action
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
 from crmintel.columns import ACTION, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 
 Float = npt.NDArray[np.float64]
-NONE = "no action"
 TREATED, HELD_OUT, OUTSIDE = "treated", "held out", "outside"
 WHY_HELD = "held out at random, to learn what the action changes"
 STATEMENT = (
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by {rank}. "
     "A random part of the candidates is held out, with the probability on record, so that the next run can tell."
 )
-
-
-@final
-@dataclass(frozen=True)
-class Action:
-    """Something that can be done for a customer.
-
-    Parameters
-    ----------
-    name : str
-    cost : float
-        Money per customer.
-    capacity : int, optional
-        How many customers it can reach.
-    why : str
-        The reason that is written beside it.
-    """
-
-    name: str
-    cost: float
-    capacity: int | None = None
-    why: str = "value at risk"
-
-    def __post_init__(self) -> None:
-        kinds = (
-            ("name", self.name, str),
-            ("cost", self.cost, (int, float)),
-            ("capacity", self.capacity, (int, type(None))),
-            ("why", self.why, str),
-        )
-        for what, value, kind in kinds:
-            if not isinstance(value, kind) or isinstance(value, bool):
-                raise DataContractError(
-                    f"The {what} of an action is {value!r}. Give a name, a cost in money and a whole capacity."
-                )
-        if not (np.isfinite(self.cost) and self.cost >= 0):
-            raise DataContractError(f"The cost of action {self.name!r} is {self.cost}. Give money of at least 0.")
-        if self.capacity is not None and self.capacity < 1:
-            raise DataContractError(
-                f"The capacity of action {self.name!r} is {self.capacity}. Give at least 1, or leave it out."
-            )
-        if not self.name or self.name == NONE:
-            raise DataContractError(f"An action cannot be called {self.name!r}.")
 
 
 @final

@@ -183,7 +183,7 @@ def _actions(data: Any) -> tuple[Action, ...]:
     if not isinstance(data, list):
         raise DataContractError("Actions are tables of their own: write [[actions]] above name, cost and capacity.")
     for action in data:
-        _known(action, {f.name for f in fields(Action)}, "[[actions]]")
+        _known(action, {"name", "cost", "capacity", "why"}, "[[actions]]")
         if absent := [n for n in ("name", "cost") if n not in action]:
             raise DataContractError(f"An action in [[actions]] has no {' and no '.join(absent)}. Add it.")
     return tuple(Action(**a) for a in data)
