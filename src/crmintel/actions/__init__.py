@@ -14,9 +14,10 @@ from crmintel.actions.experiment import ExperimentDesign, design_experiment
 from crmintel.actions.explore import Epsilon, Softmax, Thompson, explore, explore_plan, held_out, propensities, spare
 from crmintel.actions.hours import preferred_hours
 from crmintel.actions.learners import DRLearner, MetaLearner, RLearner, SLearner, TLearner, XLearner
+from crmintel.actions.next_best import learn_effects, next_best_actions
 from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
 from crmintel.actions.online import Decider, Decision
-from crmintel.actions.plan import Action, Plan, no_plan, plan_actions, uniform
+from crmintel.actions.plan import Plan, no_plan, plan_actions, uniform
 from crmintel.actions.policy import Policy, choose_policy
 from crmintel.actions.prices import Prices
 from crmintel.actions.sequences import confidence_sequence, empirical_bernstein, off_policy_sequence
@@ -61,6 +62,8 @@ __all__ = [
     "explore",
     "explore_plan",
     "held_out",
+    "learn_effects",
+    "next_best_actions",
     "no_plan",
     "off_policy_sequence",
     "plan_actions",

@@ -1,6 +1,7 @@
 """One effect out of several candidates: weights on the simplex by out-of-fold loss, the simpler one where it is close."""
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, final
 
 import numpy as np
 
@@ -10,6 +11,49 @@ NU: Final = 0.5
 """How much each candidate's own loss counts beside that of the mixture."""
 CHARGE: Final = 4.0
 """What a flexible candidate must gain before it gets weight, in variances of the target by rows: the noise of about four parameters."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """Candidates centred, scaled and weighed.
+
+    Parameters
+    ----------
+    centre, slope, weights : float, shape (n_actions, n_candidates)
+    """
+
+    centre: Float
+    slope: Float
+    weights: Float
+
+    @property
+    def times(self) -> Float:
+        """What each candidate is multiplied with."""
+        return self.weights * self.slope
+
+    def __call__(self, candidates: Float) -> Float:
+        """Effects less their average of (n_rows, n_actions, n_candidates), shape (n_rows, n_actions)."""
+        return np.asarray(np.einsum("iac,ac->ia", candidates - self.centre, self.times))
+
+
+def mixed(z: Float, candidates: Float, charge: Float) -> Mix:
+    """How candidates are mixed for each action, by what they told out of fold.
+
+    Parameters
+    ----------
+    z : float, shape (n_rows, n_actions)
+        Doubly robust scores.
+    candidates : float, shape (n_rows, n_actions, n_candidates)
+    charge : float, shape (n_candidates,)
+    """
+    centre = candidates.mean(axis=0)
+    slope, weights = np.empty_like(centre), np.empty_like(centre)
+    for a in range(z.shape[1]):
+        target, gap = z[:, a] - z[:, a].mean(), candidates[:, a] - centre[a]
+        slope[a] = slopes(target, gap)
+        weights[a] = aggregated(target, gap * slope[a], charge)
+    return Mix(centre, slope, weights)
 
 
 def slopes(target: Float, candidates: Float) -> Float:

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from crmintel.actions.aggregation import CHARGE, aggregated, slopes
+from crmintel.actions.aggregation import CHARGE, mixed
 from crmintel.actions.catalog import NONE
 from crmintel.actions.evidence import Evidence, average, by_group, overlap
 from crmintel.actions.linear import Design, Line, lines
@@ -159,27 +159,23 @@ class EffectModel(BaseEstimator):
             line, trees = work.learn(inside)
             held[start : start + len(outside)] = work.tell(line, trees, outside)
             start += len(outside)
-        centre = held.mean(axis=0)
-        scaled, weights, gap = np.empty_like(centre), np.empty_like(centre), held - centre
-        for a in range(z.shape[1]):
-            target = z[at, a] - z[at, a].mean()
-            scaled[a] = slopes(target, gap[:, a])
-            weights[a] = aggregated(target, gap[:, a] * scaled[a], FLEXIBLE)
-        mix = weights * scaled
-        constant = np.empty((len(at), z.shape[1]))
-        start = 0
-        for inside, outside in way.pairs:
-            constant[start : start + len(outside)] = z[inside].mean(axis=0)
-            start += len(outside)
-        effects = constant + np.einsum("iac,ac->ia", gap, mix)
+        mix = mixed(z[at], held, FLEXIBLE)
+        effects, block = np.empty((len(at), z.shape[1])), _blocks(work.trial, way, at)
+        for k in np.unique(block):  # effects are told by weights that have not seen the row either
+            mine = block == k
+            away = np.ones(len(z), bool)
+            away[at[mine]] = False
+            effects[mine] = mixed(z[at[~mine]], held[~mine], FLEXIBLE)(held[mine]) + z[away].mean(axis=0)
         if way.used > 1:
             line, trees = work.learn(np.arange(len(work.trial)))
         self.weights_ = pd.DataFrame(
-            weights.T, index=pd.Index(CANDIDATES, name="candidate"), columns=list(work.trial.names[1:])
+            mix.weights.T, index=pd.Index(CANDIDATES, name="candidate"), columns=list(work.trial.names[1:])
         )
         self.overlap_ = overlap(work.trial, work.propensity)
         self.evidence_ = Evidence(work.trial, way, work.scores, at, effects)
-        self.stack_ = work.stack(line, trees, way, mix, z.mean(axis=0) - np.einsum("ac,ac->a", centre, mix))
+        self.stack_ = work.stack(
+            line, trees, way, mix.times, z.mean(axis=0) - np.einsum("ac,ac->a", mix.centre, mix.times)
+        )
 
     def predict(self, X: Any) -> pd.DataFrame:
         """What each action changes for each customer, in the unit of the outcome: a column for each action.
@@ -304,6 +300,13 @@ class _Work:
         return Stack.of(
             self.table.schema, self.design, line, mix[:, 1], constant, [model for model, _ in kept], weights
         )
+
+
+def _blocks(trial: Trial, way: Split, at: Int) -> Int:
+    """The parts of the told rows: the folds, or two halves of the one part that was held out; customers are whole."""
+    if way.used > 1:
+        return way.part[at]
+    return np.arange(len(at)) % 2 if trial.customer is None else trial.customer[at] % 2
 
 
 def _statement(causal: bool, overlap: pd.DataFrame) -> str:

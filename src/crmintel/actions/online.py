@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, final
 
+import numpy as np
 import pandas as pd
 
 from crmintel.actions.catalog import NONE
@@ -103,8 +104,10 @@ class Decider:
         _ = self._columns, self.policy.model.stack_.warm
 
     def _gains(self, row: Any) -> list[float]:
-        told = self.policy.model.stack_.one(row) if self.policy.personal else self.policy.averages
-        return [float(told[a]) * self.policy.worth for a in self._columns]
+        stack = self.policy.model.stack_
+        effects = stack.one(row) if self.policy.looks else np.zeros(len(self._columns))
+        told = self.policy.money(effects[None])[0]
+        return [float(told[a]) for a in self._columns]
 
     @cached_property
     def _columns(self) -> list[int]:

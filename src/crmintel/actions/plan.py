@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmintel.actions.catalog import NONE, Action
+from crmintel.actions.allocation import Allocation
+from crmintel.actions.catalog import NONE, Action, ActionCatalog
+from crmintel.actions.eligibility import Eligibility
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
-from crmintel.columns import ACTION, CUSTOMER, WHY
+from crmintel.actions.policy import Policy
+from crmintel.columns import ACTION, AT, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 
 Float = npt.NDArray[np.float64]
@@ -32,7 +35,8 @@ class Plan:
     ----------
     table : DataFrame
         One row a customer: customer_id, action, action_why, arm (treated, held out, outside), propensity (of being
-        treated; 0 outside), at_risk, cost.
+        treated; 0 outside), cost; at_risk in an experiment; where effects are known gain, net, advantage (net less prices), wanted (the
+        action before the hold-out), runner_up, and rule (the code of what closed the best action).
     budget, cost : float
         Money allowed and money planned.
     statement : str
@@ -40,7 +44,15 @@ class Plan:
     causal : bool
         Whether effects are known. Without randomised treatment: never.
     design : ExperimentDesign, optional
-        What the hold-out will be able to prove; none without candidates.
+        What the hold-out will be able to prove; none without candidates, and none where effects are known.
+    at : instant, optional
+        When it was made.
+    policy : Policy, optional
+        Where effects are known: what they are, and whether personal actions are proven better than one for all.
+    allocation : Allocation, optional
+        Where effects are known: the candidates within limits, with prices and what more money would bring.
+    eligibility : Eligibility, optional
+        Which action is open to whom, and which rule closed the others.
     """
 
     table: pd.DataFrame
@@ -49,13 +61,29 @@ class Plan:
     statement: str
     causal: bool
     design: ExperimentDesign | None
+    at: Any = None
+    policy: Policy | None = None
+    allocation: Allocation | None = None
+    eligibility: Eligibility | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """The plan, one row a customer."""
         return self.table.copy(deep=False)
 
+    def decisions(self) -> pd.DataFrame:
+        """What the next plan learns from, and a `DecisionLog` takes: customer_id, at, action, propensity of what was done.
+
+        Only candidates, treated or held out: nobody else could have been treated, so nothing can be learned from them.
+        """
+        drawn = self.table[self.table["arm"] != OUTSIDE]
+        treated = drawn["arm"] == TREATED
+        chance = drawn["propensity"].where(treated, 1 - drawn["propensity"])
+        columns = {CUSTOMER: drawn[CUSTOMER], AT: pd.Timestamp(self.at), ACTION: drawn[ACTION], "propensity": chance}
+        return pd.DataFrame(columns).reset_index(drop=True)
+
     def __repr__(self) -> str:
-        return f"Plan: {self.count(TREATED):,} treated, {self.count(HELD_OUT):,} held out, cost {self.cost:,.2f} of {self.budget:,.2f}"
+        limit = f" of {self.budget:,.2f}" if np.isfinite(self.budget) else ""
+        return f"Plan: {self.count(TREATED):,} treated, {self.count(HELD_OUT):,} held out, cost {self.cost:,.2f}{limit}"
 
     def count(self, arm: str) -> int:
         """How many customers are in an arm."""
@@ -69,7 +97,7 @@ class Plan:
 def plan_actions(
     at_risk: pd.Series,
     probability: pd.Series,
-    actions: Sequence[Action],
+    actions: Sequence[Action] | ActionCatalog,
     *,
     budget: float,
     horizon_days: float,
@@ -87,7 +115,7 @@ def plan_actions(
         What is lost with each customer over the horizon, in money; indexed by customer.
     probability : Series
         Probability of losing each customer.
-    actions : sequence of Action
+    actions : sequence of Action, or ActionCatalog
         In order of preference: each customer gets the first that still has capacity.
     budget : float
         Money for all treated customers together.
@@ -112,23 +140,22 @@ def plan_actions(
         raise DataContractError(f"budget is {budget}. Give money of at least 0.")
     if not 0 < holdout < 1:
         raise DataContractError(f"holdout is {holdout}. Give a share between 0 and 1.")
-    if not actions:
-        raise DataContractError("No action was given. Name at least one.")
+    catalog = actions if isinstance(actions, ActionCatalog) else ActionCatalog(actions)
     ids, risk = at_risk.index, np.nan_to_num(at_risk.to_numpy(np.float64))
-    names = [a.name for a in actions]
+    names = list(catalog.names)
     open_ = (
         np.ones((len(ids), len(names)), bool)
         if eligible is None
         else eligible[names].reindex(ids, fill_value=False).to_numpy(bool)
     )
     free = np.asarray(open_.any(axis=1))
-    chosen, cost = _candidates(risk, open_, actions, budget / (1 - holdout), priced, ids)
+    chosen, cost = _candidates(risk, open_, catalog, budget / (1 - holdout), priced, ids)
     draw = uniform(ids, "hold-out", seed, at)
-    arm, propensity = split_arms(chosen, len(actions), draw, holdout)
+    arm, propensity = split_arms(chosen, len(names), draw, holdout)
     treated, held = int((arm == TREATED).sum()), int((arm == HELD_OUT).sum())
     got = np.array([*names, NONE], object)[np.where(arm == TREATED, chosen, -1)]
     why = (
-        np.array([_why(*x, actions, priced) for x in zip(chosen, arm, risk, free, strict=True)], object)
+        np.array([_why(*x, catalog, priced) for x in zip(chosen, arm, risk, free, strict=True)], object)
         if len(ids)
         else np.zeros(0, object)
     )
@@ -142,7 +169,7 @@ def plan_actions(
         baseline = float(np.clip(probability.to_numpy()[in_test].mean(), 0.001, 0.999))
         design = design_experiment(baseline, treated, held, horizon_days=horizon_days)
     rank = "value at risk minus cost" if priced else "orders at risk, since the history has no money"
-    return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design)
+    return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design, at)
 
 
 def no_plan(customers: pd.Series) -> pd.DataFrame:
@@ -186,29 +213,33 @@ def split_arms(
 
 
 def _candidates(
-    risk: Float, open_: npt.NDArray[np.bool_], actions: Sequence[Action], money: float, priced: bool, ids: pd.Index
+    risk: Float, open_: npt.NDArray[np.bool_], catalog: ActionCatalog, money: float, priced: bool, ids: pd.Index
 ) -> tuple[npt.NDArray[np.int64], Float]:
     """The action of each candidate (−1 for nobody's), the most at risk first until the money for all is planned."""
     chosen, cost = np.full(len(risk), -1, np.int64), np.zeros(len(risk))
     order = np.lexsort((np.argsort(np.argsort(ids)), -risk))
-    for number, action in enumerate(actions):
-        worth = risk - (action.cost if priced else 0.0)
-        waiting = [i for i in order if open_[i, number] and chosen[i] < 0 and worth[i] > 0]
+    left = {c.name: c.capacity for c in catalog.channels if c.capacity is not None}
+    for number, (action, price) in enumerate(zip(catalog.actions, catalog.costs.values(), strict=True)):
+        worth = risk - (price if priced else 0.0)
+        waiting = order[open_[order, number] & (chosen[order] < 0) & (worth[order] > 0)]
         room = len(waiting) if action.capacity is None else action.capacity
-        afford = room if action.cost == 0 else int((money - cost.sum()) / action.cost + 1e-9)
-        take = np.array(waiting[: max(min(room, afford), 0)], np.int64)
-        chosen[take], cost[take] = number, action.cost
+        room = min(room, left.get(action.channel or "", room))
+        afford = room if price == 0 else int((money - cost.sum()) / price + 1e-9)
+        take = waiting[: max(min(room, afford), 0)]
+        chosen[take], cost[take] = number, price
+        if action.channel in left:
+            left[action.channel] -= len(take)
     return chosen, cost
 
 
-def _why(chosen: int, arm: str, risk: float, free: bool, actions: Sequence[Action], priced: bool) -> str:
+def _why(chosen: int, arm: str, risk: float, free: bool, catalog: ActionCatalog, priced: bool) -> str:
     """The reason that is written beside a customer."""
     if arm == TREATED:
-        return actions[chosen].why
+        return catalog.actions[chosen].why
     if arm == HELD_OUT:
         return WHY_HELD
     if not free:
         return "must not be contacted"
-    if risk <= (min(a.cost for a in actions) if priced else 0.0):
+    if risk <= (min(catalog.costs.values()) if priced else 0.0):
         return "less at risk than a contact costs" if risk > 0 else "nothing at risk"
     return "less at risk than the budget reaches"
