@@ -2,6 +2,7 @@
 
 from crmintel.actions.allocate import allocate, allocate_exactly
 from crmintel.actions.allocation import Allocation
+from crmintel.actions.assignment import assign
 from crmintel.actions.diagnostics import Diagnostics
 from crmintel.actions.effect import EffectModel
 from crmintel.actions.estimators import slope
@@ -11,6 +12,8 @@ from crmintel.actions.offpolicy import PolicyValue, evaluate_policy
 from crmintel.actions.plan import Action, Plan, no_plan, plan_actions, uniform
 from crmintel.actions.policy import Policy, choose_policy
 from crmintel.actions.prices import Prices
+from crmintel.actions.promotion import PromotionEffect, promotion_effect
+from crmintel.actions.readout import ReadOut, read_experiment
 from crmintel.actions.sequences import confidence_sequence, empirical_bernstein, off_policy_sequence
 
 __all__ = [
@@ -25,12 +28,15 @@ __all__ = [
     "Policy",
     "PolicyValue",
     "Prices",
+    "PromotionEffect",
     "RLearner",
+    "ReadOut",
     "SLearner",
     "TLearner",
     "XLearner",
     "allocate",
     "allocate_exactly",
+    "assign",
     "choose_policy",
     "confidence_sequence",
     "design_experiment",
@@ -39,6 +45,8 @@ __all__ = [
     "no_plan",
     "off_policy_sequence",
     "plan_actions",
+    "promotion_effect",
+    "read_experiment",
     "slope",
     "uniform",
 ]
