@@ -270,7 +270,7 @@ def test_the_sequence_is_the_headline_of_an_experiment_that_was_looked_at() -> N
 @pytest.mark.slow
 def test_limits_for_one_look_fail_under_many_looks_and_the_sequence_does_not() -> None:
     wrong = np.zeros(2)
-    for seed in range(300):
+    for seed in range(200):
         frame = world(1500, seed=seed)
         at = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame.index.to_numpy(), unit="min")
         found = read_experiment(frame["arm"], frame["y"], planned=HALF, at=at, look_at=800).sequence
@@ -280,17 +280,17 @@ def test_limits_for_one_look_fail_under_many_looks_and_the_sequence_does_not() -
             for n in range(100, 1501, 50)
         ]
         wrong[1] += min(peeked) < 0.05
-    assert wrong[0] / 300 <= 0.05
-    assert wrong[1] / 300 > 0.15
+    assert wrong[0] / 200 <= 0.05
+    assert wrong[1] / 200 > 0.15
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "adjusted", "clustered", "rare", "unequal"])
 def test_intervals_hold_the_truth_as_often_as_they_say(kind: str) -> None:
     held, rng = [], np.random.default_rng(11)
-    for _ in range(1200):
+    for _ in range(1000):
         n, share = 400, 0.8 if kind == "unequal" else 0.5
-        x, treated = rng.gamma(1, size=n), rng.random(n) < share
+        x, treated = rng.gamma(1, size=n), rng.permutation(n) < share * n
         y = 1 + x + (0.3 + 0.5 * x) * treated + rng.normal(0, 1 + treated, n)
         truth, more = 0.8, dict[str, Any]()
         if kind == "rare":

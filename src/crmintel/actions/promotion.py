@@ -176,15 +176,10 @@ def promotion_effect(
             trends.append((what, *test))
     table = pd.DataFrame(rows, columns=COLUMNS)
     tests = pd.DataFrame(trends, columns=["what", "statistic", "df", "p", "parallel"])
-    said = _statement(weight is not None, tests, bool(steady.any()), values.shape[1] > before + 1)
-    return PromotionEffect(
-        table,
-        pd.DataFrame(earlier, columns=["what", "period", "difference", "low", "high"]),
-        tests,
-        weight is not None,
-        said,
-        level,
-    )
+    causal = weight is not None
+    said = _statement(causal, tests, bool(steady.any()), table)
+    told_earlier = pd.DataFrame(earlier, columns=["what", "period", "difference", "low", "high"])
+    return PromotionEffect(table, told_earlier, tests, causal, said, level)
 
 
 def _groups(log: InteractionLog, treated: Any, controls: Any, windows: Windows) -> tuple[pd.Index, Int]:
@@ -264,11 +259,11 @@ def _placebo(
         left = (change[here] - part @ change[here]) * part[:, None]
         joint += left.T @ left
     statistic, df = float(gaps @ np.linalg.pinv(joint) @ gaps), int(np.linalg.matrix_rank(joint))
-    p = float(stats.chi2.sf(statistic, df)) if df else float("nan")
+    p = float(stats.chi2.sf(statistic, df)) if df else float(not gaps.any())
     return [m.difference(1, level)[:3] for m in found], (statistic, df, p, bool(p >= 1 - level))
 
 
-def _statement(causal: bool, trends: pd.DataFrame, steady: bool, after: bool) -> str:
+def _statement(causal: bool, trends: pd.DataFrame, steady: bool, table: pd.DataFrame) -> str:
     said = []
     if causal:
         said.append(
@@ -290,6 +285,11 @@ def _statement(causal: bool, trends: pd.DataFrame, steady: bool, after: bool) ->
                 "No different trend is seen in the earlier periods, which makes the change plausible, but does not prove it."
             )
         said.append(NEEDED)
-    if not after:
+    after = table[
+        (table["when"] == "after") & (table["what"] == "orders") & (table["how"] == (WITH if causal else CHANGE))
+    ]
+    if not (table["when"] == "after").any():
         said.append("The log ends too early to see whether orders were only brought forward.")
+    elif (after["high"] < 0).any():
+        said.append("Orders are fewer after the end: some were only brought forward, so look at both periods together.")
     return " ".join(said)

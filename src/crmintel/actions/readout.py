@@ -230,7 +230,8 @@ def _table(trial: Trial, found: Means, plain: Means | None, level: float, method
     rows = []
     for a, name in enumerate(trial.names[1:], start=1):
         gap, low, high, p = found.difference(a, level)
-        saved = np.nan if plain is None else 1 - (found.error(a)[0] / plain.error(a)[0]) ** 2
+        error = 0.0 if plain is None else plain.error(a)[0]
+        saved = 1 - (found.error(a)[0] / error) ** 2 if error else np.nan
         said = verdict(Estimate(gap, low, high, level, method), cases=cases(trial, a))
         rows.append((name, int(found.units[a]), int(found.units[0]), found.value[a], found.value[0], gap, low, high, p,
                      *found.lift(a, level), method, saved, said))  # fmt: skip
