@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
+from crmintel.reports.action_plots import budget_plot, effect_plot, ladder_plot, plan_plot, uplift_plot
 from crmintel.reports.axes import (
     HEAT,
     Numbers,
@@ -44,20 +45,24 @@ from crmintel.reports.value_plots import (
 
 __all__ = [
     "Numbers",
+    "budget_plot",
     "calibration",
     "cohort_heat",
     "concentration",
     "customer_reasons",
+    "effect_plot",
     "gain_curve",
     "group_map",
     "group_means",
     "half_point",
     "key_customer_curve",
+    "ladder_plot",
     "migration_flows",
     "monthly_activity",
     "monthly_money",
     "numbers",
     "pareto",
+    "plan_plot",
     "profile_bars",
     "profit_plot",
     "retention",
@@ -69,6 +74,7 @@ __all__ = [
     "survival_fan",
     "tracking_cumulative",
     "tracking_weekly",
+    "uplift_plot",
     "value_deciles",
 ]
 
