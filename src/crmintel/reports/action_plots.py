@@ -4,25 +4,22 @@ As in `crmintel.reports.plots`: our objects in, inline SVG out, an empty string 
 drawn that tells of fewer than ten customers.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from crmintel.actions import Policy, PolicyValue
 from crmintel.columns import ACTION
 from crmintel.evaluation.uplift import UpliftCurve
 from crmintel.reports import canvas, words
 from crmintel.reports.axes import (
-    HEAT,
     WIDE,
     Names,
     Numbers,
     amounts,
-    dark,
     figure_of,
     in_points,
     key_at,
@@ -33,7 +30,7 @@ from crmintel.reports.axes import (
     percents,
 )
 from crmintel.reports.canvas import BLUE, INK, MUTED, ORANGE, PALE
-from crmintel.segmentation.small import FEWEST, OTHER, hidden
+from crmintel.segmentation.small import FEWEST
 
 _POINTS: Final = 400
 """At so many depths a curve is drawn."""
@@ -59,10 +56,11 @@ def uplift_plot(curve: UpliftCurve, *, prefix: str = "uplift") -> str:
     qini, low, high = (np.interp(depth, curve.depth, y) / treated for y in (curve.qini, curve.low, curve.high))
     area, band = curve.qini_area, curve.qini_area_band
     beyond = "more than random lists show" if area > band[1] else "less than random lists show" if area < band[0] else "no more than random lists show"  # fmt: skip
-    said = f"Area above the random line {plain(area)}: {beyond} ({plain(band[0])} to {plain(band[1])})"
+    area_, low_, high_ = alike(area, *band)
+    said = f"Area above the random line {area_}: {beyond} ({low_} to {high_})"
     with canvas.theme():
         note = lines(said, size=10)
-        axes = canvas.sheet(3.9, top=58, bottom=54 + 14 * len(note))
+        axes = canvas.sheet(3.9, top=58, bottom=54 + 14 * len(note), right=22)
         axes.fill_between(depth, low, high, color=PALE, alpha=0.55, linewidth=0)
         axes.plot([0, 1], [0, qini[-1]], color=MUTED, linewidth=1.2, dashes=(3, 3))
         axes.axhline(0, color=INK, linewidth=0.8)
@@ -95,7 +93,7 @@ def ladder_plot(policy: Policy | PolicyValue, *, prefix: str = "ladder") -> str:
     else:
         told = policy.singles[policy.singles["compared"]].sort_values("gain", kind="stable").head(_ROWS)
         rows = [(f"{r[ACTION]} for everybody", r["gain"], r["low"], r["high"], False) for _, r in told.iterrows()]
-        title, axis = f"The policy is {policy.verdict} against one action", "Gain of the policy a round over"
+        title, axis = f"Against one action for everybody: {policy.verdict}", "Gain of the policy over it, a round"
     if not rows:
         return ""
     high = _ROW * len(rows)
@@ -108,14 +106,17 @@ def ladder_plot(policy: Policy | PolicyValue, *, prefix: str = "ladder") -> str:
         ends = np.array([[r[1], r[2], r[3]] for r in rows], np.float64)
         _across(axes, ends.ravel())
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.axvline(0, color=INK, linewidth=1)
+        axes.grid(False)
+        row = np.arange(len(rows))
+        axes.vlines(np.zeros(len(rows)), row + 0.02, row + 0.46, color=INK, linewidth=1)
+        told_ends = alike(*ends.ravel())
         for i, (name, value, low, top, chosen) in enumerate(rows):
             color = ORANGE if chosen else BLUE
             axes.plot([low, top], [i + 0.22] * 2, color=color, linewidth=3, alpha=0.45, solid_capstyle="butt")
             axes.plot([value], [i + 0.22], "o", color=color, markersize=7, markeredgecolor="white", markeredgewidth=1.2)
             told_name = names(name, 30) + (" (chosen)" if chosen else "")
             _left(axes, i - 0.2, told_name, weight="bold" if chosen else "normal")
-            figure_text = f"{plain(value)} ({plain(low)} to {plain(top)})"
+            figure_text = "{} ({} to {})".format(*told_ends[3 * i : 3 * i + 3]) if low < top else plain(value)
             axes.text(1, i - 0.2, figure_text, transform=axes.get_yaxis_transform(), ha="right", va="center", color=MUTED, fontsize=10)  # fmt: skip
         axes.set_xlabel(axis)
         best = next((i for i, r in enumerate(rows) if r[4]), None)
@@ -162,65 +163,6 @@ def budget_plot(frame: pd.DataFrame, *, budget: float | None = None, prefix: str
         return canvas.svg(figure_of(axes), prefix=prefix, label=f"Curve: value by budget. {said}; {more}")
 
 
-def plan_plot(table: pd.DataFrame, *, by: str, column: str = ACTION, prefix: str = "plan") -> str:
-    """Who gets what: the share of each group of customers for each action or channel.
-
-    At most twelve groups and six columns, the largest; the rest is called other. Cells of fewer than ten customers, and those that
-    would tell them, are withheld; groups of fewer than ten are left out.
-
-    Parameters
-    ----------
-    table : DataFrame
-        One row a customer.
-    by : str
-        The column of groups, such as the segment.
-    column : str
-        The column of actions or channels.
-    """
-    groups, kinds = (_largest(table[c], most) for c, most in ((by, _ROWS), (column, _COLUMNS)))
-    counts = pd.crosstab(groups, kinds)
-    counts = counts.loc[counts.sum(axis=1) >= FEWEST]
-    if counts.empty:
-        return ""
-    rank = {"index": counts.sum(axis=1), "columns": counts.sum()}
-    counts = counts.loc[_ranked(rank["index"]), _ranked(rank["columns"])]
-    cells = counts.to_numpy(np.float64)
-    share = cells / cells.sum(axis=1, keepdims=True)
-    rows, columns = cells.shape
-    with canvas.theme():
-        names = Names()
-        shut = np.array([hidden(row) for row in cells])
-        withheld = bool(shut.any())
-        axes = canvas.sheet(
-            (rows * _CELL + 70 + 18 * withheld) / 72, left=150, bottom=6 + 18 * withheld, top=64, right=6
-        )
-        axes.set_xlim(-0.5, columns - 0.5)
-        axes.set_ylim(rows - 0.5, -0.5)
-        axes.grid(False)
-        axes.spines[["bottom"]].set_visible(False)
-        for (i, j), part in np.ndenumerate(share):
-            told = not shut[i, j]
-            shade: Any = HEAT(part) if told and part else "white" if told else "#eef0f2"
-            axes.add_patch(Rectangle((j - 0.485, i - 0.46), 0.97, 0.92, facecolor=shade, linewidth=0))
-            letter = "white" if told and dark(part) else INK if told and part else MUTED
-            axes.text(j, i, words.percent(part) if told else "\N{EN DASH}", ha="center", va="center", fontsize=9.5, color=letter)  # fmt: skip
-        room = (WIDE - 156) / columns / 6.2
-        axes.xaxis.tick_top()
-        axes.set_xticks(range(columns), [names(c, room) for c in counts.columns], fontsize=10)
-        axes.set_yticks([])
-        sheet = in_points(figure_of(axes))
-        sheet.text(12, 18, "Who gets what, percent of each group", color=MUTED, va="baseline")
-        sheet.text(144, 56, "customers", color=MUTED, va="baseline", ha="right", fontsize=10)
-        for i, (name, row) in enumerate(zip(counts.index, cells, strict=True)):
-            y = 64 + (i + 0.5) * _CELL
-            sheet.text(12, y, names(name, 15), va="center")
-            sheet.text(144, y, words.count(row.sum()), va="center", ha="right", color=MUTED, fontsize=10)
-        if withheld:
-            _note(sheet, [f"\N{EN DASH} is withheld, so that fewer than {FEWEST} cannot be worked out."])
-        label = f"Heat map: who gets what; {rows} groups, {columns} actions, {words.count(cells.sum())} customers"
-        return names.put(canvas.svg(figure_of(axes), prefix=prefix, label=label))
-
-
 def effect_plot(calibration: pd.DataFrame, *, causal: bool = True, prefix: str = "effects") -> str:
     """The effect that customers were told beside the one that their group had, a panel for each action.
 
@@ -241,15 +183,16 @@ def effect_plot(calibration: pd.DataFrame, *, causal: bool = True, prefix: str =
     step = _PANEL + 70
     with canvas.theme():
         names = Names()
-        figure = Figure(figsize=(canvas.WIDTH, (34 + step * len(actions)) / 72))
+        figure = Figure(figsize=(canvas.WIDTH, (54 + step * len(actions)) / 72))
         sheet = in_points(figure)
-        sheet.text(12, 18, f"Customers by the {word} they were told, in equal parts", color=MUTED, va="baseline")
+        sheet.text(12, 18, f"Customers by the {word} they were told", color=MUTED, va="baseline")
+        key_at(sheet, [("what came, with interval", BLUE), ("as told", MUTED)], 12, 38)
         held = 0
         for i, action in enumerate(actions):
             part = told[told[ACTION] == action]
             x, y, low, high = (numbers(part, c) for c in ("told", "effect", "low", "high"))
             held += int(((x >= low) & (x <= high)).sum())
-            top = 34 + i * step
+            top = 54 + i * step
             sheet.text(12, top + 14, names(action, 40), fontweight="bold", va="baseline")
             axes = panel(figure, 60, top + 24, WIDE - 80, _PANEL)
             _across(axes, x)
@@ -259,7 +202,7 @@ def effect_plot(calibration: pd.DataFrame, *, causal: bool = True, prefix: str =
             axes.axhline(0, color=INK, linewidth=0.8)
             axes.vlines(x, low, high, color=BLUE, linewidth=2.4, alpha=0.45)
             axes.plot(x, y, "o", color=BLUE, markersize=7, markeredgecolor="white", markeredgewidth=1.2)
-            axes.set_xlabel(f"Told; as told on the dashed line; upwards the {word} that came")
+            axes.set_xlabel(f"{word.capitalize()} that they were told")
         count = len(told[told[ACTION].isin(actions)])
         label = f"Dots: {word} told and seen, by action; {held} of {count} groups have the told one in their interval"
         return names.put(canvas.svg(figure, prefix=prefix, label=label))
@@ -274,6 +217,19 @@ def plain(x: float) -> str:
     short = float(f"{x:.3g}")
     text = f"{short:,.0f}" if abs(short) >= 1000 else f"{short:g}"
     return text.replace("-", "\N{MINUS SIGN}") if short else "0"
+
+
+def alike(*values: float) -> list[str]:
+    """Numbers that are read together, with three digits of the largest.
+
+    >>> alike(0.00002, 0.123, -0.05), alike(1234.5, 3.0)
+    (['0.000', '0.123', '−0.050'], ['1,234', '3'])
+    """
+    most = max((abs(v) for v in values if np.isfinite(v)), default=0.0)
+    digits = max(2 - int(np.floor(np.log10(most))), 0) if most else 0
+    digits = min(digits, 3) if most >= 0.1 else digits
+    rounded = [round(float(v), digits) + 0.0 for v in values]
+    return [f"{v:,.{digits}f}".replace("-", "\N{MINUS SIGN}") for v in rounded]
 
 
 def _ticks(axes: Axes, which: str, values: Numbers, most: int) -> None:
@@ -308,15 +264,3 @@ def _note(sheet: Axes, text: list[str]) -> None:
     foot = sheet.get_ylim()[0]
     for i, line in enumerate(text):
         sheet.text(12, foot - 8 - 14 * (len(text) - 1 - i), line, fontsize=10, color=MUTED, va="baseline")
-
-
-def _largest(values: "pd.Series[Any]", most: int) -> "pd.Series[Any]":
-    """Names as text, the smaller ones joined where there are too many."""
-    names = values.astype(object).map(words.text)
-    order = _ranked(names.value_counts())
-    return names if len(order) <= most else names.where(names.isin(order[: most - 1]), OTHER)
-
-
-def _ranked(counts: "pd.Series[Any]") -> list[str]:
-    """Names by how many they are of, equal ones by name, the joined rest last."""
-    return sorted(counts.index, key=lambda n: (n == OTHER, -counts[n], n))

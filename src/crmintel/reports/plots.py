@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
-from crmintel.reports.action_plots import budget_plot, effect_plot, ladder_plot, plan_plot, uplift_plot
+from crmintel.reports.action_plots import budget_plot, effect_plot, ladder_plot, uplift_plot
 from crmintel.reports.axes import (
     HEAT,
     Numbers,
@@ -32,6 +32,7 @@ from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
+from crmintel.reports.plan_plots import plan_plot
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
 from crmintel.reports.survival_plots import survival_fan
