@@ -34,8 +34,9 @@ def test_a_pencil_finds_the_same_difference() -> None:
     assert row["p"] == pytest.approx(test.pvalue)
     assert (row["low"], row["high"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
     assert row["high"] - row["difference"] == pytest.approx(stats.t.ppf(0.975, test.df) * error)
-    lift = stats.t.ppf(0.975, test.df) * np.sqrt(0.24 / 99 / 0.3**2 + 0.21 / 99 * 0.4**2 / 0.3**4)
-    assert (row["lift"], row["lift_high"]) == pytest.approx((1 / 3, 1 / 3 + lift))
+    factor = np.exp(stats.t.ppf(0.975, test.df) * np.sqrt(0.24 / 99 / 0.4**2 + 0.21 / 99 / 0.3**2))
+    assert (row["lift"], row["lift_high"]) == pytest.approx((1 / 3, 4 / 3 * factor - 1))
+    assert row["lift_low"] == pytest.approx(4 / 3 / factor - 1)
     assert row["verdict"] == "not proven"
     assert np.isnan(row["variance_saved"])
 
@@ -68,13 +69,30 @@ def test_the_adjusted_difference_is_that_of_the_regression_with_interactions() -
     assert row["method"] == "adjusted"
 
 
+def test_effects_that_grow_with_the_covariate_know_that_its_mean_is_of_a_sample() -> None:
+    """Without noise the only doubt left is about the mean of x: the effect is 1 + x."""
+    x = np.random.default_rng(4).normal(size=500)
+    arm = np.where(np.arange(500) % 2, "mail", "no action")
+    y = x + (1 + x) * (arm == "mail")
+    row = read_experiment(arm, y, planned=HALF, before=pd.Series(x, name="x")).effects.iloc[0]
+    assert row["difference"] == pytest.approx(1 + x.mean())
+    assert row["high"] - row["difference"] == pytest.approx(1.96 * x.std() / np.sqrt(500), rel=0.02)
+
+
+def test_a_lift_over_nothing_is_not_told() -> None:
+    frame = world(200)
+    lift = read_experiment(frame["arm"], frame["y"] - frame["y"].mean(), planned=HALF).effects["lift"]
+    assert lift.isna().all()
+
+
 def test_a_missing_past_is_an_indicator_and_not_zero() -> None:
     frame = world(4000, effect=0.2)
     known = read_experiment(frame["arm"], frame["y"], planned=HALF, before=frame["x"]).effects.iloc[0]
     frame["x"] = frame["x"] + 50
     frame.loc[frame.index % 4 == 0, "x"] = np.nan
+    frame["y"] += 10 * frame["x"].isna()  # who has no past is another kind of customer
     part = read_experiment(frame["arm"], frame["y"], planned=HALF, before=frame["x"])
-    assert 0.5 < part.effects["variance_saved"][0] < known["variance_saved"]
+    assert part.effects["variance_saved"][0] > known["variance_saved"]
     assert part.checks["where"].tolist() == ["all", "x", "x is missing"]
 
 
@@ -142,6 +160,16 @@ def test_row_105_a_sample_ratio_mismatch_is_refused_before_any_effect_is_shown()
         read_experiment(frame["arm"], frame["y"], planned=HALF)
     assert "7.7e-06" in str(told.value) or "8e-06" in str(told.value)
     assert read_experiment(frame["arm"], frame["y"], planned={"no action": 0.55, "mail": 0.45}).warnings == ()
+
+
+def test_customers_are_counted_and_not_rows() -> None:
+    frame = world(1000)
+    again = frame.index[frame["arm"] == "mail"]
+    rows = pd.concat([frame.assign(who=frame.index), frame.loc[again].assign(who=again)], ignore_index=True)
+    read = read_experiment(rows["arm"], rows["y"], planned=HALF, customer=rows["who"])
+    assert read.checks["customers"].tolist() == [1000]
+    with pytest.raises(DataContractError, match="sizes that were planned"):
+        read_experiment(rows["arm"], rows["y"], planned=HALF)
 
 
 def test_arms_that_are_odd_but_possible_are_told() -> None:

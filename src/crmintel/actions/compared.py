@@ -43,15 +43,20 @@ class Means:
         return float(np.sqrt(variance)), float((a + b) ** 2 / parts) if parts > 0 else float(self.units.sum())
 
     def lift(self, arm: int, level: float) -> tuple[float, float, float]:
-        """The difference as a share of the first mean, with a delta-method interval; NaN where that mean may be 0 or below."""
+        """The difference as a share of the first mean; NaN where that mean may be 0 or below.
+
+        The interval is by the delta method, of the logarithm where the means have one: shares of few cases need that.
+        """
         base, top = float(self.value[0]), float(self.value[arm])
         k = float(stats.t.ppf((1 + level) / 2, self.error(arm)[1]))
         if base - k * np.sqrt(self.spread[0, 0]) <= 0:
             return float("nan"), float("nan"), float("nan")
-        slope = np.array([1 / base, -top / base**2])
-        both = self.spread[np.ix_([arm, 0], [arm, 0])]
-        half = k * float(np.sqrt(max(slope @ both @ slope, 0.0)))
-        return top / base - 1, top / base - 1 - half, top / base - 1 + half
+        log = top > 0
+        slope = np.array([1 / top, -1 / base]) if log else np.array([1 / base, -top / base**2])
+        half = k * float(np.sqrt(max(slope @ self.spread[np.ix_([arm, 0], [arm, 0])] @ slope, 0.0)))
+        ratio = top / base
+        low, high = (ratio * np.exp(-half), ratio * np.exp(half)) if log else (ratio - half, ratio + half)
+        return ratio - 1, float(low) - 1, float(high) - 1
 
 
 def means(
@@ -89,7 +94,7 @@ def means(
     y, centre = y - shift, None if before is None else before.mean(axis=0)
     for a in range(arms):
         here = np.flatnonzero(arm == a)
-        units[a] = len(here) if customer is None else len(np.unique(customer[here]))
+        units[a] = len(here) if customer is None else np.count_nonzero(np.bincount(customer[here]))
         share, used = w[here] / w[here].sum(), 1
         left = y[here] - share @ y[here]
         value[a] = share @ y[here]
