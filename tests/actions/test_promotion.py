@@ -71,6 +71,7 @@ def test_groups_that_differ_but_move_alike_have_equal_changes() -> None:
     found = promotion_effect(log_of({True: [3, 3, 3, 4, 4], False: [1, 1, 1, 2, 2]}), TREATED, START, END)
     assert cell(found, "orders", "during", "with")["difference"] == pytest.approx(2.4)
     assert cell(found, "orders", "during", "change")["difference"] == pytest.approx(0, abs=1e-12)
+    assert cell(found, "orders", "during and after", "change")["difference"] == pytest.approx(0, abs=1e-12)
     assert found.headline().value == pytest.approx(0, abs=1e-12)
     assert "No different trend is seen" in found.statement
 
@@ -105,6 +106,19 @@ def test_customers_who_came_later_are_left_out() -> None:
     )
     found = promotion_effect(both, [*TREATED, 1000, 1002], START, END)
     pd.testing.assert_frame_equal(found.table, promotion_effect(log_of(ORDERS), TREATED, START, END).table)
+
+
+def test_changes_are_of_customers_who_were_there_in_all_earlier_periods() -> None:
+    frame = log_of(ORDERS).to_pandas()
+    new = frame[frame["customer_id"] < 10].copy()
+    new["customer_id"] += 1000
+    new["order_id"] = "new" + new["order_id"].astype(str)
+    new = new[new["timestamp"].dt.tz_localize(None) > START - pd.Timedelta(days=20)]
+    columns = ["customer_id", "timestamp", "order_id", "item_id", "amount"]
+    log = InteractionLog.read(pd.concat([frame, new])[columns], quiet=True)
+    found = promotion_effect(log, [*TREATED, 1000, 1002], START, END)
+    assert tuple(cell(found, "orders", "during", "with")[["treated", "controls"]]) == (32, 38)
+    assert tuple(cell(found, "orders", "during", "change")[["treated", "controls"]]) == (30, 30)
 
 
 def test_a_log_that_ends_with_the_promotion_tells_nothing_of_later() -> None:

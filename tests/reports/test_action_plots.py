@@ -107,6 +107,8 @@ def test_the_curve_of_a_good_list_lies_above_the_random_line_and_ends_where_it_d
     line, chance = curve_of(good, "#0072b2"), curve_of(good, "#52606d")
     assert line[0] == pytest.approx(chance[0], abs=0.02)
     assert line[-1] == pytest.approx(chance[-1], abs=0.02)
+    ticks = [float(t) for t in texts(good) if re.fullmatch(r"[\d.]+", t)]
+    assert max(ticks) <= curve().qini.max() / 200 * 1.1  # of 200 treated customers
     middle = np.interp(np.mean(chance[:, 0]), line[:, 0], line[:, 1])
     assert middle < np.mean(chance[:, 1])  # higher on the sheet
     said = " ".join(texts(good))
