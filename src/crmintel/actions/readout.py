@@ -125,8 +125,8 @@ def read_experiment(
         When each was assigned: counts are checked day by day.
     look_at : int, optional
         The experiment was looked at while it ran, and after so many customers with most care, as fixed in advance: then the figures
-        are those of a confidence sequence in the order of `at`, which holds however often one looks, and needs some 20 % more
-        room than one look. It uses no covariates.
+        are those of a confidence sequence in the order of `at`, which holds however often one looks. It is about half as wide again
+        as for one look, and uses no covariates.
     level : float, default=0.95
         Confidence of all actions together (Bonferroni).
 
