@@ -2,6 +2,7 @@
 
 from crmintel.actions.allocate import allocate, allocate_exactly
 from crmintel.actions.allocation import Allocation
+from crmintel.actions.assignment import assign
 from crmintel.actions.catalog import Action, ActionCatalog, Channel
 from crmintel.actions.channels import allocate_catalog
 from crmintel.actions.contact import ContactPolicy
@@ -20,6 +21,8 @@ from crmintel.actions.online import Decider, Decision
 from crmintel.actions.plan import Plan, no_plan, plan_actions, uniform
 from crmintel.actions.policy import Policy, choose_policy
 from crmintel.actions.prices import Prices
+from crmintel.actions.promotion import PromotionEffect, promotion_effect
+from crmintel.actions.readout import ReadOut, read_experiment
 from crmintel.actions.sequences import confidence_sequence, empirical_bernstein, off_policy_sequence
 
 __all__ = [
@@ -43,7 +46,9 @@ __all__ = [
     "Policy",
     "PolicyValue",
     "Prices",
+    "PromotionEffect",
     "RLearner",
+    "ReadOut",
     "Rule",
     "SLearner",
     "Softmax",
@@ -54,6 +59,7 @@ __all__ = [
     "allocate",
     "allocate_catalog",
     "allocate_exactly",
+    "assign",
     "choose_policy",
     "confidence_sequence",
     "design_experiment",
@@ -68,7 +74,9 @@ __all__ = [
     "off_policy_sequence",
     "plan_actions",
     "preferred_hours",
+    "promotion_effect",
     "propensities",
+    "read_experiment",
     "slope",
     "spare",
     "uniform",

@@ -20,6 +20,7 @@ from crmintel.errors import DataContractError
 Float = npt.NDArray[np.float64]
 TREATED, HELD_OUT, OUTSIDE = "treated", "held out", "outside"
 WHY_HELD = "held out at random, to learn what the action changes"
+WORTH_PROVING = 0.1  # the drop of the rate that the experiment looks for, as a share of it
 STATEMENT = (
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by {rank}. "
     "A random part of the candidates is held out, with the probability on record, so that the next run can tell."
@@ -167,7 +168,10 @@ def plan_actions(
     design = None
     if treated and held:
         baseline = float(np.clip(probability.to_numpy()[in_test].mean(), 0.001, 0.999))
-        design = design_experiment(baseline, treated, held, horizon_days=horizon_days)
+        arms = {HELD_OUT: held, TREATED: treated}
+        design = design_experiment(
+            baseline, arms=arms, customers=treated + held, relative=-WORTH_PROVING, horizon_days=horizon_days
+        )
     rank = "value at risk minus cost" if priced else "orders at risk, since the history has no money"
     return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design, at)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from crmintel.actions import Plan
+from crmintel.actions.plan import HELD_OUT, TREATED
 from crmintel.columns import (
     ACTION,
     AMOUNT,
@@ -214,14 +215,14 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
     by_segment = joined.groupby(SEGMENT).agg(contacted=("contacted", "sum"), customers=(CUSTOMER, "size"))
     d = plan.design
     experiment: dict[str, str | float] = {} if d is None else {
-        "customers contacted": f"{d.treated:,}",
-        "customers held out at random": f"{d.held_out:,}",
+        "customers contacted": f"{plan.count(TREATED):,}",
+        "customers held out at random": f"{plan.count(HELD_OUT):,}",
         "expected churn without contact": f"{d.baseline:.1%}",
-        "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest_drop) else f"{d.smallest_drop:.1%} points",
+        "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest) else f"{-d.smallest:.1%} points",
         "to prove a drop of a tenth": f"{d.needed:,} customers in both groups",
         "rounds of this size": f"{d.rounds:,}",
         "days until the answer": f"{d.duration_days:,.0f}",
-        "power and level": f"{d.power:.0%} and {d.level:.0%}, two-sided",
+        "power and level": f"{d.power:.0%} and {1 - d.level:.0%}, two-sided",
     }  # fmt: skip
     return PlanSection(
         causal=plan.causal, statement=plan.statement, budget=plan.budget, cost=plan.cost, by_action=by_action.reset_index(),

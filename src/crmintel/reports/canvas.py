@@ -93,7 +93,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
     text = re.sub(r"font: (?:(\d{3}|bold) )?([\d.]+)px [^;\"]*", _font, text)
     text = re.sub(r"font-family: [^;\"]*;? ?", "", text)
-    text = re.sub(r"-?\d+\.\d{3,}(?![\w.])", _shorter, text)
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}(?![\w.])", _shorter, tag.group()), text)
     box = re.search(r'viewBox="[^"]*"', text)
     open_tag = (
         f'<svg xmlns="http://www.w3.org/2000/svg" {box.group() if box else ""} role="img" '

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
+from crmintel.reports.action_plots import budget_plot, effect_plot, ladder_plot, uplift_plot
 from crmintel.reports.axes import (
     HEAT,
     Numbers,
@@ -31,6 +32,7 @@ from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
+from crmintel.reports.plan_plots import plan_plot
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
 from crmintel.reports.survival_plots import survival_fan
@@ -44,20 +46,24 @@ from crmintel.reports.value_plots import (
 
 __all__ = [
     "Numbers",
+    "budget_plot",
     "calibration",
     "cohort_heat",
     "concentration",
     "customer_reasons",
+    "effect_plot",
     "gain_curve",
     "group_map",
     "group_means",
     "half_point",
     "key_customer_curve",
+    "ladder_plot",
     "migration_flows",
     "monthly_activity",
     "monthly_money",
     "numbers",
     "pareto",
+    "plan_plot",
     "profile_bars",
     "profit_plot",
     "retention",
@@ -69,6 +75,7 @@ __all__ = [
     "survival_fan",
     "tracking_cumulative",
     "tracking_weekly",
+    "uplift_plot",
     "value_deciles",
 ]
 
