@@ -11,8 +11,8 @@ from crmintel.actions.assignment import checked_shares
 from crmintel.actions.compared import Means, means
 from crmintel.actions.covariates import covariates
 from crmintel.actions.differing import by_segment, holm
+from crmintel.actions.eligibility import NONE
 from crmintel.actions.looks import at_any_time, cases, sequence_of
-from crmintel.actions.plan import NONE
 from crmintel.actions.ratio import balance_checks, one_arm_each, ratio_checks
 from crmintel.actions.trial import Float, Int, Trial, known, read_trial
 from crmintel.errors import DataContractError
