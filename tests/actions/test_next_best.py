@@ -109,7 +109,7 @@ def test_without_a_history_the_plan_is_an_experiment(world: tuple[Simulation, In
 
 def test_the_future_changes_nothing(world: tuple[Simulation, InteractionLog, pd.DataFrame], plan: Plan) -> None:
     _, log, history = world
-    later = history.assign(at=history["at"] + pd.Timedelta("400d"))
+    later = history.assign(at=history["at"] + pd.Timedelta("400D"))
     again = next_best_actions(
         log.before("2024-01-20"), CATALOG, at=AT, horizon="14d", history=pd.concat([history, later.head(50)]), features=FEATURES,
         budget=20.0, contact=ContactPolicy(consent=None),
@@ -124,7 +124,7 @@ def test_decisions_that_are_not_mature_are_left_out_and_counted(
     instants = sorted(history["at"].unique())
     young = int((history["at"] == instants[-1]).sum())
     model, late = learn_effects(
-        log, history, at=instants[-1] + pd.Timedelta("3d"), horizon="14d", names=CATALOG.names, features=FEATURES
+        log, history, at=instants[-1] + pd.Timedelta("3D"), horizon="14d", names=CATALOG.names, features=FEATURES
     )
     assert late == young
     assert len(model.evidence_.trial) == len(history) - young
@@ -170,18 +170,19 @@ def test_row_135_nobody_without_consent_is_planned(world: tuple[Simulation, Inte
     assert consent[contacted].all()
 
 
-class TestOneCustomer:
-    @pytest.fixture(scope="class")
-    def parts(self) -> tuple[Decider, pd.DataFrame, pd.DataFrame]:
-        rng = np.random.default_rng(0)
-        X = pd.DataFrame({"x": rng.normal(size=1_500), "z": rng.normal(size=1_500)})
-        arm = rng.integers(0, 3, 1_500)
-        y = np.select([arm == 1, arm == 2], [X["x"], 0.5 * (X["z"] > 0)]) + rng.normal(size=1_500)
-        names = np.array(["no action", "mail", "call"])
-        policy = choose_policy(EffectModel().fit(X, names[arm], y, propensity=dict.fromkeys(names, 1 / 3)), cost=0.1)
-        gains = policy.gains(X)
-        return Decider(policy, allocate(gains, cost=0.1, capacity={"mail": 300, "call": 200}).prices), X, gains
+@pytest.fixture(scope="module")
+def parts() -> tuple[Decider, pd.DataFrame, pd.DataFrame]:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=1_500), "z": rng.normal(size=1_500)})
+    arm = rng.integers(0, 3, 1_500)
+    y = np.select([arm == 1, arm == 2], [X["x"], 0.5 * (X["z"] > 0)]) + rng.normal(size=1_500)
+    names = np.array(["no action", "mail", "call"])
+    policy = choose_policy(EffectModel().fit(X, names[arm], y, propensity=dict.fromkeys(names, 1 / 3)), cost=0.1)
+    gains = policy.gains(X)
+    return Decider(policy, allocate(gains, cost=0.1, capacity={"mail": 300, "call": 200}).prices), X, gains
 
+
+class TestOneCustomer:
     def test_one_customer_gets_what_the_batch_gives(self, parts: tuple[Decider, pd.DataFrame, pd.DataFrame]) -> None:
         decider, X, gains = parts
         many = decider.prices.decide_many(gains)
