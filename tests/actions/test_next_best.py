@@ -1,5 +1,7 @@
 """From a history to a plan, and one customer at a time."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from crmintel.actions import (
     Channel,
     ContactPolicy,
     Decider,
+    DecisionLog,
     EffectModel,
     Plan,
     Rule,
@@ -81,14 +84,31 @@ def test_a_plan_keeps_every_limit_and_names_every_customer_once(plan: Plan) -> N
     assert (rare["action"] == "no action").all()
 
 
-def test_what_was_planned_is_what_the_next_plan_learns_from(plan: Plan) -> None:
+def test_what_was_planned_is_what_the_next_plan_learns_from(plan: Plan, tmp_path: Path) -> None:
     decisions = plan.decisions()
-    share = (decisions["action"] != "no action").mean()
-    assert sorted(decisions["action"].unique()) == ["mail", "no action"]
-    chance = decisions.groupby("action")["propensity"].first()
+    drawn = decisions[decisions["propensity"] < 1]
+    share = (drawn["action"] != "no action").mean()
+    chance = drawn.groupby("action")["propensity"].first()
+    assert sorted(chance.index) == ["mail", "no action"]
     assert chance["mail"] == pytest.approx(share)
     assert chance["no action"] == pytest.approx(1 - share)
+    assert (decisions.loc[decisions["propensity"] == 1, "action"] == "no action").all()
+    kept = DecisionLog(tmp_path / "decisions")
+    head = kept.append(decisions, model="effects")
+    assert kept.verify(head).whole
+    assert len(kept.read()) == len(plan.table)
     assert decisions["at"].eq(pd.Timestamp(AT)).all()
+
+
+def test_decisions_that_could_not_have_been_otherwise_teach_nothing(
+    world: tuple[Simulation, InteractionLog, pd.DataFrame],
+) -> None:
+    _, log, history = world
+    fixed = history.head(40).assign(propensity=1.0, action="no action", at=pd.Timestamp("2023-07-07"))
+    fixed["customer_id"] = history["customer_id"].unique()[:40]
+    options = {"at": AT, "horizon": "14d", "names": CATALOG.names, "features": FEATURES}
+    with_fixed, _ = learn_effects(log, pd.concat([history, fixed]), **options)
+    assert len(with_fixed.evidence_.trial) == len(learn_effects(log, history, **options)[0].evidence_.trial)
 
 
 def test_without_a_history_the_plan_is_an_experiment(world: tuple[Simulation, InteractionLog, pd.DataFrame]) -> None:

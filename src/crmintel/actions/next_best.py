@@ -71,8 +71,9 @@ def next_best_actions(
     horizon : str
         How long an action works, such as ``"30d"``.
     history : DataFrame, optional
-        Past decisions: customer_id, at, action ("no action" for those left alone) and propensity, the probability of what was
-        done. Decisions whose horizon is not over by `at` are left out.
+        Past decisions, such as `DecisionLog.read()` or `Plan.decisions()` gives them: customer_id, at, action ("no action" for those left
+        alone) and propensity, the probability of what was done. Decisions whose horizon is not over by `at` are left out, and so are
+        those with probability 1: they could not have been otherwise.
     features : FeatureSet, optional
         What is known of a customer: `crmintel.features.standard` by default.
     outcome : callable, optional
@@ -155,6 +156,8 @@ def _history(history: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     known(sorted(history[ACTION].dropna().unique()), (NONE, *names), "history")
     past = history[[c for c in (CUSTOMER, AT, ACTION, PROPENSITY) if c in history]].copy()
     past[AT] = pd.to_datetime(past[AT])
+    if PROPENSITY in past:  # what could not have been otherwise teaches nothing of effects
+        past = past[~(past[PROPENSITY] == 1)]
     if twice := int(past.duplicated([CUSTOMER, AT]).sum()):
         raise DataContractError(f"{twice:,} decisions of history repeat a customer and instant. Keep one of each.")
     return past.reset_index(drop=True)

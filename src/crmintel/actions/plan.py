@@ -72,15 +72,21 @@ class Plan:
         return self.table.copy(deep=False)
 
     def decisions(self) -> pd.DataFrame:
-        """What the next plan learns from, and a `DecisionLog` takes: customer_id, at, action, propensity of what was done.
+        """What a `DecisionLog` takes, and the next plan learns from.
 
-        Only candidates, treated or held out: nobody else could have been treated, so nothing can be learned from them.
+        Returns
+        -------
+        DataFrame
+            One row a contact, and one a customer without: customer_id, at, action, propensity of what was done (1 where nothing was drawn); where
+            effects are known also rule, effect (money before cost), value (after cost), price of the place, and runner_up.
         """
-        drawn = self.table[self.table["arm"] != OUTSIDE]
-        treated = drawn["arm"] == TREATED
-        chance = drawn["propensity"].where(treated, 1 - drawn["propensity"])
-        columns = {CUSTOMER: drawn[CUSTOMER], AT: pd.Timestamp(self.at), ACTION: drawn[ACTION], "propensity": chance}
-        return pd.DataFrame(columns).reset_index(drop=True)
+        t = self.table
+        chance = t["propensity"].where(t["arm"] == TREATED, 1 - t["propensity"])
+        columns = {CUSTOMER: t[CUSTOMER], AT: pd.Timestamp(self.at), ACTION: t[ACTION], "propensity": chance}
+        if self.policy is not None:
+            more = {"rule": t["rule"], "effect": t["gain"], "value": t["net"], "price": t["net"] - t["advantage"]}
+            columns |= more | {"runner_up": t["runner_up"]}
+        return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
         limit = f" of {self.budget:,.2f}" if np.isfinite(self.budget) else ""
