@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crmintel.actions.eligibility import NONE
 from crmintel.errors import DataContractError
 from crmintel.evaluation.aligned import together
 from crmintel.evaluation.intervals import Floats, group_codes
@@ -301,10 +302,10 @@ def _matrix(values: Any, names: pd.Index, what: str) -> Floats | None:
 
 
 def _prices(cost: Mapping[Any, float], names: pd.Index) -> Floats:
-    strange, missing = [a for a in cost if a not in names], [a for a in names if a not in cost]
+    strange, missing = [a for a in cost if a not in names], [a for a in names if a not in cost and a != NONE]
     if strange or missing:
         known = ", ".join(map(str, names[:20]))
         raise DataContractError(
             f"cost names unknown actions {strange[:5]} and lacks {missing[:5]}. Known actions: {known}."
         )
-    return _finite([cost[a] for a in names], "cost")
+    return _finite([cost.get(a, 0.0) for a in names], "cost")

@@ -106,7 +106,7 @@ def evaluate_policy(
     customer : array, shape (n,), optional
         Rounds of one customer are summed before a spread is taken.
     cost : mapping, optional
-        From every action to money, which is taken off the outcome.
+        From every action to money, which is taken off the outcome; doing nothing is free if it is not named.
     embedding : frame or series, optional
         Features of every action (index: its name) through which alone it acts: adds MIPS for many actions. Needs the
         propensities of all.
