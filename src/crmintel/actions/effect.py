@@ -18,10 +18,11 @@ from crmintel.actions.nuisance import (
     Split,
     by_arms,
     doubly_robust,
-    level_of,
+    leaning,
     outcomes,
     propensities,
     residual,
+    some,
     split,
 )
 from crmintel.actions.recipes import Learned, Rows, rows_for
@@ -144,9 +145,11 @@ class EffectModel(BaseEstimator):
         rows = rows_for(matrix, self.base, self.random_state)
         given = trial.propensity
         p = propensities(rows, matrix, trial, way, self.random_state) if given is None else given
-        told = outcomes(rows, matrix, trial, way, self.random_state)
+        design = Design.learn(table)
+        Z = design(table)
+        told = outcomes(rows, Z if self.base is None else None, matrix, trial, way, self.random_state)
         scores = doubly_robust(trial, p, told)
-        work = _Work(table, Design.learn(table), rows, trial, p, told, scores, self.random_state)
+        work = _Work(table.schema, design, Z, matrix, rows, trial, p, told, scores, self.random_state)
         self._mix(work, way)
 
     def _mix(self, work: "_Work", way: Split) -> None:
@@ -245,8 +248,10 @@ class EffectModel(BaseEstimator):
 class _Work:
     """Everything that candidates are learned from."""
 
-    table: Table
+    schema: Schema
     design: Design
+    Z: Float
+    matrix: Float
     rows: Rows
     trial: Trial
     propensity: Float
@@ -257,7 +262,7 @@ class _Work:
     def learn(self, inside: Int) -> tuple[Line, list[Learned]]:
         """The ridge regression of all effects, and trees for each."""
         z = self.scores[inside, 1:] - self.scores[inside, :1]
-        line = lines(self.design(self.table.take(inside)), z)
+        line = lines(self.Z[inside], z)
         return line, [self._trees(inside, a) for a in range(1, len(self.trial.names))]
 
     def _trees(self, inside: Int, a: int) -> Learned:
@@ -269,37 +274,33 @@ class _Work:
 
     def tell(self, line: Line, trees: list[Learned], outside: Int) -> Float:
         """Every candidate of some rows, shape (n_rows, n_actions, n_candidates)."""
-        part = self.table.take(outside)
-        matrix = part.matrix()
         out = np.zeros((len(outside), len(trees), len(CANDIDATES)))
-        out[:, :, 1] = line(self.design(part))
+        out[:, :, 1] = line(self.Z[outside])
         for a, model in enumerate(trees):
-            out[:, a, 2] = model.predict(matrix)
+            out[:, a, 2] = model.predict(self.matrix[outside])
         out[:, :, 3] = self.told.arms[outside, 1:] - self.told.arms[outside, :1]
         out[:, :, 4] = self.told.level[outside, None]
         return out
 
     def stack(self, line: Line, trees: list[Learned], way: Split, mix: Float, constant: Float) -> Stack:
         """What tells new customers; candidates without weight are left out."""
-        one = np.eye(len(mix))
-        shares = [one[a] * mix[a, 2] for a in range(len(mix))]
-        shares += [mix[:, 4], -mix[:, 3], *(one[a] * mix[a, 3] for a in range(len(mix)))]
-        learned: list[Learned | None] = [*trees, *([None] * (len(mix) + 2))]
-        if way.used == 1:
-            learned[len(mix) :] = self.told.last
-        else:
-            everyone = np.arange(len(self.trial))
-            if mix[:, 4].any():
-                learned[len(mix)] = level_of(self.rows, self.trial, everyone, self.seed)
-            if mix[:, 3].any():
-                learned[len(mix) + 1 :] = by_arms(self.rows, self.trial, everyone)
-        kept = [
-            (model, share) for model, share in zip(learned, shares, strict=True) if model is not None and share.any()
-        ]
+        one, everyone = np.eye(len(mix)), np.arange(len(self.trial))
+        whole, arms = self.told.last[:1], self.told.last[1:]
+        design = self.Z if whole[0].line is not None else None
+        if way.used > 1 and mix[:, 4].any():
+            whole = [leaning(self.rows, design, self.trial, some(everyone, self.seed))]
+        if way.used > 1 and mix[:, 3].any():
+            arms = by_arms(self.rows, design, self.trial, everyone)
+        leaned = [*zip(whole, [mix[:, 4]], strict=True), (arms[0], -mix[:, 3])]
+        leaned += [(model, one[a] * mix[a, 3]) for a, model in enumerate(arms[1:])]
+        total = line.spread(mix[:, 1]) + Line(np.zeros_like(line.weights), constant)
+        for model, share in leaned:
+            if model.line is not None and share.any():
+                total += model.line.spread(share)
+        told = [(model, one[a] * mix[a, 2]) for a, model in enumerate(trees)] + [(m.rest, share) for m, share in leaned]
+        kept = [(model, share) for model, share in told if share.any()]
         weights = np.array([share for _, share in kept]).reshape(len(kept), len(mix))
-        return Stack.of(
-            self.table.schema, self.design, line, mix[:, 1], constant, [model for model, _ in kept], weights
-        )
+        return Stack(self.schema, self.design, total, [model for model, _ in kept], weights)
 
 
 def _blocks(trial: Trial, way: Split, at: Int) -> Int:

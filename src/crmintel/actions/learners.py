@@ -81,7 +81,7 @@ class TLearner(MetaLearner):
     """The difference of two models, one for each arm (Künzel et al. 2019, PNAS 116)."""
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
-        self.models_ = by_arms(self._rows(matrix), trial, np.arange(len(trial)))
+        self.models_ = [m.rest for m in by_arms(self._rows(matrix), None, trial, np.arange(len(trial)))]
 
     def _tell(self, matrix: Float) -> Float:
         each = _columns(self.models_, matrix)
@@ -109,7 +109,7 @@ class XLearner(MetaLearner):
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
         rows = self._rows(matrix)
-        arms = by_arms(rows, trial, np.arange(len(trial)))
+        arms = [m.rest for m in by_arms(rows, None, trial, np.arange(len(trial)))]
         idle = np.flatnonzero(trial.arm == 0)
         self.treated_, self.idle_ = [], []
         for a in range(1, len(trial.names)):
@@ -161,7 +161,7 @@ def robust(rows: Rows, matrix: Float, trial: Trial, seed: int) -> tuple[Outcomes
     """Cross-fitted outcomes, propensities, and the scores of each arm."""
     way = split(trial, seed, FOLDS)
     p = propensities(rows, matrix, trial, way, seed) if trial.propensity is None else trial.propensity
-    told = outcomes(rows, matrix, trial, way, seed)
+    told = outcomes(rows, None, matrix, trial, way, seed)
     return told, p, doubly_robust(trial, p, told)
 
 

@@ -105,6 +105,13 @@ class Line:
             out += column[:, None] * weight
         return out
 
+    def __add__(self, other: "Line") -> "Line":
+        return Line(self.weights + other.weights, self.constant + other.constant)
+
+    def spread(self, share: Float) -> "Line":
+        """A line of one target as part of several: times the share of each, shape (n_targets,)."""
+        return Line(self.weights * share, self.constant * share)
+
     def one(self, z: Float) -> Float:
         """The same of one row, with the same bits."""
         parts = np.empty((len(z) + 1, len(self.constant)))
@@ -132,7 +139,8 @@ def lines(Z: Float, targets: Float) -> Line:
         inverse = 1 / (values + penalty)
         fit = along * inverse[:, None]
         error = total - 2 * (along * fit).sum(axis=0) + (values[:, None] * fit**2).sum(axis=0)
-        lost = error / (1 - ((values * inverse).sum() + 1) / n) ** 2
+        left = 1 - ((values * inverse).sum() + 1) / n
+        lost = error / max(left, 1e-3) ** 2
         better = lost < best
         best[better], weights[:, better] = lost[better], (axes @ fit)[:, better]
     return Line(weights, mean - centre @ weights)

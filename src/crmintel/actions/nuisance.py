@@ -5,6 +5,7 @@ from typing import Final, final
 
 import numpy as np
 
+from crmintel.actions.linear import Line, lines
 from crmintel.actions.recipes import MANY, Learned, Rows
 from crmintel.actions.trial import Float, Int, Trial
 from crmintel.errors import DataContractError
@@ -71,36 +72,65 @@ class Outcomes:
 
     level: Float
     arms: Float
-    last: list[Learned]
+    last: "list[Leaning]"
 
 
-def outcomes(rows: Rows, matrix: Float, trial: Trial, way: Split, seed: int) -> Outcomes:
-    """Outcomes told out of fold: of all rows by level, of the told parts by arm."""
+@final
+@dataclass(frozen=True, eq=False)
+class Leaning:
+    """A line, and what learns the rest of an outcome.
+
+    Parameters
+    ----------
+    line : Line, optional
+        Of one target; without it the other learns all.
+    rest : Learned
+    """
+
+    line: Line | None
+    rest: Learned
+
+    def tell(self, Z: Float | None, matrix: Float) -> Float:
+        """Outcomes, shape (n_rows,)."""
+        flat = 0.0 if self.line is None or Z is None else self.line(Z)[:, 0]
+        return np.asarray(flat + self.rest.predict(matrix))
+
+
+def leaning(rows: Rows, Z: Float | None, trial: Trial, part: Int) -> Leaning:
+    """A model of the outcome, learned from some rows."""
+    y = trial.outcome[part]
+    if Z is None:
+        return Leaning(None, rows.learn(part, y))
+    line = lines(Z[part], y[:, None])
+    return Leaning(line, rows.learn(part, y - line(Z[part])[:, 0]))
+
+
+def outcomes(rows: Rows, Z: Float | None, matrix: Float, trial: Trial, way: Split, seed: int) -> Outcomes:
+    """Outcomes told out of fold: of all rows by level, of the told parts by arm.
+
+    Parameters
+    ----------
+    Z : float, shape (n_rows, n_columns), optional
+        The design of a line that is learned first, and the rest is left to `rows`.
+    """
     n, arms = len(trial), len(trial.names)
     level, by_arm = np.empty(n), np.full((n, arms), np.nan)
     halves = way if way.used > 1 else Split((way.part % 2).astype(np.int64), 2)
-    whole: list[Learned] = []
-    each: list[Learned] = []
+    whole: list[Leaning] = []
+    each: list[Leaning] = []
     for inside, outside in halves.pairs:
-        whole = [level_of(rows, trial, inside, seed)]
-        level[outside] = whole[0].predict(matrix[outside])
+        whole = [leaning(rows, Z, trial, some(inside, seed))]
+        level[outside] = whole[0].tell(None if Z is None else Z[outside], matrix[outside])
     for inside, outside in way.pairs:
-        each = by_arms(rows, trial, inside)
+        each = by_arms(rows, Z, trial, inside)
         for a, model in enumerate(each):
-            by_arm[outside, a] = model.predict(matrix[outside])
+            by_arm[outside, a] = model.tell(None if Z is None else Z[outside], matrix[outside])
     return Outcomes(level, by_arm, whole + each)
 
 
-def level_of(rows: Rows, trial: Trial, inside: Int, seed: int) -> Learned:
-    """A model of the outcome whatever was done."""
-    few = some(inside, seed)
-    return rows.learn(few, trial.outcome[few])
-
-
-def by_arms(rows: Rows, trial: Trial, inside: Int) -> list[Learned]:
+def by_arms(rows: Rows, Z: Float | None, trial: Trial, inside: Int) -> list[Leaning]:
     """A model of the outcome for each arm."""
-    parts = [inside[trial.arm[inside] == a] for a in range(len(trial.names))]
-    return [rows.learn(part, trial.outcome[part]) for part in parts]
+    return [leaning(rows, Z, trial, inside[trial.arm[inside] == a]) for a in range(len(trial.names))]
 
 
 def some(rows: Int, seed: int) -> Int:

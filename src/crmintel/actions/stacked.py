@@ -40,20 +40,6 @@ class Stack:
     models: list[Learned]
     weights: Float
 
-    @classmethod
-    def of(
-        cls,
-        schema: Schema,
-        design: Design,
-        line: Line,
-        share: Float,
-        constant: Float,
-        models: list[Learned],
-        weights: Float,
-    ) -> "Stack":
-        """The line scaled to its share of the mixture."""
-        return cls(schema, design, Line(line.weights * share, line.constant * share + constant), models, weights)
-
     def tell(self, table: Table) -> Float:
         """Effects, shape (n_rows, n_actions); summed in one order, so that batches do not matter."""
         out = np.empty((len(table), self.weights.shape[1]))
