@@ -208,7 +208,7 @@ def test_channels_that_several_actions_share_are_used_almost_as_well_as_can_be(s
     assert plan.value > plain.value  # dividing a channel by the capacities of its actions is worse
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_no_channel_is_ever_exceeded(seed: int, n: int, most: int, contacts: int, quotas: bool) -> None:
     rng = np.random.default_rng(seed)
