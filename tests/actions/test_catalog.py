@@ -208,6 +208,27 @@ def test_channels_that_several_actions_share_are_used_almost_as_well_as_can_be(s
     assert plan.value > plain.value  # dividing a channel by the capacities of its actions is worse
 
 
+def test_small_channels_are_divided_by_what_contacts_are_worth() -> None:
+    got, best = 0.0, 0.0
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        names = ["a", "b", "c"]
+        gain = pd.DataFrame(rng.gamma(0.5, 3.0, (12, 3)).round(1), columns=names)
+        p = {
+            "gain": gain,
+            "cost": dict.fromkeys(names, 0.5),
+            "capacity": dict.fromkeys(names, 12),
+            "budget": 100.0,
+            "eligible": gain >= 0,
+        }
+        both = ActionCatalog([Action(n, 0.5, channel="x") for n in names], [Channel("x", capacity=3)])
+        plan = allocate_catalog(gain, both)
+        got, best = got + plan.value, best + best_value(p, [0, 0, 0], {0: 3}, 1)
+        assert plan.counts.sum() <= 3
+        assert plan.value <= best_value(p, [0, 0, 0], {0: 3}, 1) + 1e-9 <= plan.bound + 2e-9
+    assert got >= 0.98 * best
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_no_channel_is_ever_exceeded(seed: int, n: int, most: int, contacts: int, quotas: bool) -> None:

@@ -209,6 +209,8 @@ def test_who_did_much_gets_their_own_hour_and_who_did_little_everybodys() -> Non
 
 
 def test_midnight_is_no_border() -> None:
+    before = clock({1: [22] * 5 + [23] * 5 + [0] * 6 + [12] * 7})
+    assert preferred_hours(before, AT)["hour"].tolist() == [23]
     log = clock({1: [23] * 6 + [0] * 5 + [1] * 5 + [12] * 7})
     assert preferred_hours(log, AT)["hour"].tolist() == [
         0

@@ -90,11 +90,11 @@ def test_the_head_does_not_depend_on_how_values_are_held(tmp_path: Path) -> None
     other = frame.astype({"customer_id": "int32", "action": "category", "propensity": "Float64", "effect": "float64"})[
         frame.columns[::-1]
     ]
-    timed = other.assign(at=pd.Timestamp("2024-03-01 01:00", tz="Europe/Paris"))
+    timed = other.assign(at=pd.Timestamp("2024-03-01 01:20:30.000001", tz="Europe/Paris"))
     heads = {
-        DecisionLog(tmp_path / "a").append(frame, at="2024-03-01"),
+        DecisionLog(tmp_path / "a").append(frame, at="2024-03-01 00:20:30.000001"),
         DecisionLog(tmp_path / "b").append(timed),
-        DecisionLog(tmp_path / "c").append(frame.assign(at=pd.Timestamp("2024-03-01"), model=None)),
+        DecisionLog(tmp_path / "c").append(frame.assign(at=pd.Timestamp("2024-03-01 00:20:30.000001"), model=None)),
     }
     assert len(heads) == 1
 

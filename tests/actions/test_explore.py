@@ -208,6 +208,15 @@ def test_weighting_an_exempted_plan_gives_the_true_value_of_each_action() -> Non
     assert abs(weighed.mean() - truth[who].mean()) < 4 * weighed.std() / np.sqrt(who.sum())
 
 
+def test_another_seed_or_instant_exempts_others() -> None:
+    plan, open_ = plan_and_open(500)
+    told = [
+        explore_plan(plan, share=0.5, eligible=open_, seed=s, at=at)["exempt"] for s, at in ((0, 1), (1, 1), (0, 2))
+    ]
+    assert not told[0].equals(told[1])
+    assert not told[0].equals(told[2])
+
+
 def test_no_share_is_the_plan_and_the_whole_share_is_random() -> None:
     plan, open_ = plan_and_open(500)
     none, whole = (explore_plan(plan, share=s, eligible=open_) for s in (0.0, 1.0))
