@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from crmintel.actions import Action, ActionCatalog, Channel, Rule, allocate, allocate_catalog
+from crmintel.actions.channels import _divided
 from crmintel.errors import DataContractError
 from tests.actions.worlds import instance
 
@@ -206,6 +207,17 @@ def test_channels_that_several_actions_share_are_used_almost_as_well_as_can_be(s
         p["gain"], cost=p["cost"], capacity=p["capacity"] | split, eligible=p["eligible"], budget=p["budget"], max_contacts=contacts
     )  # fmt: skip
     assert plan.value > plain.value  # dividing a channel by the capacities of its actions is worse
+
+
+def test_a_channel_is_divided_by_its_best_contacts_once_quotas_have_their_places() -> None:
+    gain = pd.DataFrame({"a": [9.0, 8.0, 1.0, 0.0], "b": [0.0, 0.0, 0.0, 7.0], "c": [0.5, 0.0, 3.0, 0.0]})
+    plan = allocate(gain)  # a for two at 9 and 8, c at 3, b at 7
+    shared, limits = np.array([[1.0, 1.0, 0.0]]), plan.prices.limits
+    for places, least, wanted in ((2, 0, [2, 0]), (2, 1, [1, 1]), (1, 0, [1, 0]), (3, 0, [2, 1])):
+        told = _divided(plan, shared, np.array([places]), np.array([0, least, 0]), limits)
+        assert told.tolist() == [*wanted, np.inf]
+    turned = allocate(gain[["b", "a", "c"]])  # b comes first by its number, but not by its worth
+    assert _divided(turned, shared, np.array([2]), np.zeros(3, np.int64), limits).tolist() == [0, 2, np.inf]
 
 
 def test_small_channels_are_divided_by_what_contacts_are_worth() -> None:
