@@ -119,7 +119,7 @@ def test_a_changed_value_is_located(three: tuple[DecisionLog, list[str]], column
     assert "part-000001.parquet, row 2" in repr(told)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2), st.integers(0, 3), st.sampled_from(["drop", "twice", "swap", "hash", "time"]))
 def test_a_record_that_is_dropped_doubled_moved_or_rehashed_is_located(part: int, row: int, how: str) -> None:
     import tempfile
