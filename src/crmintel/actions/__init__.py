@@ -11,8 +11,9 @@ from crmintel.actions.diagnostics import Diagnostics
 from crmintel.actions.effect import EffectModel
 from crmintel.actions.eligibility import Eligibility, Rule
 from crmintel.actions.estimators import slope
+from crmintel.actions.exempt import explore_plan, held_out, spare
 from crmintel.actions.experiment import ExperimentDesign, design_experiment
-from crmintel.actions.explore import Epsilon, Softmax, Thompson, explore, explore_plan, held_out, propensities, spare
+from crmintel.actions.explore import Epsilon, Softmax, Thompson, explore, propensities
 from crmintel.actions.hours import preferred_hours
 from crmintel.actions.learners import DRLearner, MetaLearner, RLearner, SLearner, TLearner, XLearner
 from crmintel.actions.next_best import learn_effects, next_best_actions

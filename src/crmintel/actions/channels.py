@@ -84,7 +84,7 @@ def allocate_catalog(
     if (over := np.flatnonzero(shared @ least > most)).size:
         which = [c.name for c in catalog.channels if c.capacity is not None and c.name in catalog.through.values()]
         raise DataContractError(f"The quotas ask for more than the capacity of channel {which[over[0]]!r}. Lower them.")
-    plan = allocate(gain, capacity=catalog.capacity, eligible=allowed, **options)
+    plan = free = allocate(gain, capacity=catalog.capacity, eligible=allowed, **options)
     if (shared @ plan.counts.to_numpy() <= most).all():
         return plan
     source = read_source(gain, options["cost"], allowed, None)
@@ -106,7 +106,8 @@ def allocate_catalog(
     allowed = allowed.assign(**{n: np.zeros(len(gain), bool) for n in shut})
     rest = {n: int(c) for n, c in zip(names, capacity, strict=True) if 0 < c < np.inf}
     plan = allocate(gain, capacity=rest, eligible=allowed, **options)
-    return replace(plan, bound=max(bound, plan.value))
+    # An action that got none of its channel was closed above: what is said of customers left out is of the time before.
+    return replace(plan, bound=max(bound, plan.value), _standing=free._standing)
 
 
 def _shared(catalog: ActionCatalog) -> tuple[Float, Int]:

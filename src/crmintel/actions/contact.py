@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from crmintel.actions.eligibility import CONTACT, Check, Mask
-from crmintel.columns import CHANNEL, KIND
+from crmintel.columns import CHANNEL
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet, count, where
 from crmintel.interactions import InteractionLog
@@ -21,7 +21,7 @@ class ContactPolicy:
     """Consent and opt-out, cool-down after an event, and how many contacts are too many.
 
     Contacts and events are counted in the log, in ``[at - window, at)``, and only if they were known by then. Limits leave room for
-    one contact more: plan with one contact a customer, or leave lower limits.
+    one contact more: plan with one contact a customer, or leave lower limits. A log that holds no contacts limits nobody.
 
     Parameters
     ----------
@@ -113,8 +113,8 @@ class ContactPolicy:
             return np.zeros((len(customers), 0))
         if log is None or at is None:
             raise DataContractError("The policy has limits or cool-downs. Give log and at, to count by.")
-        if lost := [c for c in (KIND, *([CHANNEL] if self.per_channel else [])) if c not in log.columns]:
-            raise DataContractError(f"The policy counts by {', '.join(lost)}, which the log does not have. Map it.")
+        if self.per_channel and CHANNEL not in log.columns:
+            raise DataContractError("per_channel counts by channel, which the log does not have. Map that column.")
         if not len(customers):
             return np.zeros((0, len(specs)))
         told = FeatureSet(specs).build(log, at, customers=customers)

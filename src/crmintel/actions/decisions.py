@@ -1,7 +1,5 @@
 """`DecisionLog`: what was decided for whom, when and how probably; append-only, and unable to be changed unnoticed."""
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,20 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from crmintel.columns import ACTION, AT, CUSTOMER, VALUE
+from crmintel.actions.records import GIVEN, HASH, NUMBER, canonical, chained, decision_table, kind_of
+from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.interactions import Zone
 from crmintel.interactions.clock import duration
 
-NUMBER: Final = "decision_id"
-TEXTS: Final = (ACTION, "rule", "runner_up", "model", "bundle")
-NUMBERS: Final = ("effect", VALUE, "price", "propensity")
-GIVEN: Final = (AT, CUSTOMER, *TEXTS, *NUMBERS)
-HASH: Final = "hash"
 START: Final = "0" * 64
 """The head of a log that holds nothing."""
 LOCK: Final = "writer.lock"
-_UTC: Final = pa.timestamp("us", "UTC")
 
 
 @final
@@ -151,14 +144,17 @@ class DecisionLog:
             writer holds the log.
         """
         told = {n: v for n, v in ((AT, at), ("model", model), ("bundle", bundle)) if v is not None}
-        table = _table(decisions, told)
+        table = decision_table(decisions, told)
         folder = Path(self.path)
         folder.mkdir(parents=True, exist_ok=True)
         with _writer(folder):
             parts = self._parts()
-            number, head, kind = 0, START, None
+            number, head, kind, place = 0, START, None, 0
             if parts:
                 number, head, kind = _last(parts[-1])
+                place = (
+                    int(parts[-1].stem.removeprefix("part-")) + 1
+                )  # never a name that exists, even if a part is lost
             if not len(table):
                 return head
             if kind is not None and kind != table.schema.field(CUSTOMER).type:
@@ -166,8 +162,8 @@ class DecisionLog:
                     f"Customers in this log are {kind}, these are {table.schema.field(CUSTOMER).type}. Make them the same."
                 )
             table = table.add_column(0, NUMBER, pa.array(np.arange(number, number + len(table))))
-            hashes = [head := _hash(head, record) for record in _records(table)]
-            _write(table.append_column(HASH, pa.array(hashes)), folder / f"part-{len(parts):06d}.parquet")
+            hashes = [head := chained(head, record) for record in canonical(table)]
+            _write(table.append_column(HASH, pa.array(hashes)), folder / f"part-{place:06d}.parquet")
         return head
 
     def verify(self, head: str | None = None) -> Verification:
@@ -191,13 +187,13 @@ class DecisionLog:
             try:
                 table = pq.read_table(file, partitioning=None)
                 stored = table[HASH].to_pylist()
-                told = list(_records(table.select([NUMBER, *GIVEN])))
+                told = list(canonical(table.select([NUMBER, *GIVEN])))
             except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
                 return damaged("the file cannot be read as a part of the log", name)
             if not stored:
                 return damaged("the file holds no record", name)
             for row, (record, hash_) in enumerate(zip(told, stored, strict=True)):
-                if (mine := _hash(last, record)) != hash_:
+                if (mine := chained(last, record)) != hash_:
                     return damaged("the record, or the one before it, is not what was written", name, row)
                 last, records, found = mine, records + 1, found or mine == head
         if not found:
@@ -207,7 +203,7 @@ class DecisionLog:
     def read(self) -> pd.DataFrame:
         """All records, without a look at their hashes; times are UTC."""
         parts = [pq.read_table(f, columns=[NUMBER, *GIVEN], partitioning=None) for f in self._parts()]
-        empty = pa.schema([(NUMBER, pa.int64()), *((n, _type(n)) for n in GIVEN)]).empty_table()
+        empty = pa.schema([(NUMBER, pa.int64()), *((n, kind_of(n)) for n in GIVEN)]).empty_table()
         frame: pd.DataFrame = (pa.concat_tables(parts) if parts else empty).to_pandas()
         return frame
 
@@ -261,89 +257,6 @@ class DecisionLog:
 
     def _parts(self) -> list[Path]:
         return sorted(Path(self.path).glob("part-*.parquet"))
-
-
-def _type(name: str) -> pa.DataType:
-    return _UTC if name == AT else pa.float64() if name in NUMBERS else pa.string()
-
-
-def _table(decisions: pd.DataFrame, told: dict[str, Any]) -> pa.Table:
-    """Decisions as columns of the log."""
-    if unknown := [c for c in decisions.columns if c not in GIVEN]:
-        raise DataContractError(
-            f"Decisions have columns that the log does not take: {unknown}. It takes {', '.join(GIVEN)}."
-        )
-    if both := [n for n in told if n in decisions.columns]:
-        raise DataContractError(f"{', '.join(both)} is given twice: as a column, and for all alike. Give it one way.")
-    if lost := [n for n in (CUSTOMER, ACTION, AT) if n not in decisions.columns and n not in told]:
-        raise DataContractError(f"Decisions lack {', '.join(lost)}. Add it.")
-    columns = {}
-    for name in GIVEN:
-        if name in decisions.columns:
-            columns[name] = _column(name, decisions[name])
-        elif name == AT:
-            columns[name] = pa.array(np.full(len(decisions), Zone().instant(told[AT])), _UTC)
-        else:
-            columns[name] = pa.array([told.get(name)] * len(decisions), _type(name))
-        if name in (CUSTOMER, ACTION, AT) and (gaps := columns[name].null_count):
-            raise DataContractError(
-                f"{name} is missing in {gaps:,} of {len(decisions):,} decisions. Leave these out, or fill it in."
-            )
-    return pa.table(columns)
-
-
-def _column(name: str, values: pd.Series) -> pa.Array:
-    try:
-        if name == AT:
-            times = pd.to_datetime(values, utc=True).dt.as_unit("us")
-            return pa.array(times.astype("int64").to_numpy(), pa.int64(), mask=times.isna().to_numpy()).cast(_UTC)
-        if name in NUMBERS:
-            numbers = values.to_numpy(np.float64, na_value=np.nan)
-            if infinite := int(np.isinf(numbers).sum()):
-                raise DataContractError(
-                    f"{name} is infinite in {infinite:,} decisions. Give a number, or leave it missing."
-                )
-            return pa.array(numbers, from_pandas=True)
-        plain = values.astype(object).where(values.notna(), None)
-        kinds = {type(v) for v in plain} - {type(None)}
-        if name == CUSTOMER and kinds and all(issubclass(k, int | np.integer) and k is not bool for k in kinds):
-            return pa.array(plain.to_list(), pa.int64())
-        if not all(issubclass(k, str) for k in kinds):
-            raise TypeError
-        return pa.array(plain.to_list(), pa.string())
-    except (TypeError, ValueError, OverflowError, pa.ArrowException) as error:
-        if isinstance(error, DataContractError):
-            raise
-        kind = (
-            "whole numbers or text, one of them"
-            if name == CUSTOMER
-            else "times"
-            if name == AT
-            else "numbers"
-            if name in NUMBERS
-            else "text"
-        )
-        raise DataContractError(f"{name} has values of another kind than it should. Give {kind}.") from None
-
-
-def _records(table: pa.Table) -> Iterator[bytes]:
-    """Each row as canonical JSON."""
-    names = sorted(table.column_names)
-    columns = []
-    for name in names:
-        column = table[name].combine_chunks()
-        if name == AT:
-            stamps = np.datetime_as_string(column.cast(pa.int64()).to_numpy().astype("datetime64[us]"), unit="us")
-            columns.append([f"{s}Z" for s in stamps.tolist()])
-        else:
-            columns.append(column.to_pylist())
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-    for row in zip(*columns, strict=True):
-        yield encode(dict(zip(names, row, strict=True))).encode()
-
-
-def _hash(before: str, record: bytes) -> str:
-    return hashlib.sha256(before.encode() + record).hexdigest()
 
 
 def _last(part: Path) -> tuple[int, str, pa.DataType]:

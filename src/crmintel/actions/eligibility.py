@@ -82,19 +82,19 @@ class Rule:
         known = part.notna().all(axis=1).to_numpy(bool)
         part, out = part[known], np.zeros(len(table), bool)
         try:
-            told = (
-                pd.array(np.asarray(self.holds(part), object), dtype="boolean")
-                if len(part)
-                else pd.array([], "boolean")
-            )
+            said = self.holds(part) if len(part) else []
+            turned = isinstance(said, pd.Series) and not said.index.equals(part.index)
+            shape = np.shape(said)
+            told = pd.array(np.ravel(np.asarray(said, object)), dtype="boolean")
         except Exception as error:  # what a predicate complains of may quote a customer: its kind only is told
             raise DataContractError(
                 f"Rule {self.code!r} failed with {type(error).__name__} on columns {', '.join(self.columns)}. "
                 "It must answer true or false for each row, from these columns only."
             ) from None
-        if told.shape != (len(part),):
+        if turned or shape != (len(part),):
             raise DataContractError(
-                f"Rule {self.code!r} gave {told.shape} answers for {len(part):,} rows. Give one a row."
+                f"Rule {self.code!r} gave answers of shape {shape} for {len(part):,} rows{', in another order' if turned else ''}. "
+                "Give one for each row, in the order of rows."
             )
         out[known] = told.fillna(False).to_numpy(bool)
         return out

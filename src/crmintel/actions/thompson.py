@@ -43,7 +43,7 @@ def _best(worth: Float, error: Float) -> Float:
     places = np.where(sure[:, :, None], floor[:, None, None], centre[:, :, None] + scale[:, :, None] * np.array(REACH))
     low = places[:, :, :1].max(axis=1)  # below this some arm lies above almost surely
     cuts = np.sort(np.maximum(places.reshape(len(worth), -1), low), axis=1)
-    cuts = cuts[:, int((cuts <= low).sum(axis=1).min(initial=cuts.shape[1])) - 1 :]  # nothing lies before
+    cuts = cuts[:, int((cuts <= low).sum(axis=1).min(initial=cuts.shape[1] - 1)) - 1 :]  # nothing lies before
     half, middle = np.diff(cuts, axis=1) / 2, (cuts[:, 1:] + cuts[:, :-1]) / 2
     x = (middle[:, :, None] + half[:, :, None] * NODES[0]).reshape(len(worth), -1)
     weight = (half[:, :, None] * NODES[1]).reshape(len(worth), -1)
@@ -53,7 +53,10 @@ def _best(worth: Float, error: Float) -> Float:
     ahead, behind = np.ones_like(below), np.ones_like(below)
     ahead[:, 1:] = np.cumprod(below[:, :-1], axis=1)
     behind[:, :-1] = np.cumprod(below[:, :0:-1], axis=1)[:, ::-1]
-    out = (density * ahead * behind * weight[:, None, :]).sum(axis=2)
+    parts = (density * ahead * behind * weight[:, None, :]).reshape(*worth.shape, -1, len(NODES[0])).sum(axis=3)
+    out = parts.cumsum(axis=2)[
+        :, :, -1
+    ]  # one after the other: how many empty pieces come first does not matter to the last bit
     fallen = np.where(sure, 1.0, ndtr((floor[:, None] - centre) / scale)).prod(axis=1)
     out[np.arange(len(out)), np.where(sure, worth, -np.inf).argmax(axis=1)] = fallen
     return np.asarray(out)
