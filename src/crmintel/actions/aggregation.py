@@ -104,7 +104,7 @@ def _on_simplex(curvature: Float, linear: Float) -> Float:
         w = np.zeros(k)
         w[on] = _inside(curvature[np.ix_(on, on)], linear[on])
         value = float(w @ curvature @ w / 2 + linear @ w)
-        if (w >= 0).all() and value < best:
+        if (w >= 0).all() and value < best - 1e-12:  # in a tie the simpler one
             best, found = value, w
     return found
 

@@ -16,8 +16,10 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation.intervals import Estimate
 from crmintel.evaluation.tables import page
 
+ENOUGH: Final = 0.8
+"""The level of the interval whose lower end must lie above zero before personal actions are used: 90 % on one side."""
 ONE_SIDED: Final = 0.9
-"""The level of the interval whose lower end a gain must have above zero: 95 % on one side."""
+"""The same for an order of customers: 95 % on one side."""
 PERSONAL: Final = "the best for each"
 LEAST: Final = 1e-9
 """By so much more than its cost everybody is told to gain, where only the order is proven."""
@@ -36,7 +38,7 @@ class Policy:
     worth : float
         Money that one unit of the outcome is worth.
     personal : bool
-        Whether customers get different actions: only where that is proven to be better than the best single action.
+        Whether customers get different actions: only where the gain over the best single action is above zero with 90 % confidence.
     best : str
         The best single action for everybody, doing nothing included.
     gain : Estimate
@@ -100,7 +102,8 @@ class Policy:
         if not self.gain.value and self.gain.low == self.gain.high:
             said = f"{self.best!r} for everybody: no customer is told to gain more by another action."
         elif self.personal:
-            said = f"Personal actions are proven to bring more than {self.best!r} for everybody: {gain}."
+            sure = "are proven to" if self.gain.low > 0 else "are likely to, though not proven to,"
+            said = f"Personal actions {sure} bring more than {self.best!r} for everybody: {gain}."
         else:
             said = f"{self.best!r} for everybody: personal actions are not proven to bring more, {gain}."
         first = self.order.loc[self.order["proven"], ACTION].tolist()
@@ -122,10 +125,10 @@ class Policy:
 def choose_policy(
     model: EffectModel, *, cost: Mapping[str, float] | float = 0.0, worth: float = 1.0, level: float = 0.95
 ) -> Policy:
-    """Personal actions if they are proven better than one action for all, that action otherwise.
+    """Personal actions if they are better than one action for all with 90 % confidence, that action otherwise.
 
-    Both are chosen on other customers than those whom they are judged on, so neither flatters itself. Personal actions
-    are used only if the lower end of the one-sided 95 % interval of their gain is above zero.
+    Both are chosen on other customers than those whom they are judged on, so neither flatters itself. The gain is shown with its
+    95 % interval, and is called proven only if that is above zero.
 
     Parameters
     ----------
@@ -161,7 +164,7 @@ def choose_policy(
     here = net[rows]
     each = np.arange(len(rows))
     gain = evidence.mean(here[each, mine] - here[each, rival], rows, level)
-    proof = evidence.mean(here[each, mine] - here[each, rival], rows, ONE_SIDED)
+    proof = evidence.mean(here[each, mine] - here[each, rival], rows, ENOUGH)
     personal = bool(proof.low > 0)
     names = (model.control, *model.actions_)
     best = names[int(np.argmax(net.mean(axis=0)))]
