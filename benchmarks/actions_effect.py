@@ -10,8 +10,8 @@ import pandas as pd
 from benchmarks.measure import DATA, Line, environment, run
 from benchmarks.opponents.effects_peers import ARMS, CONTROL, halves
 from crmintel.actions import EffectModel, choose_policy
-from crmintel.actions.linear import lines as ridge
-from crmintel.actions.recipes import rows_for
+from crmintel.actions.effects.linear import lines as ridge
+from crmintel.actions.effects.recipes import rows_for
 from crmintel.evaluation import uplift_curve
 
 line = partial(Line, "actions")

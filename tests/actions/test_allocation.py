@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmintel.actions import Prices, allocate, allocate_exactly
-from crmintel.actions.blocks import Block, Source, read_source
-from crmintel.actions.dual import Sample, descend, draw, smoothed, thresholds
-from crmintel.actions.limits import Limits, read_limits
-from crmintel.actions.polish import polish
-from crmintel.actions.repair import Unmet, collect, repair
+from crmintel.actions.allocation.blocks import Block, Source, read_source
+from crmintel.actions.allocation.dual import Sample, descend, draw, smoothed, thresholds
+from crmintel.actions.allocation.limits import Limits, read_limits
+from crmintel.actions.allocation.polish import polish
+from crmintel.actions.allocation.repair import Unmet, collect, repair
 from crmintel.errors import DataContractError
 from tests.actions.worlds import check, chosen, full, instance, optimum, problems
 

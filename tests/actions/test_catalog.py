@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from crmintel.actions import Action, ActionCatalog, Channel, Rule, allocate, allocate_catalog
-from crmintel.actions.channels import _divided
+from crmintel.actions.allocation.channels import _divided
 from crmintel.errors import DataContractError
 from tests.actions.worlds import instance
 

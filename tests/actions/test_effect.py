@@ -6,11 +6,11 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from crmintel.actions import DRLearner, EffectModel, RLearner, SLearner, TLearner, XLearner
-from crmintel.actions.aggregation import aggregated, slopes
-from crmintel.actions.linear import Design, lines
-from crmintel.actions.nuisance import Outcomes, doubly_robust, split
-from crmintel.actions.recipes import Binned, Boosted, fused
-from crmintel.actions.trial import Trial
+from crmintel.actions.effects.aggregation import aggregated, slopes
+from crmintel.actions.effects.linear import Design, lines
+from crmintel.actions.effects.nuisance import Outcomes, doubly_robust, split
+from crmintel.actions.effects.recipes import Binned, Boosted, fused
+from crmintel.actions.effects.trial import Trial
 from crmintel.churn.table import Schema
 from crmintel.errors import DataContractError, DataContractWarning
 

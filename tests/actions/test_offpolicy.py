@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from crmintel.actions.estimators import CUTS, SHRINKAGES, slope
-from crmintel.actions.offpolicy import evaluate_policy
-from crmintel.actions.sequences import empirical_bernstein, off_policy_sequence
+from crmintel.actions.proof.estimators import CUTS, SHRINKAGES, slope
+from crmintel.actions.proof.offpolicy import evaluate_policy
+from crmintel.actions.proof.sequences import empirical_bernstein, off_policy_sequence
 from crmintel.errors import DataContractError
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from crmintel.actions.sequences import any_time, confidence_sequence, empirical_bernstein, off_policy_sequence
+from crmintel.actions.proof.sequences import any_time, confidence_sequence, empirical_bernstein, off_policy_sequence
 from crmintel.errors import DataContractError
 
 

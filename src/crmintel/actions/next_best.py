@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from crmintel import features as f
-from crmintel.actions.allocation import Allocation
-from crmintel.actions.catalog import ActionCatalog
-from crmintel.actions.channels import allocate_catalog
-from crmintel.actions.contact import ContactPolicy
-from crmintel.actions.effect import EffectModel
-from crmintel.actions.eligibility import NONE, Eligibility
+from crmintel.actions.allocation.channels import allocate_catalog
+from crmintel.actions.allocation.result import Allocation
+from crmintel.actions.catalogue.catalog import ActionCatalog
+from crmintel.actions.catalogue.contact import ContactPolicy
+from crmintel.actions.catalogue.eligibility import NONE, Eligibility
+from crmintel.actions.effects.model import EffectModel
+from crmintel.actions.effects.policy import Policy, choose_policy
+from crmintel.actions.effects.trial import known
 from crmintel.actions.plan import (
     OUTSIDE,
     TREATED,
@@ -23,8 +25,6 @@ from crmintel.actions.plan import (
     split_arms,
     uniform,
 )
-from crmintel.actions.policy import Policy, choose_policy
-from crmintel.actions.trial import known
 from crmintel.columns import ACTION, AT, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet

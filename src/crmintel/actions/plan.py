@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crmintel.actions.allocation import Allocation
-from crmintel.actions.catalog import NONE, Action, ActionCatalog
-from crmintel.actions.eligibility import Eligibility
-from crmintel.actions.experiment import ExperimentDesign, design_experiment
-from crmintel.actions.policy import Policy
+from crmintel.actions.allocation.result import Allocation
+from crmintel.actions.catalogue.catalog import NONE, Action, ActionCatalog
+from crmintel.actions.catalogue.eligibility import Eligibility
+from crmintel.actions.effects.policy import Policy
+from crmintel.actions.experiments.experiment import ExperimentDesign, design_experiment
 from crmintel.columns import ACTION, AT, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 

@@ -1,0 +1,1 @@
+"""Actions drawn with known probabilities, so that the next plan can learn."""

@@ -1,0 +1,114 @@
+"""The next best action of one customer at once, the same that the batch would give."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from crmintel.actions.allocation.prices import Prices
+from crmintel.actions.catalogue.catalog import NONE
+from crmintel.actions.effects.policy import Policy
+from crmintel.errors import DataContractError
+
+
+@final
+@dataclass(frozen=True)
+class Decision:
+    """What one customer gets.
+
+    Parameters
+    ----------
+    actions : tuple of str
+        The best first; empty where nothing is worth its price.
+    gains : mapping of action to float
+        Money that each action brings this customer, before cost and prices.
+    """
+
+    actions: tuple[str, ...]
+    gains: Mapping[str, float]
+
+    @property
+    def action(self) -> str:
+        """The best action, "no action" if there is none."""
+        return self.actions[0] if self.actions else NONE
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Decider:
+    """A policy and the prices of its limits, ready for one customer at a time.
+
+    Parameters
+    ----------
+    policy : Policy
+        From `choose_policy`.
+    prices : Prices
+        Of an allocation of the policy's gains.
+
+    Raises
+    ------
+    DataContractError
+        If the prices are of other actions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crmintel.actions import EffectModel, allocate, choose_policy
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.normal(size=2000)})
+    >>> action = rng.choice(["no action", "mail"], 2000)
+    >>> spend = X["orders"] * (action == "mail") + rng.normal(size=2000)
+    >>> policy = choose_policy(EffectModel().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}), cost=0.1)
+    >>> prices = allocate(policy.gains(X), cost=0.1, capacity={"mail": 200}).prices
+    >>> Decider(policy, prices).decide({"orders": 2.5}).action
+    'mail'
+    """
+
+    policy: Policy
+    prices: Prices
+
+    def __post_init__(self) -> None:
+        ours, theirs = self.policy.model.actions_, self.prices.limits.actions
+        if set(ours) != set(theirs):
+            raise DataContractError(
+                f"The prices are of {', '.join(theirs)}, the policy of {', '.join(ours)}. Allocate the policy's gains."
+            )
+        self.decide_warm()
+
+    def decide(
+        self, row: Sequence[Any] | Mapping[str, Any] | pd.Series, *, eligible: Sequence[bool] | None = None
+    ) -> Decision:
+        """The actions of one customer.
+
+        Parameters
+        ----------
+        row : mapping, Series, or values in the order of the columns that effects were learned from
+        eligible : sequence of bool, optional
+            Which actions are open to the customer, in the order of the prices' actions.
+
+        Raises
+        ------
+        DataContractError
+            If columns are missing or a number is infinite.
+        """
+        gains = self._gains(row)
+        return Decision(
+            self.prices.decide(gains, None, eligible), dict(zip(self.prices.limits.actions, gains, strict=True))
+        )
+
+    def decide_warm(self) -> None:
+        """Make what the first decision would have to wait for."""
+        _ = self._columns, self.policy.model.stack_.warm
+
+    def _gains(self, row: Any) -> list[float]:
+        stack = self.policy.model.stack_
+        effects = stack.one(row) if self.policy.looks else np.zeros(len(self._columns))
+        told = self.policy.money(effects[None])[0]
+        return [float(told[a]) for a in self._columns]
+
+    @cached_property
+    def _columns(self) -> list[int]:
+        return [self.policy.model.actions_.index(name) for name in self.prices.limits.actions]

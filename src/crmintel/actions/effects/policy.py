@@ -1,0 +1,217 @@
+"""Whether to treat customers differently at all: personal actions against the best single action for everybody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from crmintel.actions.effects.evidence import Evidence
+from crmintel.actions.effects.model import EffectModel
+from crmintel.actions.effects.trial import Float, Int, known
+from crmintel.columns import ACTION
+from crmintel.errors import DataContractError
+from crmintel.evaluation.intervals import Estimate
+from crmintel.evaluation.tables import page
+
+ENOUGH: Final = 0.8
+"""The level of the interval whose lower end must lie above zero before personal actions are used: 90 % on one side."""
+ONE_SIDED: Final = 0.9
+"""The same for an order of customers: 95 % on one side."""
+PERSONAL: Final = "the best for each"
+LEAST: Final = 1e-9
+"""By so much more than its cost everybody is told to gain, where only the order is proven."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """Which action each customer gets, and what the evidence says of it.
+
+    Parameters
+    ----------
+    model : EffectModel
+    cost : mapping of str to float
+        Money a customer, for each action.
+    worth : float
+        Money that one unit of the outcome is worth.
+    personal : bool
+        Whether customers get different actions: only where the gain over the best single action is above zero with 90 % confidence.
+    best : str
+        The best single action for everybody, doing nothing included.
+    gain : Estimate
+        Money a customer that personal actions bring over the best single action, both chosen on other customers (95 %).
+    ladder : DataFrame
+        Money a customer of each way to act, against doing nothing: policy, value, low, high, chosen.
+    order : DataFrame
+        For each action, whom to treat first where it is scarce: action, gain, low, high, proven. The gain is money a customer
+        that the order by told effects brings over a random order, averaged over all depths of the list.
+    """
+
+    model: EffectModel
+    cost: Mapping[str, float]
+    worth: float
+    personal: bool
+    best: str
+    gain: Estimate
+    ladder: pd.DataFrame
+    order: pd.DataFrame
+
+    def gains(self, X: Any) -> pd.DataFrame:
+        """Money that each action brings each customer before its cost: a column for each action.
+
+        Where personal actions are not proven, but the order of customers is, told gains only say who comes first: nobody for whom
+        an action is worth it on average is told to gain less than it costs. Where neither is, everybody is told the average.
+        """
+        effects = self.model.predict(X)
+        return pd.DataFrame(self.money(effects.to_numpy()), effects.index, effects.columns)
+
+    def money(self, effects: Float) -> Float:
+        """The same from effects, shape (n_customers, n_actions)."""
+        gains = effects * self.worth
+        if self.personal:
+            return gains
+        average = self.model.average_["effect"].to_numpy(np.float64) * self.worth
+        for a, (cost, proven) in enumerate(zip(self.cost.values(), self.order["proven"], strict=True)):
+            first_only = proven and average[a] > cost
+            gains[:, a] = np.maximum(gains[:, a], cost * (1 + LEAST) + LEAST) if first_only else average[a]
+        return gains
+
+    @property
+    def looks(self) -> bool:
+        """Whether customers are told different gains."""
+        return self.personal or bool(self.order["proven"].any())
+
+    def decide(self, X: Any) -> pd.Series:
+        """The action of each customer where nothing is scarce; `allocate` the gains where something is."""
+        names = np.array([self.model.control, *self.model.actions_], object)
+        if not self.personal:
+            chosen = np.full(len(X), self.best, object)
+            return pd.Series(pd.array(chosen, dtype="str"), index=self.model.predict(X).index, name=ACTION)
+        gains = self.gains(X)
+        net = gains.to_numpy() - np.array([self.cost[a] for a in self.model.actions_])
+        chosen = names[np.argmax(np.column_stack([np.zeros(len(net)), net]), axis=1)]
+        return pd.Series(pd.array(chosen, dtype="str"), index=gains.index, name=ACTION)
+
+    @property
+    def statement(self) -> str:
+        """What to do, in a sentence."""
+        gain = f"{self.gain.value:+.4g} ({self.gain.low:+.4g} to {self.gain.high:+.4g}) a customer"
+        if not self.gain.value and self.gain.low == self.gain.high:
+            said = f"{self.best!r} for everybody: no customer is told to gain more by another action."
+        elif self.personal:
+            sure = "are proven to" if self.gain.low > 0 else "are likely to, though not proven to,"
+            said = f"Personal actions {sure} bring more than {self.best!r} for everybody: {gain}."
+        else:
+            said = f"{self.best!r} for everybody: personal actions are not proven to bring more, {gain}."
+        first = self.order.loc[self.order["proven"], ACTION].tolist()
+        if first and not self.personal:
+            said += f" Where places are scarce, the order of customers is proven for {', '.join(first)}."
+        return said if self.model.causal_ else f"{said} {self.model.statement_}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """What each way to act brings."""
+        return self.ladder.copy(deep=False)
+
+    def __repr__(self) -> str:
+        return f"Policy: {self.statement}"
+
+    def _repr_html_(self) -> str:
+        return page(self.statement, value_a_customer=self.ladder, who_first=self.order)
+
+
+def choose_policy(
+    model: EffectModel, *, cost: Mapping[str, float] | float = 0.0, worth: float = 1.0, level: float = 0.95
+) -> Policy:
+    """Personal actions if they are better than one action for all with 90 % confidence, that action otherwise.
+
+    Both are chosen on other customers than those whom they are judged on, so neither flatters itself. The gain is shown with its
+    95 % interval, and is called proven only if that is above zero.
+
+    Parameters
+    ----------
+    model : fitted EffectModel
+    cost : mapping of action to money, or one number for all
+    worth : float
+        Money that one unit of the outcome is worth.
+
+    Raises
+    ------
+    DataContractError
+        If a cost is negative or of an unknown action, or worth is not above 0.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.normal(size=4000)})
+    >>> action = rng.choice(["no action", "mail"], 4000)
+    >>> spend = X["orders"] * (action == "mail") + rng.normal(size=4000)
+    >>> model = EffectModel().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5})
+    >>> choose_policy(model, cost=0.1).personal
+    True
+    """
+    evidence = model.evidence_
+    charge = costs(cost, model.actions_, model.control)
+    if not (np.isfinite(worth) and worth > 0):
+        raise DataContractError(f"worth is {worth}. Give the money that one unit of the outcome is worth, above 0.")
+    net = evidence.scores * worth - charge
+    rows = evidence.told_rows
+    told = np.column_stack([np.zeros(len(rows)), evidence.effects * worth]) - charge
+    mine = np.argmax(told, axis=1)
+    rival = _best_elsewhere(net, evidence, rows)
+    here = net[rows]
+    each = np.arange(len(rows))
+    gain = evidence.mean(here[each, mine] - here[each, rival], rows, level)
+    proof = evidence.mean(here[each, mine] - here[each, rival], rows, ENOUGH)
+    personal = bool(proof.low > 0)
+    names = (model.control, *model.actions_)
+    best = names[int(np.argmax(net.mean(axis=0)))]
+    ways = [(f"{n} for everybody", evidence.mean(net[:, a] - net[:, 0], level=level)) for a, n in enumerate(names)]
+    ways.append((PERSONAL, evidence.mean(here[each, mine] - here[:, 0], rows, level)))
+    chosen = PERSONAL if personal else f"{best} for everybody"
+    ladder = pd.DataFrame(
+        [(n, e.value, e.low, e.high, n == chosen) for n, e in ways],
+        columns=["policy", "value", "low", "high", "chosen"],
+    )
+    charged = dict(zip(model.actions_, charge[1:].tolist(), strict=True))
+    return Policy(model, charged, float(worth), personal, best, gain, ladder, _order(model, worth, level))
+
+
+def _order(model: EffectModel, worth: float, level: float) -> pd.DataFrame:
+    """For each action what an order by told effects brings over a random one: the covariance of rank and effect.
+
+    It is the mean over depths φ of φ times (the effect in the top φ less the average), a Qini area (Yadlowsky et al. 2025, JASA).
+    """
+    evidence, rows = model.evidence_, []
+    z = evidence.differences[evidence.told_rows] * worth
+    for a, name in enumerate(model.actions_):
+        rank = rankdata(evidence.effects[:, a]) / len(z) - 0.5
+        area = (rank - rank.mean()) * (z[:, a] - z[:, a].mean())
+        gain, proof = (evidence.mean(area, evidence.told_rows, at) for at in (level, ONE_SIDED))
+        rows.append((name, gain.value, gain.low, gain.high, bool(proof.low > 0)))
+    return pd.DataFrame(rows, columns=[ACTION, "gain", "low", "high", "proven"])
+
+
+def costs(cost: Mapping[str, float] | float, actions: tuple[str, ...], control: str) -> Float:
+    """Money for each arm, doing nothing first."""
+    if isinstance(cost, Mapping):
+        known(cost, (control, *actions), "cost")
+        if missing := [a for a in actions if a not in cost]:
+            raise DataContractError(f"cost has no money for {', '.join(missing)}. Give one for each action.")
+        charge = np.array([float(cost.get(control, 0.0)), *(float(cost[a]) for a in actions)])
+    else:
+        charge = np.array([0.0, *([float(cost)] * len(actions))])
+    if not (np.isfinite(charge).all() and (charge >= 0).all()):
+        raise DataContractError("A cost is negative or not finite. Give money a customer of at least 0.")
+    return charge
+
+
+def _best_elsewhere(net: Float, evidence: Evidence, rows: Int) -> Int:
+    """For each row the single action that was best on the rows of the other parts."""
+    part = evidence.way.part
+    sums = np.array([net[part == k].sum(axis=0) for k in range(int(part.max()) + 1)])
+    counts = np.bincount(part, minlength=len(sums))
+    others = (sums.sum(axis=0) - sums) / np.maximum(counts.sum() - counts, 1)[:, None]
+    return np.asarray(np.argmax(others, axis=1)[part[rows]], np.int64)

@@ -1,0 +1,1 @@
+"""Experiments: how large, who gets what, and what they say."""

@@ -1,0 +1,1 @@
+"""What a policy is worth, from records of decisions with their propensities."""
