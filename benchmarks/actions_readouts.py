@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.measure import DATA, Line
 from benchmarks.opponents.effects_peers import ARMS, CONTROL, halves
-from crmintel.actions import EffectModel, choose_policy
+from crmintel.actions import EffectModel, choose_policy, read_experiment
 from crmintel.evaluation import Estimate, uplift_curve
 
 line = partial(Line, "actions")
@@ -114,4 +114,12 @@ def information() -> Iterator[Line]:
 def cookie_cats() -> Iterator[Line]:
     """A gate moved from level 30 to 40: whether players came back after a day and after a week."""
     data = pd.read_parquet(DATA / "cookie_cats_ab" / "cookie_cats.parquet")
-    yield line("cookie cats: players", len(data))
+    for outcome in ("retention_1", "retention_7"):
+        read = read_experiment(
+            data["version"], data[outcome].astype(float), planned={"gate_30": 0.5, "gate_40": 0.5}, control="gate_30"
+        )
+        row = read.effects.iloc[0]
+        effect = Estimate(row["difference"], row["low"], row["high"])
+        yield line(f"cookie cats, {outcome}: gate 40 less gate 30 ({row['verdict']})", told(effect), INTERVAL)
+    warned = " ".join(read.warnings) or "no warning"
+    yield line(f"cookie cats: {warned}", len(data), "players")
