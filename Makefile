@@ -29,6 +29,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.churn
 	$(BIN)/python -m benchmarks.value
 	$(BIN)/python -m benchmarks.recommend
+	$(BIN)/python -m benchmarks.actions
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

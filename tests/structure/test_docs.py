@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import churn, features, recommend, segmentation, value
+from crmintel import actions, churn, features, recommend, segmentation, value
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
+    "actions": (actions, ("not causal", "proven", "held out", "whole")),
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
