@@ -22,9 +22,10 @@ from crmintel.actions import (
     learn_effects,
     next_best_actions,
 )
+from crmintel.actions.next_best import _declared
 from crmintel.datasets import Simulation, simulate
 from crmintel.errors import DataContractError
-from crmintel.features import FeatureSet, count, recency
+from crmintel.features import FeatureSet, count, recency, share
 from crmintel.interactions import InteractionLog
 
 AT = "2024-01-20"
@@ -248,3 +249,14 @@ def test_where_only_the_order_is_proven_nobody_is_dropped_and_one_customer_is_to
     assert (policy.decide(X) == "mail").all()
     decider = Decider(policy, allocate(policy.gains(X), cost=0.2, capacity={"mail": 300}).prices)
     assert decider.decide({"x": 2.0}).gains["mail"] == policy.gains(pd.DataFrame({"x": [2.0]}))["mail"].item()
+
+
+def test_the_plan_sees_the_columns_that_effects_were_learned_from(
+    world: tuple[Simulation, InteractionLog, pd.DataFrame],
+) -> None:
+    _, log, history = world
+    asked, first = FeatureSet([count().over("all"), share("category").over("all")]), history["at"].min()
+    declared = _declared(log, asked, pd.Timestamp(AT), history)
+    assert declared.frozen
+    assert declared.names == asked.freeze(log, first).names
+    assert _declared(log, asked, pd.Timestamp(AT), None) is asked

@@ -103,13 +103,15 @@ def next_best_actions(
         history nor what is at risk.
     """
     when = pd.Timestamp(at)
-    X = (features or f.standard(log, when)).build(log, when)
+    past = None if history is None else _history(history, catalog.names)
+    declared = _declared(log, features, when, past)
+    X = declared.build(log, when)
     table = X if profiles is None else X.join(profiles.reindex(X.index), rsuffix="_profile")
     open_ = catalog.check(table, policy=contact, log=log, at=when)
-    if history is None:
+    if past is None:
         return _experiment(X.index, catalog, open_, at_risk, probability, budget, horizon, holdout, seed, when)
     model, late = learn_effects(
-        log, history, at=when, horizon=horizon, features=features, outcome=outcome, names=catalog.names, seed=seed
+        log, past, at=when, horizon=horizon, features=declared, outcome=outcome, names=catalog.names, seed=seed
     )
     tried = {a: catalog.costs[a] for a in model.actions_}
     policy = choose_policy(model, cost=tried, worth=margin)
@@ -145,6 +147,15 @@ def learn_effects(
         customer=past[CUSTOMER].to_numpy(),
     )
     return model, late
+
+
+def _declared(log: InteractionLog, features: FeatureSet | None, when: Any, history: pd.DataFrame | None) -> FeatureSet:
+    """The features of the plan: the same columns before each decision and now, frozen on what the first decision could know."""
+    if history is None or history.empty:
+        return features or f.standard(log, when)
+    first = min(history[AT].min(), when)
+    declared = features or f.standard(log, first)
+    return declared if declared.frozen else declared.freeze(log, first)
 
 
 def _history(history: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
