@@ -208,7 +208,7 @@ def test_a_promotion_for_those_who_buy_anyway_looks_good_and_is_called_not_causa
 def test_propensities_that_vary_are_weighed() -> None:
     """Frequent buyers get it more often: the plain difference is off, the weighted one is not."""
     held, plain = [], []
-    for seed in range(60):
+    for seed in range(30):
         world = simulate(2000, days=240, promotion_effect=1.0, promotion_spread=0.0, promotion_share=0.0, seed=seed)
         start = pd.Timestamp("2023-07-01")
         log = world.log(quiet=True)
@@ -231,7 +231,7 @@ def test_propensities_that_vary_are_weighed() -> None:
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = []
-    for seed in range(120):
+    for seed in range(60):
         worlds = [simulate(1500, days=240, promotion_effect=e, promotion_spread=0.0, seed=seed) for e in (2.0, 1.0)]
         rows, start, end = sent(worlds[0])
         log = worlds[0].log(quiet=True)
