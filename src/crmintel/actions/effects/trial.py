@@ -68,6 +68,7 @@ def read_trial(
         If the control was given to nobody, an arm is too small or has no outcome (it is named), outcomes are missing, or
         propensities are no probabilities.
     """
+    control = str(control)
     arms = _named(aligned(action, index, "action"), len(index))
     y = _outcome(aligned(outcome, index, "outcome"), arms)
     found = sorted(set(arms))
@@ -97,21 +98,23 @@ def read_trial(
 def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
     """Known probabilities: a share for each arm, a table with a column for each, or one number a row of what was done."""
     if isinstance(given, Mapping):
+        given = {str(n): share for n, share in given.items()}  # as actions are named
         known(given, names, "propensity")
         if missing := [n for n in names if n not in given]:
             raise DataContractError(
                 f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
             )
-        p = np.broadcast_to(np.array([float(given[n]) for n in names]), (len(arm), len(names)))
+        p = np.broadcast_to(_numbers([given[n] for n in names], "propensity"), (len(arm), len(names)))
     elif isinstance(given, pd.DataFrame):
+        given = given.set_axis(given.columns.map(str), axis=1)
         known(given.columns, names, "propensity")
         if missing := [n for n in names if n not in given.columns]:
             raise DataContractError(
                 f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
             )
-        p = np.column_stack([np.asarray(aligned(given[n], index, "propensity"), np.float64) for n in names])
+        p = np.column_stack([_numbers(aligned(given[n], index, "propensity"), "propensity") for n in names])
     else:
-        done = np.asarray(aligned(given, index, "propensity"), np.float64)
+        done = _numbers(aligned(given, index, "propensity"), "propensity")
         if done.shape != arm.shape:
             raise DataContractError(
                 f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
@@ -144,18 +147,36 @@ def known(given: Any, names: Sequence[str], what: str) -> None:
         raise DataContractError(f"{what} names unknown actions: {', '.join(strange)}. Known: {', '.join(names)}.{hint}")
 
 
+def _column(values: Any, what: str, dtype: Any = None) -> Any:
+    """One value a row, also out of a table of one column."""
+    if isinstance(values, pd.Series):
+        return values.array
+    values = np.asarray(values, dtype)
+    if values.ndim > 1 and values.shape[1:] != (1,):
+        raise DataContractError(f"{what} has shape {values.shape}. Give one value a row.")
+    return values.reshape(-1)
+
+
+def _numbers(values: Any, what: str) -> Float:
+    try:
+        own = isinstance(values, pd.Series)
+        return np.asarray(values.to_numpy(np.float64, na_value=np.nan) if own else values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataContractError(f"{what} is not numeric. Give probabilities.") from error
+
+
 def _codes(customer: Any, n: int) -> Int:
     """A number for each row's customer."""
     if len(customer) != n:
         raise DataContractError(f"customer has {len(customer):,} values for {n:,} rows. Give one a row.")
-    codes = np.asarray(pd.factorize(pd.Index(customer), sort=True)[0], np.int64)
+    codes = np.asarray(pd.factorize(pd.Index(_column(customer, "customer")), sort=True)[0], np.int64)
     if holes := int((codes < 0).sum()):
         raise DataContractError(f"customer is missing in {holes:,} of {n:,} rows. Leave these rows out.")
     return codes
 
 
 def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
-    values = pd.Series(np.asarray(action, object) if not isinstance(action, pd.Series) else action.array)
+    values = pd.Series(_column(action, "action", object))
     if len(values) != n:
         raise DataContractError(f"action has {len(values):,} values for {n:,} rows. Give one a row.")
     if missing := int(values.isna().sum()):
@@ -166,7 +187,7 @@ def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
 
 
 def _outcome(outcome: Any, arms: npt.NDArray[np.object_]) -> Float:
-    values = pd.Series(outcome.array if isinstance(outcome, pd.Series) else np.asarray(outcome))
+    values = pd.Series(_column(outcome, "outcome"))
     if len(values) != len(arms):
         raise DataContractError(f"outcome has {len(values):,} values for {len(arms):,} rows. Give one a row.")
     y = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
