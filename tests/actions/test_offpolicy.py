@@ -457,3 +457,22 @@ def _fresh(n, each, seed):
         who,
         (target * mean).sum(axis=1).mean(),
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"propensity": 0.5}, "propensity is one value"),
+        ({"outcome": np.ones((4, 2))}, r"outcome has shape \(4, 2\)"),
+        ({"action": [1, "a", 1, "a"]}, "mix names of several kinds"),
+        ({"action": [], "outcome": [], "propensity": [], "target": []}, "action has no round"),
+        ({"cost": 1.0}, "cost is float"),
+        ({"cost": {"a": -1.0, "b": 1.0}}, r"cost is negative for \['a'\]"),
+    ],
+)
+def test_rounds_that_do_not_fit_and_row_107_negative_costs_are_refused(change, said):
+    rounds = {"action": ["a", "b", "a", "b"], "outcome": [1.0, 0, 1, 1], "propensity": [0.5] * 4, "target": ["a"] * 4}
+    given = rounds | change
+    cost = given.pop("cost", None)
+    with pytest.raises(DataContractError, match=said):
+        evaluate_policy(*given.values(), cost=cost)
