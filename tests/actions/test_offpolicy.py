@@ -476,3 +476,13 @@ def test_rounds_that_do_not_fit_and_row_107_negative_costs_are_refused(change, s
     cost = given.pop("cost", None)
     with pytest.raises(DataContractError, match=said):
         evaluate_policy(*given.values(), cost=cost)
+
+
+def test_one_action_for_everybody_gains_exactly_nothing_over_itself():
+    rng = np.random.default_rng(0)
+    action = rng.choice(["a", "b"], 3_000)
+    told = evaluate_policy(
+        action, rng.lognormal(size=3_000) + (action == "a"), np.full(3_000, 0.5), np.full(3_000, "a")
+    )
+    assert told.best_single == "a"
+    assert (told.gain.value, told.gain.low, told.gain.high) == (0.0, 0.0, 0.0)

@@ -108,8 +108,8 @@ class Policy:
             said = f"Personal actions {sure} bring more than {self.best!r} for everybody: {gain}."
         else:
             said = f"{self.best!r} for everybody: personal actions are not proven to bring more, {gain}."
-        for sure, word in ((True, "proven"), (False, "likely, though not proven,")):
-            first = self.order.loc[self.order["used"] & (self.order["proven"] == sure), ACTION].tolist()
+        for known_, word in ((True, "proven"), (False, "likely, though not proven,")):
+            first = self.order.loc[self.order["used"] & (self.order["proven"] == known_), ACTION].tolist()
             if first and not self.personal:
                 said += f" Where places are scarce, the order of customers is {word} for {', '.join(first)}."
         more = doubts(self.model.overlap_) if self.model.causal_ else self.model.statement_
