@@ -305,6 +305,20 @@ class TestBadInputs:
         with pytest.raises(DataContractError, match=said):
             EffectModel().fit(self.X, **given)
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"action": [f"anna{i}@example.org" for i in range(300)]},
+            {"action": ["no action"] * 20 + [f"anna{i}@example.org" for i in range(280)]},
+            {"propensity": {f"anna{i}@example.org": 0.5 for i in range(300)}},
+        ],
+    )
+    def test_customers_in_the_wrong_column_are_not_told(self, change: dict) -> None:
+        given = {"action": self.action, "outcome": self.y, "propensity": SHARES} | change
+        with pytest.raises(DataContractError) as told:
+            EffectModel().fit(self.X, **given)
+        assert "anna" not in str(told.value)
+
     @pytest.mark.parametrize("folds", [0, 1, 2.5, 300, True])
     def test_folds_that_cannot_be_made_are_refused(self, folds: object) -> None:
         with pytest.raises(DataContractError, match="folds is"):

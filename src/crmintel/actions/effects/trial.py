@@ -16,6 +16,8 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 FEWEST: Final = 20
 """Rows that each arm needs before anything is learned from it."""
+NAMES: Final = 20
+"""More names than these are counted, not told: they may be customers in the wrong column."""
 
 
 @final
@@ -74,7 +76,7 @@ def read_trial(
     found = sorted(set(arms))
     if control not in found:
         raise DataContractError(
-            f"Nobody got {control!r}, so no action can be compared with doing nothing (seen: {', '.join(found)}). "
+            f"Nobody got {control!r}, so no action can be compared with doing nothing (seen: {listed(found)}). "
             "Name the arm that got nothing with control=."
         )
     if len(found) == 1:
@@ -87,7 +89,7 @@ def read_trial(
     each = arm if whose is None else pd.DataFrame({"arm": arm, "who": whose}).drop_duplicates()["arm"].to_numpy()
     counts = np.bincount(each, minlength=len(names))
     if (counts < FEWEST).any():
-        few = ", ".join(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST)
+        few = listed([f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST])
         raise DataContractError(
             f"Too few {'rows' if whose is None else 'customers'} of an arm: {few}. Each needs at least {FEWEST}; drop the arm, or collect more."
         )
@@ -143,8 +145,13 @@ def known(given: Any, names: Sequence[str], what: str) -> None:
     """Complain about actions that are not known, with those that are."""
     if strange := [str(n) for n in given if n not in names]:
         near = get_close_matches(strange[0], list(names), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataContractError(f"{what} names unknown actions: {', '.join(strange)}. Known: {', '.join(names)}.{hint}")
+        hint = f" Did you mean {near[0]!r}?" if near and len(strange) <= NAMES else ""
+        raise DataContractError(f"{what} names unknown actions: {listed(strange)}. Known: {listed(names)}.{hint}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of actions for a complaint; so many that they may be customers are only counted."""
+    return ", ".join(names) if len(names) <= NAMES else f"{len(names):,} names"
 
 
 def _column(values: Any, what: str, dtype: Any = None) -> Any:

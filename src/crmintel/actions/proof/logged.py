@@ -18,6 +18,8 @@ from crmintel.evaluation.intervals import Floats, group_codes
 Ints = npt.NDArray[np.intp]
 BLOCK: Final = 4_096
 """Rounds that are worked on at once, so that all estimators find them in the cache."""
+MANY: Final = 20
+"""More unknown names than these are counted, not told: they may be customers in the wrong column."""
 SUM: Final = 1e-6
 """Probabilities of a round may miss one by this, for files keep few digits."""
 
@@ -245,10 +247,9 @@ def _codes(values: Any, names: pd.Index, what: str, n: int) -> Ints:
     codes = codes.astype(np.intp, copy=False)
     if unknown := int((codes < 0).sum()):
         known = ", ".join(map(str, names[:20])) + (", ..." if len(names) > 20 else "")
-        strange = pd.unique(pd.Series(values)[codes < 0])[:5].tolist()
-        raise DataContractError(
-            f"{what} is unknown for {unknown:,} of {n:,} rounds: {', '.join(map(repr, strange))}. Known actions: {known}."
-        )
+        strange = pd.unique(pd.Series(values)[codes < 0]).tolist()
+        told = ", ".join(map(repr, strange)) if len(strange) <= MANY else f"{len(strange):,} names"
+        raise DataContractError(f"{what} is unknown for {unknown:,} of {n:,} rounds: {told}. Known actions: {known}.")
     return codes
 
 
