@@ -486,3 +486,9 @@ def test_one_action_for_everybody_gains_exactly_nothing_over_itself():
     )
     assert told.best_single == "a"
     assert (told.gain.value, told.gain.low, told.gain.high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("values", "widths"), [([], []), ([1.0], [1.0, 2.0]), ([np.nan], [1.0])])
+def test_nothing_is_chosen_from_estimators_that_do_not_fit(values, widths):
+    with pytest.raises(DataContractError, match="one finite number each"):
+        slope(values, widths)

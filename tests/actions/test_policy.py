@@ -155,3 +155,35 @@ def test_what_no_policy_can_be_chosen_with_is_refused(options: dict, said: str) 
     model, _ = model_of(0.5, 0.0, n=300)
     with pytest.raises(DataContractError, match=said):
         choose_policy(model, **options)
+
+
+def test_of_several_actions_each_order_is_proven_at_its_share_of_the_risk() -> None:
+    rng = np.random.default_rng(0)
+    names = np.array(["no action", "mail", "call"])
+    X = pd.DataFrame({"x": rng.normal(size=1_500)})
+    arm = rng.integers(0, 3, 1_500)
+    y = X["x"] * (arm > 0) * 0.1 + rng.normal(size=1_500)
+    model = EffectModel(base=LinearRegression()).fit(X, names[arm], y, propensity=dict.fromkeys(names, 1 / 3))
+    parted = 0
+    for level in np.linspace(0.05, 0.99, 60):
+        order = choose_policy(model, level=level).order
+        assert order["proven"].tolist() == (choose_policy(model, level=(1 + level) / 2).order["low"] > 0).tolist()
+        parted += (order["proven"] != (order["low"] > 0)).sum()
+    assert parted
+
+
+@pytest.mark.slow
+def test_of_many_actions_that_do_nothing_an_order_is_rarely_called_proven() -> None:
+    names = np.array(["no action", *(f"letter {i}" for i in range(10))])
+    claimed = 0
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        X = pd.DataFrame({"x": rng.normal(size=1_500)})
+        model = EffectModel(base=LinearRegression()).fit(
+            X, names[rng.integers(0, 11, 1_500)], rng.normal(size=1_500), propensity=dict.fromkeys(names, 1 / 11)
+        )
+        order = choose_policy(model).order
+        claimed += bool(order["proven"].any())
+        seen = (order["low"] > 0).sum()
+        assert order["proven"].sum() <= seen <= order["used"].sum()
+    assert claimed <= 2

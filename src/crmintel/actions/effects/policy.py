@@ -49,7 +49,7 @@ class Policy:
     order : DataFrame
         For each action, whom to treat first where it is scarce: action, gain, low, high, used, proven. The gain is money a customer
         that the order by told effects brings over a random order, averaged over all depths of the list; the order is used where
-        that is above zero with 95 % confidence, and proven where the whole interval is.
+        that is above zero with 95 % confidence, and proven where the whole interval is, widened for the number of actions.
     """
 
     model: EffectModel
@@ -193,12 +193,14 @@ def _order(model: EffectModel, worth: float, level: float) -> pd.DataFrame:
     It is the mean over depths φ of φ times (the effect in the top φ less the average), a Qini area (Yadlowsky et al. 2025, JASA).
     """
     evidence, rows = model.evidence_, []
+    together = 1 - (1 - level) / len(model.actions_)
     z = evidence.differences[evidence.told_rows] * worth
     for a, name in enumerate(model.actions_):
         rank = rankdata(evidence.effects[:, a]) / len(z) - 0.5
         area = (rank - rank.mean()) * (z[:, a] - z[:, a].mean())
-        gain, proof = (evidence.mean(area, evidence.told_rows, at) for at in (level, ONE_SIDED))
-        rows.append((name, gain.value, gain.low, gain.high, bool(proof.low > 0), bool(gain.low > 0)))
+        # Of many actions one would seem to be proven by chance, so each must hold at its share of the risk (Bonferroni).
+        gain, enough, proof = (evidence.mean(area, evidence.told_rows, at) for at in (level, ONE_SIDED, together))
+        rows.append((name, gain.value, gain.low, gain.high, bool(enough.low > 0), bool(proof.low > 0)))
     return pd.DataFrame(rows, columns=[ACTION, "gain", "low", "high", "used", "proven"])
 
 

@@ -99,34 +99,10 @@ def read_trial(
 
 def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
     """Known probabilities: a share for each arm, a table with a column for each, or one number a row of what was done."""
-    if isinstance(given, Mapping):
-        given = {str(n): share for n, share in given.items()}  # as actions are named
-        known(given, names, "propensity")
-        if missing := [n for n in names if n not in given]:
-            raise DataContractError(
-                f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
-            )
-        p = np.broadcast_to(_numbers([given[n] for n in names], "propensity"), (len(arm), len(names)))
-    elif isinstance(given, pd.DataFrame):
-        given = given.set_axis(given.columns.map(str), axis=1)
-        known(given.columns, names, "propensity")
-        if missing := [n for n in names if n not in given.columns]:
-            raise DataContractError(
-                f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
-            )
-        p = np.column_stack([_numbers(aligned(given[n], index, "propensity"), "propensity") for n in names])
-    else:
-        done = _numbers(aligned(given, index, "propensity"), "propensity")
-        if done.shape != arm.shape:
-            raise DataContractError(
-                f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
-                f"or a mapping or table with that of each of {', '.join(names)}."
-            )
-        others = 1 - done if len(names) == 2 else np.full(len(arm), np.nan)
-        p = np.where(arm[:, None] == np.arange(len(names)), done[:, None], others[:, None])
+    whole = isinstance(given, Mapping | pd.DataFrame)
+    p = _of_arms(given, names, len(arm), index) if whole else _of_done(given, names, arm, index)
     if len(p) != len(arm):
         raise DataContractError(f"propensity has {len(p):,} rows for {len(arm):,} actions. Give one row an action.")
-    whole = isinstance(given, Mapping | pd.DataFrame)
     done = p[np.arange(len(arm)), arm]
     bad = ~(done > 0) | ~((p >= 0) & (p <= 1) | (np.isnan(p) & (not whole))).all(axis=1)
     if bad.any():
@@ -139,6 +115,37 @@ def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index 
             f"The propensities of {odd:,} of {len(arm):,} rows do not sum to 1. Give one for every arm, doing nothing included."
         )
     return np.ascontiguousarray(p)
+
+
+def _of_arms(given: Any, names: Sequence[str], n: int, index: pd.Index | None) -> Float:
+    """A column for each arm, from a share for all rows or a table."""
+    if isinstance(given, Mapping):
+        given = {str(n): share for n, share in given.items()}  # as actions are named
+        known(given, names, "propensity")
+        if missing := [n for n in names if n not in given]:
+            raise DataContractError(
+                f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
+            )
+        return np.broadcast_to(_numbers([given[n] for n in names], "propensity"), (n, len(names)))
+    given = given.set_axis(given.columns.map(str), axis=1)
+    known(given.columns, names, "propensity")
+    if missing := [n for n in names if n not in given.columns]:
+        raise DataContractError(
+            f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
+        )
+    return np.column_stack([_numbers(aligned(given[n], index, "propensity"), "propensity") for n in names])
+
+
+def _of_done(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
+    """A column for each arm, from the probability of what was done."""
+    done = _numbers(aligned(given, index, "propensity"), "propensity")
+    if done.shape != arm.shape:
+        raise DataContractError(
+            f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
+            f"or a mapping or table with that of each of {', '.join(names)}."
+        )
+    others = 1 - done if len(names) == 2 else np.full(len(arm), np.nan)
+    return np.where(arm[:, None] == np.arange(len(names)), done[:, None], others[:, None])
 
 
 def known(given: Any, names: Sequence[str], what: str) -> None:
