@@ -122,7 +122,8 @@ def uplift_curve(
     Parameters
     ----------
     score : array of float, shape (n_customers,)
-        Higher means treated first; equal scores are one block.
+        Higher means treated first; equal scores are one block. From a model that has not seen these customers' outcomes,
+        or it flatters itself.
     treated : array of bool, shape (n_customers,)
     outcome : array of float, shape (n_customers,)
         Yes or no, or an amount.
