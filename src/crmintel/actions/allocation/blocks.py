@@ -121,7 +121,7 @@ def _memory(gain: Any, cost: Any, eligible: Any, names: tuple[str, ...], who: pd
     if who is not None:
         if twice := int(who.duplicated().sum()):
             raise DataContractError(f"{twice:,} customers occur twice in gain. Give one row a customer.")
-        if who.nlevels == 1 and (holes := int(who.isna().sum())):
+        if who.nlevels == 1 and (holes := int(np.asarray(who.isna()).sum())):
             raise DataContractError(
                 f"The customer of {holes:,} rows of gain is missing. Name them, or leave these rows out."
             )
