@@ -195,3 +195,15 @@ def _blocks() -> Iterator[Any]:
 
 def test_a_function_that_starts_a_stream_is_called_anew_for_each_pass() -> None:
     assert allocate(_blocks).value == 9 + 8 + 1
+
+
+def test_a_customer_without_a_name_gets_no_plan() -> None:
+    gain = pd.DataFrame({"call": [1.0, 2.0, 3.0]}, index=["a", None, "c"])
+    with pytest.raises(DataContractError, match="customer of 1 rows of gain is missing"):
+        allocate(gain)
+
+
+def test_budgets_that_are_no_numbers_are_refused() -> None:
+    plan = allocate(pd.DataFrame({"call": [1.0, 2.0]}), cost=0.5)
+    with pytest.raises(DataContractError, match="budgets are no numbers"):
+        plan.budget_curve("much")  # type: ignore[arg-type]  # the point of the test

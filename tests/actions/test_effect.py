@@ -290,6 +290,45 @@ class TestBadInputs:
         with pytest.raises(DataContractError, match=said):
             EffectModel().fit(self.X, self.action, self.y, propensity=given)
 
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"outcome": np.zeros((300, 2))}, r"outcome has shape \(300, 2\)"),
+            ({"action": np.full((300, 2), "mail")}, r"action has shape \(300, 2\)"),
+            ({"customer": np.zeros((300, 2))}, r"customer has shape \(300, 2\)"),
+            ({"propensity": {**SHARES, "mail": "often"}}, "propensity is not numeric"),
+            ({"propensity": ["often"] * 300}, "propensity is not numeric"),
+        ],
+    )
+    def test_shapes_and_kinds_that_do_not_fit_are_named(self, change: dict, said: str) -> None:
+        given = {"action": self.action, "outcome": self.y, "propensity": SHARES} | change
+        with pytest.raises(DataContractError, match=said):
+            EffectModel().fit(self.X, **given)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"action": [f"anna{i}@example.org" for i in range(300)]},
+            {"action": ["no action"] * 20 + [f"anna{i}@example.org" for i in range(280)]},
+            {"propensity": {f"anna{i}@example.org": 0.5 for i in range(300)}},
+        ],
+    )
+    def test_customers_in_the_wrong_column_are_not_told(self, change: dict) -> None:
+        given = {"action": self.action, "outcome": self.y, "propensity": SHARES} | change
+        with pytest.raises(DataContractError) as told:
+            EffectModel().fit(self.X, **given)
+        assert "anna" not in str(told.value)
+
+    @pytest.mark.parametrize("folds", [0, 1, 2.5, 300, True])
+    def test_folds_that_cannot_be_made_are_refused(self, folds: object) -> None:
+        with pytest.raises(DataContractError, match="folds is"):
+            EffectModel(folds=folds).fit(self.X, self.action, self.y, propensity=SHARES)
+
+    def test_groups_are_put_into_the_order_of_the_rows(self, fitted: tuple[EffectModel, pd.DataFrame]) -> None:
+        model, X = fitted
+        mixed = X["region"].sample(frac=1, random_state=0)
+        pd.testing.assert_frame_equal(model.effects_of(mixed), model.effects_of(X["region"]))
+
     def test_unknown_categories_are_missing_and_said(self, fitted: tuple[EffectModel, pd.DataFrame]) -> None:
         model, X = fitted
         with pytest.warns(DataContractWarning, match="region"):

@@ -98,7 +98,74 @@ def test_what_was_planned_is_what_the_next_plan_learns_from(plan: Plan, tmp_path
     head = kept.append(decisions, model="effects")
     assert kept.verify(head).whole
     assert len(kept.read()) == len(plan.table)
-    assert decisions["at"].eq(pd.Timestamp(AT)).all()
+    assert decisions["at"].eq(pd.Timestamp(AT, tz="Europe/London")).all()
+
+
+def test_instants_with_a_zone_are_those_of_the_business_clock(
+    world: tuple[Simulation, InteractionLog, pd.DataFrame],
+) -> None:
+    _, log, history = world
+    options = {"at": AT, "horizon": "14d", "names": CATALOG.names, "features": FEATURES}
+    plain = learn_effects(log, history, **options)[0].average_
+    zoned = history.assign(at=history["at"].dt.tz_localize("Europe/London").dt.tz_convert("UTC"))
+    assert learn_effects(log, zoned, **options)[0].average_.equals(plain)
+    mixed = pd.concat([history.head(50).astype({"at": object}), zoned.iloc[50:].astype({"at": object})])
+    assert learn_effects(log, mixed, **options)[0].average_.equals(plain)
+
+
+def test_a_summer_plan_keeps_its_instant_through_the_log(
+    world: tuple[Simulation, InteractionLog, pd.DataFrame], tmp_path: Path
+) -> None:
+    made, log, _ = world
+    risk = pd.Series(8.0, index=pd.Index(made.truth["customer_id"], name="customer_id"))
+    plan = next_best_actions(
+        log, CATALOG, at="2023-07-01", horizon="14d", features=FEATURES, at_risk=risk, probability=risk / 20
+    )
+    kept = DecisionLog(tmp_path / "decisions")
+    kept.append(plan.decisions())
+    assert kept.read()["at"].eq(pd.Timestamp("2023-06-30 23:00", tz="UTC")).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"at": None}, "at in "),
+        ({"at": "soon"}, "An instant cannot be read"),
+        ({"customer_id": None}, "customer_id in "),
+        ({"propensity": 1.0}, "all have probability 1"),
+        ({"propensity": "high"}, "propensity is 0, negative, above 1 or missing"),
+    ],
+)
+def test_a_history_that_cannot_be_used_says_why(
+    change: dict, said: str, world: tuple[Simulation, InteractionLog, pd.DataFrame]
+) -> None:
+    _, log, history = world
+    with pytest.raises(DataContractError, match=said):
+        learn_effects(log, history.assign(**change), at=AT, horizon="14d", names=CATALOG.names, features=FEATURES)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"holdout": 0}, "holdout is 0"),
+        ({"holdout": 1}, "holdout is 1"),
+        ({"budget": 0}, "budget is 0"),
+        ({"budget": "much"}, "budget is 'much'"),
+        ({"at_risk": [8.0]}, "at_risk is list"),
+        ({"at_risk": pd.Series(8.0, index=["a", "b"])}, "none of the"),
+        ({"at_risk": pd.Series(8.0, index=[1, 1])}, "at_risk holds 1 customers twice"),
+        ({"probability": pd.Series(1.5, index=range(1, 400))}, "outside 0 to 1"),
+        ({"profiles": pd.DataFrame({"x": 1}, index=[1, 1])}, "profiles holds 1 customers twice"),
+    ],
+)
+def test_options_that_no_plan_can_keep_are_refused(
+    options: dict, said: str, world: tuple[Simulation, InteractionLog, pd.DataFrame]
+) -> None:
+    made, log, _ = world
+    risk = pd.Series(8.0, index=pd.Index(made.truth["customer_id"], name="customer_id"))
+    given = {"at_risk": risk, "probability": risk / 20} | options
+    with pytest.raises(DataContractError, match=said):
+        next_best_actions(log, CATALOG, at=AT, horizon="14d", features=FEATURES, **given)
 
 
 def test_decisions_that_could_not_have_been_otherwise_teach_nothing(

@@ -457,3 +457,38 @@ def _fresh(n, each, seed):
         who,
         (target * mean).sum(axis=1).mean(),
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"propensity": 0.5}, "propensity is one value"),
+        ({"outcome": np.ones((4, 2))}, r"outcome has shape \(4, 2\)"),
+        ({"action": [1, "a", 1, "a"]}, "mix names of several kinds"),
+        ({"action": [], "outcome": [], "propensity": [], "target": []}, "action has no round"),
+        ({"cost": 1.0}, "cost is float"),
+        ({"cost": {"a": -1.0, "b": 1.0}}, r"cost is negative for \['a'\]"),
+    ],
+)
+def test_rounds_that_do_not_fit_and_row_107_negative_costs_are_refused(change, said):
+    rounds = {"action": ["a", "b", "a", "b"], "outcome": [1.0, 0, 1, 1], "propensity": [0.5] * 4, "target": ["a"] * 4}
+    given = rounds | change
+    cost = given.pop("cost", None)
+    with pytest.raises(DataContractError, match=said):
+        evaluate_policy(*given.values(), cost=cost)
+
+
+def test_one_action_for_everybody_gains_exactly_nothing_over_itself():
+    rng = np.random.default_rng(0)
+    action = rng.choice(["a", "b"], 3_000)
+    told = evaluate_policy(
+        action, rng.lognormal(size=3_000) + (action == "a"), np.full(3_000, 0.5), np.full(3_000, "a")
+    )
+    assert told.best_single == "a"
+    assert (told.gain.value, told.gain.low, told.gain.high) == (0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(("values", "widths"), [([], []), ([1.0], [1.0, 2.0]), ([np.nan], [1.0])])
+def test_nothing_is_chosen_from_estimators_that_do_not_fit(values, widths):
+    with pytest.raises(DataContractError, match="one finite number each"):
+        slope(values, widths)

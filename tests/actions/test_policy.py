@@ -98,3 +98,92 @@ def test_faint_campaigns_are_rarely_harmed() -> None:
         model, _ = model_of(0.05, 0.0, seed=seed, n=800)
         worse += choose_policy(model, cost=0.02).personal
     assert worse <= 5
+
+
+def test_an_order_is_called_proven_only_if_its_whole_interval_is_above_zero() -> None:
+    seen = set()
+    for seed in range(6):
+        policy = choose_policy(model_of(1.0, 0.09, seed=seed)[0], cost=0.2)
+        order = policy.order.iloc[0]
+        assert order["proven"] == (order["low"] > 0)
+        if order["used"] and not policy.personal:
+            seen.add(bool(order["proven"]))
+            word = "is proven for" if order["proven"] else "is likely, though not proven, for"
+            assert f"the order of customers {word} mail" in policy.statement
+    assert seen == {True, False}
+
+
+def test_where_an_action_was_impossible_for_some_the_policy_says_so() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=2_000)})
+    wanted = np.where(X["x"] > 0, "mail", "call")
+    action = np.where(rng.random(2_000) < 0.5, wanted, "no action")
+    model = EffectModel(base=LinearRegression()).fit(X, action, rng.normal(size=2_000), propensity=np.full(2_000, 0.5))
+    assert "Not everybody could get call" in model.statement_
+    assert "Not everybody could get call" in choose_policy(model).statement
+    assert "Not everybody" not in model_of(0.5, 0.0)[0].statement_
+
+
+def test_names_that_are_numbers_and_costs_in_a_series_are_understood() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"x": rng.normal(size=400)})
+    arm = rng.integers(0, 2, 400)
+    y = arm + rng.normal(size=400)
+    text = EffectModel(control="0", base=LinearRegression()).fit(X, arm.astype(str), y, propensity={"0": 0.5, "1": 0.5})
+    whole = EffectModel(control=0, base=LinearRegression()).fit(X, arm, y, propensity={0: 0.5, 1: 0.5})
+    table = EffectModel(control=0, base=LinearRegression()).fit(
+        X, arm, y, propensity=pd.DataFrame({0: np.full(400, 0.5), 1: 0.5})
+    )
+    assert whole.average_.equals(text.average_)
+    assert table.average_.equals(text.average_)
+    policy = choose_policy(whole, cost=pd.Series({1: 5.0}))
+    assert policy.best == "0"
+    assert policy.decide(X).eq("0").all()
+    assert choose_policy(whole, cost={1: 0.1}).decide(X).eq("1").all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cost": {"mail": 1.0, "no action": 0.5}}, "cost of 'no action' is not 0"),
+        ({"cost": {"mail": "dear"}}, "A cost is no number"),
+        ({"cost": 0.1, "level": 1.5}, "level is 1.5"),
+        ({"cost": 0.1, "worth": "much"}, "worth is 'much'"),
+    ],
+)
+def test_what_no_policy_can_be_chosen_with_is_refused(options: dict, said: str) -> None:
+    model, _ = model_of(0.5, 0.0, n=300)
+    with pytest.raises(DataContractError, match=said):
+        choose_policy(model, **options)
+
+
+def test_of_several_actions_each_order_is_proven_at_its_share_of_the_risk() -> None:
+    rng = np.random.default_rng(0)
+    names = np.array(["no action", "mail", "call"])
+    X = pd.DataFrame({"x": rng.normal(size=1_500)})
+    arm = rng.integers(0, 3, 1_500)
+    y = X["x"] * (arm > 0) * 0.1 + rng.normal(size=1_500)
+    model = EffectModel(base=LinearRegression()).fit(X, names[arm], y, propensity=dict.fromkeys(names, 1 / 3))
+    parted = 0
+    for level in np.linspace(0.05, 0.99, 60):
+        order = choose_policy(model, level=level).order
+        assert order["proven"].tolist() == (choose_policy(model, level=(1 + level) / 2).order["low"] > 0).tolist()
+        parted += (order["proven"] != (order["low"] > 0)).sum()
+    assert parted
+
+
+@pytest.mark.slow
+def test_of_many_actions_that_do_nothing_an_order_is_rarely_called_proven() -> None:
+    names = np.array(["no action", *(f"letter {i}" for i in range(10))])
+    claimed = 0
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        X = pd.DataFrame({"x": rng.normal(size=1_500)})
+        model = EffectModel(base=LinearRegression()).fit(
+            X, names[rng.integers(0, 11, 1_500)], rng.normal(size=1_500), propensity=dict.fromkeys(names, 1 / 11)
+        )
+        order = choose_policy(model).order
+        claimed += bool(order["proven"].any())
+        seen = (order["low"] > 0).sum()
+        assert order["proven"].sum() <= seen <= order["used"].sum()
+    assert claimed <= 2

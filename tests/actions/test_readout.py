@@ -395,3 +395,16 @@ def test_cookie_cats_reads_as_its_readme_says(data: Path) -> None:
     assert (row["control_mean"], row["mean"]) == pytest.approx((0.4482, 0.4423), abs=5e-5)
     assert row["verdict"] == "not proven"
     assert "0.9% of experiments" in week.warnings[0]  # 44,700 against 45,489
+
+
+def test_arms_that_are_numbers_are_read_as_they_are_planned() -> None:
+    arm = np.arange(400) % 2
+    read = read_experiment(arm, arm + np.arange(400) % 7, planned={0: 0.5, 1: 0.5}, control=0)  # type: ignore[arg-type, dict-item]  # as a table holds them
+    assert read.effects["arm"].tolist() == ["1"]
+    assert read.effects["difference"].item() == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("planned", [[0.5, 0.5], {"no action": "half", "mail": 0.5}])
+def test_shares_that_are_no_numbers_by_name_are_refused(planned: Any) -> None:
+    with pytest.raises(DataContractError, match="planned is no mapping of arms to numbers"):
+        read_experiment(["no action", "mail"] * 20, np.ones(40), planned=planned)

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from crmintel.errors import DataContractError
@@ -138,3 +139,18 @@ def test_it_shows_its_convention_and_the_random_band():
     assert "random" in repr(curve)
     assert "<table" in curve._repr_html_()
     assert curve.to_frame().columns.tolist() == ["depth", "customers", "qini", "random_low", "random_high", "gain"]
+
+
+def test_columns_with_an_index_are_put_into_one_order():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {"score": rng.normal(size=60), "treated": np.arange(60) % 2, "outcome": rng.integers(0, 2, 60)}
+    )
+    table["propensity"] = rng.uniform(0.3, 0.7, 60)
+    table.index = [f"c{i}" for i in range(60)]
+    plain = uplift_curve(*(table[c].to_numpy() for c in ("score", "treated", "outcome")),
+                         propensity=table["propensity"].to_numpy(), permutations=5)  # fmt: skip
+    mixed = [table[c].sample(frac=1, random_state=i) for i, c in enumerate(table.columns)]
+    assert uplift_curve(*mixed[:3], propensity=mixed[3], permutations=5).qini_area == plain.qini_area
+    told = uplift_curve_from_scores(mixed[0], mixed[2], permutations=5)
+    assert told.qini_area == uplift_curve_from_scores(table["score"], table["outcome"], permutations=5).qini_area

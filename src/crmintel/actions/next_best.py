@@ -1,6 +1,6 @@
 """From a history to a plan: who gets what next and why, or, where nothing was ever drawn, the experiment that would tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import pandas as pd
 from crmintel import features as f
 from crmintel.actions.allocation.channels import allocate_catalog
 from crmintel.actions.allocation.result import Allocation
-from crmintel.actions.catalogue.catalog import ActionCatalog
+from crmintel.actions.catalogue.catalog import Action, ActionCatalog
 from crmintel.actions.catalogue.contact import ContactPolicy
 from crmintel.actions.catalogue.eligibility import NONE, Eligibility
 from crmintel.actions.effects.model import EffectModel
@@ -21,6 +21,7 @@ from crmintel.actions.plan import (
     TREATED,
     WHY_HELD,
     Plan,
+    of_customers,
     plan_actions,
     split_arms,
     uniform,
@@ -29,7 +30,7 @@ from crmintel.columns import ACTION, AT, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
-from crmintel.interactions.clock import duration
+from crmintel.interactions.clock import Zone, duration
 
 PROPENSITY: Final = "propensity"
 MOST_INSTANTS: Final = 60
@@ -39,7 +40,7 @@ Outcome = Callable[..., pd.Series]
 
 def next_best_actions(
     log: InteractionLog,
-    catalog: ActionCatalog,
+    catalog: ActionCatalog | Sequence[Action],
     *,
     at: Any,
     horizon: str,
@@ -65,7 +66,7 @@ def next_best_actions(
     Parameters
     ----------
     log : InteractionLog
-    catalog : ActionCatalog
+    catalog : ActionCatalog or sequence of Action
     at : instant
         When the plan is made; nothing at or after it is looked at.
     horizon : str
@@ -102,22 +103,50 @@ def next_best_actions(
         If the history lacks a column, knows other actions than the catalogue, or holds no decision that is mature; if there is neither a
         history nor what is at risk.
     """
-    when = pd.Timestamp(at)
-    past = None if history is None else _history(history, catalog.names)
+    _check_options(budget, holdout)
+    catalog = catalog if isinstance(catalog, ActionCatalog) else ActionCatalog(catalog)
+    when = log.zone.stamp(log.zone.instant(at))
+    past = None if history is None else _history(history, catalog.names, log.zone)
     declared = _declared(log, features, when, past)
     X = declared.build(log, when)
-    table = X if profiles is None else X.join(profiles.reindex(X.index), rsuffix="_profile")
+    table = X if profiles is None else _with_profiles(X, profiles)
     open_ = catalog.check(table, policy=contact, log=log, at=when)
-    if past is None:
-        return _experiment(X.index, catalog, open_, at_risk, probability, budget, horizon, holdout, seed, when)
+    tried = None if past is None else _learned(log, past, catalog, margin, when, horizon, declared, outcome, seed)
+    if tried is None or not tried[0].model.causal_:
+        plan = _experiment(X.index, catalog, open_, at_risk, probability, budget, horizon, holdout, seed, when)
+    else:
+        plan = _plan(tried[0], X, catalog, open_, budget, max_contacts, holdout, seed, when, tried[1])
+    return replace(plan, at=pd.Timestamp(log.zone.instant(at), unit="us", tz=log.zone.name))
+
+
+def _learned(
+    log: InteractionLog, past: pd.DataFrame, catalog: ActionCatalog, margin: float, when: pd.Timestamp, horizon: str,
+    declared: FeatureSet, outcome: Outcome | None, seed: int,
+) -> tuple[Policy, int]:  # fmt: skip
+    """The policy that past decisions teach, and how many of these are too young."""
     model, late = learn_effects(
         log, past, at=when, horizon=horizon, features=declared, outcome=outcome, names=catalog.names, seed=seed
     )
-    tried = {a: catalog.costs[a] for a in model.actions_}
-    policy = choose_policy(model, cost=tried, worth=margin)
-    if not model.causal_:
-        return _experiment(X.index, catalog, open_, at_risk, probability, budget, horizon, holdout, seed, when)
-    return _plan(policy, X, catalog, open_, budget, max_contacts, holdout, seed, when, late)
+    return choose_policy(model, cost={a: catalog.costs[a] for a in model.actions_}, worth=margin), late
+
+
+def _with_profiles(X: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+    """Features, and beside them what else is known; a name that is taken gets the end "_profile"."""
+    if twice := int(profiles.index.duplicated().sum()):
+        raise DataContractError(f"profiles holds {twice:,} customers twice. Give one row a customer.")
+    more = profiles.rename(columns=lambda c: f"{c}_profile" if c in X.columns else c)
+    return pd.concat([X, more.reindex(X.index)], axis=1)
+
+
+def _check_options(budget: Any, holdout: Any) -> None:
+    """Complain about money and shares before anything is learned."""
+    number = isinstance(budget, int | float | np.number) and not isinstance(budget, bool)
+    if budget is not None and not (number and np.isfinite(budget) and budget > 0):
+        raise DataContractError(f"budget is {budget!r}. Give money above 0, or leave it out if money is no limit.")
+    if not (isinstance(holdout, int | float | np.number) and 0 < holdout < 1):
+        raise DataContractError(
+            f"holdout is {holdout!r}. Give a share between 0 and 1: without one the next plan cannot learn."
+        )
 
 
 def learn_effects(
@@ -125,8 +154,8 @@ def learn_effects(
     features: FeatureSet | None = None, outcome: Outcome | None = None, seed: int = 0,
 ) -> tuple[EffectModel, int]:  # fmt: skip
     """What each action changed in past decisions, from what was known before each of them; and how many are not mature yet."""
-    past = _history(history, names)
-    when, days = pd.Timestamp(at), pd.Timedelta(duration(horizon), unit="us")
+    past = _history(history, names, log.zone)
+    when, days = log.zone.stamp(log.zone.instant(at)), pd.Timedelta(duration(horizon), unit="us")
     mature = past[AT] + days <= min(when, log.end + pd.Timedelta(1, unit="us"))
     late = int((~mature).sum())
     past = past[mature]
@@ -158,20 +187,42 @@ def _declared(log: InteractionLog, features: FeatureSet | None, when: Any, histo
     return declared if declared.frozen else declared.freeze(log, first)
 
 
-def _history(history: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
-    """Past decisions, checked."""
+def _history(history: Any, names: tuple[str, ...], zone: Zone) -> pd.DataFrame:
+    """Past decisions, checked; their instants by the business clock."""
+    history = history.to_pandas() if hasattr(history, "to_pandas") else history
+    if not isinstance(history, pd.DataFrame):
+        raise DataContractError(f"history is {type(history).__name__}. Give a table, one row a decision.")
     if missing := [c for c in (CUSTOMER, AT, ACTION) if c not in history]:
         raise DataContractError(
             f"history has no column {', '.join(missing)}. Give customer_id, at, action and propensity."
         )
-    known(sorted(history[ACTION].dropna().unique()), (NONE, *names), "history")
     past = history[[c for c in (CUSTOMER, AT, ACTION, PROPENSITY) if c in history]].copy()
-    past[AT] = pd.to_datetime(past[AT])
-    if PROPENSITY in past:  # what could not have been otherwise teaches nothing of effects
-        past = past[~(past[PROPENSITY] == 1)]
+    if holes := [f"{c} in {n:,}" for c, n in past[[CUSTOMER, AT, ACTION]].isna().sum().items() if n]:
+        raise DataContractError(
+            f"Of {len(past):,} decisions of history {', '.join(holes)} are missing. Leave these out."
+        )
+    past[ACTION] = past[ACTION].map(str)
+    known(sorted(set(past[ACTION])), (NONE, *names), "history")
+    past[AT] = _by_clock(past[AT], zone)
     if twice := int(past.duplicated([CUSTOMER, AT]).sum()):
         raise DataContractError(f"{twice:,} decisions of history repeat a customer and instant. Keep one of each.")
+    if PROPENSITY in past:  # what could not have been otherwise teaches nothing of effects
+        past[PROPENSITY] = pd.to_numeric(past[PROPENSITY], errors="coerce")
+        past = past[~(past[PROPENSITY] == 1)]
+    if past.empty:
+        raise DataContractError(
+            f"None of the {len(history):,} decisions of history was drawn: all have probability 1. Leave history out."
+        )
     return past.reset_index(drop=True)
+
+
+def _by_clock(at: pd.Series, zone: Zone) -> pd.Series:
+    """Instants by the business clock, whether they have a zone of their own, none, or some have."""
+    if isinstance(at.dtype, pd.DatetimeTZDtype):
+        at = at.dt.tz_convert(zone.name).dt.tz_localize(None)
+    if pd.api.types.is_datetime64_dtype(at.dtype):
+        return at
+    return pd.to_datetime(at.map({value: zone.stamp(zone.instant(value)) for value in at.unique()}))
 
 
 def _known_before(log: InteractionLog, past: pd.DataFrame, features: FeatureSet | None) -> pd.DataFrame:
@@ -269,7 +320,7 @@ def _experiment(
     money = 0.1 * len(customers) * cheapest if budget is None else budget
     days = pd.Timedelta(duration(horizon), unit="us") / pd.Timedelta(days=1)
     plan = plan_actions(
-        at_risk.reindex(customers).fillna(0.0), probability.reindex(customers).fillna(0.0), catalog, budget=money,
+        of_customers(at_risk, customers, "at_risk"), of_customers(probability, customers, "probability"), catalog, budget=money,
         horizon_days=days, holdout=holdout, eligible=open_.mask, seed=seed, at=when,
     )  # fmt: skip
     return replace(plan, eligibility=open_)

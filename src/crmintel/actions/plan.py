@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any, final
 
 import numpy as np
@@ -98,7 +99,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         counts = self.table.groupby([ACTION, "arm"]).size().rename("customers").reset_index()
-        return f"<p>{self.statement}</p><p>{self.design or ''}</p>{counts.to_html(index=False, escape=True)}"
+        return f"<p>{escape(self.statement)}</p><p>{escape(str(self.design or ''))}</p>{counts.to_html(index=False, escape=True)}"
 
 
 def plan_actions(
@@ -141,14 +142,19 @@ def plan_actions(
     Raises
     ------
     DataContractError
-        If the budget is negative or not finite, the hold-out is no share, or no action is given.
+        If the budget is negative or not finite, the hold-out is no share, a probability is none, or no action is given.
     """
     if not (np.isfinite(budget) and budget >= 0):
         raise DataContractError(f"budget is {budget}. Give money of at least 0.")
     if not 0 < holdout < 1:
         raise DataContractError(f"holdout is {holdout}. Give a share between 0 and 1.")
     catalog = actions if isinstance(actions, ActionCatalog) else ActionCatalog(actions)
-    ids, risk = at_risk.index, np.nan_to_num(at_risk.to_numpy(np.float64))
+    ids, chance = at_risk.index, of_customers(probability, at_risk.index, "probability")
+    if outside := int(((chance < 0) | (chance > 1)).sum()):
+        raise DataContractError(
+            f"probability lies outside 0 to 1 for {outside:,} of {len(ids):,} customers. Repair it first."
+        )
+    risk = np.nan_to_num(at_risk.to_numpy(np.float64))
     names = list(catalog.names)
     open_ = (
         np.ones((len(ids), len(names)), bool)
@@ -173,13 +179,39 @@ def plan_actions(
     in_test = arm != OUTSIDE
     design = None
     if treated and held:
-        baseline = float(np.clip(probability.to_numpy()[in_test].mean(), 0.001, 0.999))
+        baseline = float(np.clip(chance.to_numpy()[in_test].mean(), 0.001, 0.999))
         arms = {HELD_OUT: held, TREATED: treated}
         design = design_experiment(
             baseline, arms=arms, customers=treated + held, relative=-WORTH_PROVING, horizon_days=horizon_days
         )
     rank = "value at risk minus cost" if priced else "orders at risk, since the history has no money"
     return Plan(table, float(budget), float(table["cost"].sum()), STATEMENT.format(rank=rank), False, design, at)
+
+
+def of_customers(values: Any, customers: pd.Index, name: str) -> pd.Series:
+    """Numbers in the order of customers; 0 for those who have none.
+
+    Raises
+    ------
+    DataContractError
+        If values are not indexed by customer, hold one twice, hold none of the customers, or are infinite.
+    """
+    if not isinstance(values, pd.Series):
+        raise DataContractError(f"{name} is {type(values).__name__}. Give a Series that is indexed by customer.")
+    if twice := int(values.index.duplicated().sum()):
+        raise DataContractError(f"{name} holds {twice:,} customers twice. Give one number a customer.")
+    if len(customers) and not values.index.isin(customers).any():
+        raise DataContractError(
+            f"{name} is of {len(values):,} other customers ({values.index.dtype}), none of the {len(customers):,} of the log "
+            f"({customers.dtype}). Index it by the same customers."
+        )
+    try:
+        found = values.reindex(customers).astype(np.float64).fillna(0.0)
+    except (TypeError, ValueError):
+        raise DataContractError(f"{name} is not numeric. Give one number a customer.") from None
+    if infinite := int(np.isinf(found).sum()):
+        raise DataContractError(f"{name} is infinite for {infinite:,} of {len(found):,} customers. Repair it first.")
+    return found
 
 
 def no_plan(customers: pd.Series) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from crmintel.errors import DataContractError
+from crmintel.evaluation.aligned import together
 from crmintel.evaluation.checks import amounts, same_length
 from crmintel.evaluation.intervals import Estimate, Floats
 
@@ -121,7 +122,8 @@ def uplift_curve(
     Parameters
     ----------
     score : array of float, shape (n_customers,)
-        Higher means treated first; equal scores are one block.
+        Higher means treated first; equal scores are one block. From a model that has not seen these customers' outcomes,
+        or it flatters itself.
     treated : array of bool, shape (n_customers,)
     outcome : array of float, shape (n_customers,)
         Yes or no, or an amount.
@@ -144,8 +146,11 @@ def uplift_curve(
     >>> uplift_curve([4, 3, 2, 1], [1, 0, 1, 0], [1, 0, 0, 0], permutations=20).qini.tolist()
     [0.0, 1.0, 1.0, 1.0, 1.0]
     """
-    s, t, y = amounts(score, "score"), amounts(treated, "treated"), amounts(outcome, "outcome")
-    e = np.full(len(t), 0.5) if propensity is None else amounts(propensity, "propensity")
+    columns = together(score=score, treated=treated, outcome=outcome)
+    s, t, y = (amounts(values, name) for name, values in columns.items())
+    e = np.full(len(t), 0.5)
+    if propensity is not None:
+        e = amounts(together(score=columns["score"], propensity=propensity)["propensity"], "propensity")
     same_length({"score": s, "treated": t, "outcome": y, "propensity": e})
     if other := int(((t != 0) & (t != 1)).sum()):
         raise DataContractError(f"treated is neither 0 nor 1 for {other:,} of {len(t):,} customers. Pass booleans.")
@@ -180,7 +185,8 @@ def uplift_curve_from_scores(
     >>> uplift_curve_from_scores([3, 2, 1], [2.0, 1.0, 0.0], permutations=20).qini.tolist()
     [0.0, 2.0, 3.0, 3.0]
     """
-    s, z = amounts(score, "score"), amounts(effect_score, "effect_score")
+    columns = together(score=score, effect_score=effect_score)
+    s, z = (amounts(values, name) for name, values in columns.items())
     same_length({"score": s, "effect_score": z})
     return _curve(s, np.ones(len(z)), np.zeros(len(z)), z, None, permutations, seed)
 

@@ -121,6 +121,10 @@ def _memory(gain: Any, cost: Any, eligible: Any, names: tuple[str, ...], who: pd
     if who is not None:
         if twice := int(who.duplicated().sum()):
             raise DataContractError(f"{twice:,} customers occur twice in gain. Give one row a customer.")
+        if who.nlevels == 1 and (holes := int(np.asarray(who.isna()).sum())):
+            raise DataContractError(
+                f"The customer of {holes:,} rows of gain is missing. Name them, or leave these rows out."
+            )
         keys = np.asarray(pd.util.hash_pandas_object(who, index=False), np.uint64)
     pairs = isinstance(cost, pd.DataFrame) or np.ndim(cost) == 2
     money = _like(cost, gain, "cost") if pairs else None

@@ -135,7 +135,10 @@ class Allocation:
             money = least + max(spent - least, 0.0) * np.arange(1, budgets + 1) / max(budgets, 1)
             money = money[money > 0]
         else:
-            money = np.asarray(budgets, np.float64)
+            try:
+                money = np.asarray(budgets, np.float64).reshape(-1)
+            except (TypeError, ValueError):
+                raise DataContractError("budgets are no numbers. Give money above 0.") from None
         if not len(money) or not (np.isfinite(money) & (money > 0)).all():
             raise DataContractError(
                 "budgets holds none, or some that are not above 0, or no action costs anything. Give money above 0."

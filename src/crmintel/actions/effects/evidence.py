@@ -142,6 +142,18 @@ def overlap(trial: Trial, propensity: Float) -> pd.DataFrame:
     )
 
 
+def doubts(overlap: pd.DataFrame) -> str:
+    """Why known propensities do not tell the effect on everybody, in a sentence; empty where nothing speaks against it."""
+    odd = overlap[(overlap["least_propensity"] <= 0) | ~overlap["fits"]]
+    if odd.empty:
+        return ""
+    seen = ", ".join(f"{r.action} (weights average to {r.mean_weight:.2f})" for r in odd.itertuples())
+    return (
+        f"Not everybody could get {seen}, or the propensities are wrong: for customers without a chance of it, "
+        "what is told is a model's guess and not proven."
+    )
+
+
 def _groups(names: npt.NDArray[np.object_]) -> Iterator[tuple[str, Int]]:
     codes, found = pd.factorize(pd.Index(names).map(str), sort=True)
     for k, name in enumerate(found):

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from crmintel.actions.catalogue.catalog import NONE
 from crmintel.actions.effects.aggregation import CHARGE, mixed
-from crmintel.actions.effects.evidence import Evidence, average, by_group, overlap
+from crmintel.actions.effects.evidence import Evidence, average, by_group, doubts, overlap
 from crmintel.actions.effects.linear import Design, Line, lines
 from crmintel.actions.effects.nuisance import (
     Outcomes,
@@ -31,6 +31,7 @@ from crmintel.actions.effects.trial import Float, Int, Trial, read_trial
 from crmintel.churn.folds import customers_of
 from crmintel.churn.table import Schema, Table, by_content, checked, rows_of
 from crmintel.errors import DataContractError
+from crmintel.evaluation.aligned import aligned
 
 CANDIDATES: Final = ("constant", "ridge", "trees", "by arm", "response")
 FLEXIBLE: Final = np.array([0.0, 0.0, CHARGE, CHARGE, 0.0])
@@ -72,6 +73,8 @@ class EffectModel(BaseEstimator):
         For each arm: customers, share, the least propensity, the effective sample size, and whether weights average to one.
     order_ : array
         In which rows were learned from: by what they hold.
+    index_ : Index
+        Of the rows given to `fit`.
     evidence_ : Evidence
         Doubly robust scores and effects told out of fold, from which policies are judged.
 
@@ -124,12 +127,13 @@ class EffectModel(BaseEstimator):
         DataContractError
             If an arm is empty, too small or without outcomes (it is named), or propensities are no probabilities.
         """
+        _check_folds(self.folds, len(X))
         X = checked(X, self)
         schema = Schema.learn(X)
         trial = read_trial(X.index, action, outcome, control=self.control, propensity=propensity,
                            customer=customers_of(X) if customer is None else customer)  # fmt: skip
         order = by_content(X, schema, trial.outcome, trial.arm)
-        self.order_ = order
+        self.order_, self.index_ = order, X.index
         table, trial = schema.read(X, order), trial.take(order)
         with threadpool_limits(1):
             self._learn(table, trial)
@@ -198,8 +202,8 @@ class EffectModel(BaseEstimator):
 
         Parameters
         ----------
-        groups : array of names, shape (n_rows,)
-            In the order of the rows given to `fit`.
+        groups : Series or array of names, shape (n_rows,)
+            Of the rows given to `fit`: under their index, or in their order.
 
         Returns
         -------
@@ -207,10 +211,10 @@ class EffectModel(BaseEstimator):
             group, action, customers, effect, low, high.
         """
         check_is_fitted(self)
-        names = np.asarray(groups, object)
-        if len(names) != len(self.order_):
+        names = np.asarray(aligned(groups, self.index_, "groups"), object)
+        if names.shape != (len(self.order_),):
             raise DataContractError(
-                f"groups has {len(names):,} values for {len(self.order_):,} rows. Give one a row, in the order given to fit."
+                f"groups has {len(names):,} values of shape {names.shape} for {len(self.order_):,} rows. Give one a row, in the order given to fit."
             )
         return by_group(self.evidence_, names[self.order_], level)
 
@@ -223,6 +227,8 @@ class EffectModel(BaseEstimator):
             action, part (the last has the highest), customers, told, effect, low, high.
         """
         check_is_fitted(self)
+        if parts < 1:
+            raise DataContractError(f"parts is {parts}. Give at least 1.")
         return self.evidence_.calibration(parts, level)
 
     def __repr__(self) -> str:
@@ -310,9 +316,17 @@ def _blocks(trial: Trial, way: Split, at: Int) -> Int:
     return np.arange(len(at)) % 2 if trial.customer is None else trial.customer[at] % 2
 
 
+def _check_folds(folds: int | None, rows: int) -> None:
+    whole = isinstance(folds, int | np.integer) and not isinstance(folds, bool)
+    if folds is not None and not (whole and 2 <= folds <= max(rows // 2, 2)):
+        raise DataContractError(
+            f"folds is {folds!r} for {rows:,} rows. Give a whole number from 2 to half of the rows."
+        )
+
+
 def _statement(causal: bool, overlap: pd.DataFrame) -> str:
     if causal:
-        return "Propensities are known, so differences between arms are effects of the actions."
+        return f"Propensities are known, so differences between arms are effects of the actions. {doubts(overlap)}".rstrip()
     thin = overlap.loc[overlap["least_propensity"] < 0.02, "action"].tolist()
     where = f" Overlap is poor for {', '.join(thin)}." if thin else ""
     return (

@@ -7,8 +7,9 @@ from typing import Any, Final, final
 import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
+from sklearn.utils.validation import check_is_fitted
 
-from crmintel.actions.effects.evidence import Evidence
+from crmintel.actions.effects.evidence import Evidence, doubts
 from crmintel.actions.effects.model import EffectModel
 from crmintel.actions.effects.trial import Float, Int, known
 from crmintel.columns import ACTION
@@ -46,8 +47,9 @@ class Policy:
     ladder : DataFrame
         Money a customer of each way to act, against doing nothing: policy, value, low, high, chosen.
     order : DataFrame
-        For each action, whom to treat first where it is scarce: action, gain, low, high, proven. The gain is money a customer
-        that the order by told effects brings over a random order, averaged over all depths of the list.
+        For each action, whom to treat first where it is scarce: action, gain, low, high, used, proven. The gain is money a customer
+        that the order by told effects brings over a random order, averaged over all depths of the list; the order is used where
+        that is above zero with 95 % confidence, and proven where the whole interval is, widened for the number of actions.
     """
 
     model: EffectModel
@@ -62,7 +64,7 @@ class Policy:
     def gains(self, X: Any) -> pd.DataFrame:
         """Money that each action brings each customer before its cost: a column for each action.
 
-        Where personal actions are not proven, but the order of customers is, told gains only say who comes first: nobody for whom
+        Where personal actions are not used, but the order of customers is, told gains only say who comes first: nobody for whom
         an action is worth it on average is told to gain less than it costs. Where neither is, everybody is told the average.
         """
         effects = self.model.predict(X)
@@ -74,19 +76,19 @@ class Policy:
         if self.personal:
             return gains
         average = self.model.average_["effect"].to_numpy(np.float64) * self.worth
-        for a, (cost, proven) in enumerate(zip(self.cost.values(), self.order["proven"], strict=True)):
-            first_only = proven and average[a] > cost
+        for a, (cost, used) in enumerate(zip(self.cost.values(), self.order["used"], strict=True)):
+            first_only = used and average[a] > cost
             gains[:, a] = np.maximum(gains[:, a], cost * (1 + LEAST) + LEAST) if first_only else average[a]
         return gains
 
     @property
     def looks(self) -> bool:
         """Whether customers are told different gains."""
-        return self.personal or bool(self.order["proven"].any())
+        return self.personal or bool(self.order["used"].any())
 
     def decide(self, X: Any) -> pd.Series:
         """The action of each customer where nothing is scarce; `allocate` the gains where something is."""
-        names = np.array([self.model.control, *self.model.actions_], object)
+        names = np.array([str(self.model.control), *self.model.actions_], object)
         if not self.personal:
             chosen = np.full(len(X), self.best, object)
             return pd.Series(pd.array(chosen, dtype="str"), index=self.model.predict(X).index, name=ACTION)
@@ -106,10 +108,12 @@ class Policy:
             said = f"Personal actions {sure} bring more than {self.best!r} for everybody: {gain}."
         else:
             said = f"{self.best!r} for everybody: personal actions are not proven to bring more, {gain}."
-        first = self.order.loc[self.order["proven"], ACTION].tolist()
-        if first and not self.personal:
-            said += f" Where places are scarce, the order of customers is proven for {', '.join(first)}."
-        return said if self.model.causal_ else f"{said} {self.model.statement_}"
+        for known_, word in ((True, "proven"), (False, "likely, though not proven,")):
+            first = self.order.loc[self.order["used"] & (self.order["proven"] == known_), ACTION].tolist()
+            if first and not self.personal:
+                said += f" Where places are scarce, the order of customers is {word} for {', '.join(first)}."
+        more = doubts(self.model.overlap_) if self.model.causal_ else self.model.statement_
+        return f"{said} {more}".rstrip()
 
     def to_frame(self) -> pd.DataFrame:
         """What each way to act brings."""
@@ -134,13 +138,14 @@ def choose_policy(
     ----------
     model : fitted EffectModel
     cost : mapping of action to money, or one number for all
+        Beyond what doing nothing costs.
     worth : float
         Money that one unit of the outcome is worth.
 
     Raises
     ------
     DataContractError
-        If a cost is negative or of an unknown action, or worth is not above 0.
+        If a cost is negative or of an unknown action, doing nothing costs, worth is not above 0, or level is no share.
 
     Examples
     --------
@@ -152,10 +157,13 @@ def choose_policy(
     >>> choose_policy(model, cost=0.1).personal
     True
     """
+    check_is_fitted(model)
     evidence = model.evidence_
-    charge = costs(cost, model.actions_, model.control)
-    if not (np.isfinite(worth) and worth > 0):
-        raise DataContractError(f"worth is {worth}. Give the money that one unit of the outcome is worth, above 0.")
+    charge = costs(cost, model.actions_, str(model.control))
+    if not (isinstance(worth, int | float | np.number) and np.isfinite(worth) and worth > 0):
+        raise DataContractError(f"worth is {worth!r}. Give the money that one unit of the outcome is worth, above 0.")
+    if not 0 < level < 1:
+        raise DataContractError(f"level is {level}. Give a share between 0 and 1, such as 0.95.")
     net = evidence.scores * worth - charge
     rows = evidence.told_rows
     told = np.column_stack([np.zeros(len(rows)), evidence.effects * worth]) - charge
@@ -166,7 +174,7 @@ def choose_policy(
     gain = evidence.mean(here[each, mine] - here[each, rival], rows, level)
     proof = evidence.mean(here[each, mine] - here[each, rival], rows, ENOUGH)
     personal = bool(proof.low > 0)
-    names = (model.control, *model.actions_)
+    names = model.evidence_.trial.names
     best = names[int(np.argmax(net.mean(axis=0)))]
     ways = [(f"{n} for everybody", evidence.mean(net[:, a] - net[:, 0], level=level)) for a, n in enumerate(names)]
     ways.append((PERSONAL, evidence.mean(here[each, mine] - here[:, 0], rows, level)))
@@ -185,24 +193,37 @@ def _order(model: EffectModel, worth: float, level: float) -> pd.DataFrame:
     It is the mean over depths φ of φ times (the effect in the top φ less the average), a Qini area (Yadlowsky et al. 2025, JASA).
     """
     evidence, rows = model.evidence_, []
+    together = 1 - (1 - level) / len(model.actions_)
     z = evidence.differences[evidence.told_rows] * worth
     for a, name in enumerate(model.actions_):
         rank = rankdata(evidence.effects[:, a]) / len(z) - 0.5
         area = (rank - rank.mean()) * (z[:, a] - z[:, a].mean())
-        gain, proof = (evidence.mean(area, evidence.told_rows, at) for at in (level, ONE_SIDED))
-        rows.append((name, gain.value, gain.low, gain.high, bool(proof.low > 0)))
-    return pd.DataFrame(rows, columns=[ACTION, "gain", "low", "high", "proven"])
+        # Of many actions one would seem to be proven by chance, so each must hold at its share of the risk (Bonferroni).
+        gain, enough, proof = (evidence.mean(area, evidence.told_rows, at) for at in (level, ONE_SIDED, together))
+        rows.append((name, gain.value, gain.low, gain.high, bool(enough.low > 0), bool(proof.low > 0)))
+    return pd.DataFrame(rows, columns=[ACTION, "gain", "low", "high", "used", "proven"])
 
 
 def costs(cost: Mapping[str, float] | float, actions: tuple[str, ...], control: str) -> Float:
     """Money for each arm, doing nothing first."""
-    if isinstance(cost, Mapping):
+    if isinstance(cost, Mapping | pd.Series):
+        cost = {str(a): money for a, money in cost.items()}  # as actions are named
         known(cost, (control, *actions), "cost")
         if missing := [a for a in actions if a not in cost]:
             raise DataContractError(f"cost has no money for {', '.join(missing)}. Give one for each action.")
-        charge = np.array([float(cost.get(control, 0.0)), *(float(cost[a]) for a in actions)])
+        if cost.get(control, 0) != 0:
+            raise DataContractError(
+                f"cost of {control!r} is not 0. Costs are counted against doing nothing: take it off the others."
+            )
+        given = [0, *(cost[a] for a in actions)]
     else:
-        charge = np.array([0.0, *([float(cost)] * len(actions))])
+        given = [0, *([cost] * len(actions))]
+    try:
+        charge = np.array([float(money) for money in given])
+    except (TypeError, ValueError):
+        raise DataContractError(
+            "A cost is no number. Give money a customer, one amount or one for each action."
+        ) from None
     if not (np.isfinite(charge).all() and (charge >= 0).all()):
         raise DataContractError("A cost is negative or not finite. Give money a customer of at least 0.")
     return charge

@@ -16,6 +16,8 @@ Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
 FEWEST: Final = 20
 """Rows that each arm needs before anything is learned from it."""
+NAMES: Final = 20
+"""More names than these are counted, not told: they may be customers in the wrong column."""
 
 
 @final
@@ -68,12 +70,13 @@ def read_trial(
         If the control was given to nobody, an arm is too small or has no outcome (it is named), outcomes are missing, or
         propensities are no probabilities.
     """
+    control = str(control)
     arms = _named(aligned(action, index, "action"), len(index))
     y = _outcome(aligned(outcome, index, "outcome"), arms)
     found = sorted(set(arms))
     if control not in found:
         raise DataContractError(
-            f"Nobody got {control!r}, so no action can be compared with doing nothing (seen: {', '.join(found)}). "
+            f"Nobody got {control!r}, so no action can be compared with doing nothing (seen: {listed(found)}). "
             "Name the arm that got nothing with control=."
         )
     if len(found) == 1:
@@ -86,7 +89,7 @@ def read_trial(
     each = arm if whose is None else pd.DataFrame({"arm": arm, "who": whose}).drop_duplicates()["arm"].to_numpy()
     counts = np.bincount(each, minlength=len(names))
     if (counts < FEWEST).any():
-        few = ", ".join(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST)
+        few = listed([f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < FEWEST])
         raise DataContractError(
             f"Too few {'rows' if whose is None else 'customers'} of an arm: {few}. Each needs at least {FEWEST}; drop the arm, or collect more."
         )
@@ -96,32 +99,10 @@ def read_trial(
 
 def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
     """Known probabilities: a share for each arm, a table with a column for each, or one number a row of what was done."""
-    if isinstance(given, Mapping):
-        known(given, names, "propensity")
-        if missing := [n for n in names if n not in given]:
-            raise DataContractError(
-                f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
-            )
-        p = np.broadcast_to(np.array([float(given[n]) for n in names]), (len(arm), len(names)))
-    elif isinstance(given, pd.DataFrame):
-        known(given.columns, names, "propensity")
-        if missing := [n for n in names if n not in given.columns]:
-            raise DataContractError(
-                f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
-            )
-        p = np.column_stack([np.asarray(aligned(given[n], index, "propensity"), np.float64) for n in names])
-    else:
-        done = np.asarray(aligned(given, index, "propensity"), np.float64)
-        if done.shape != arm.shape:
-            raise DataContractError(
-                f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
-                f"or a mapping or table with that of each of {', '.join(names)}."
-            )
-        others = 1 - done if len(names) == 2 else np.full(len(arm), np.nan)
-        p = np.where(arm[:, None] == np.arange(len(names)), done[:, None], others[:, None])
+    whole = isinstance(given, Mapping | pd.DataFrame)
+    p = _of_arms(given, names, len(arm), index) if whole else _of_done(given, names, arm, index)
     if len(p) != len(arm):
         raise DataContractError(f"propensity has {len(p):,} rows for {len(arm):,} actions. Give one row an action.")
-    whole = isinstance(given, Mapping | pd.DataFrame)
     done = p[np.arange(len(arm)), arm]
     bad = ~(done > 0) | ~((p >= 0) & (p <= 1) | (np.isnan(p) & (not whole))).all(axis=1)
     if bad.any():
@@ -136,26 +117,80 @@ def read_propensity(given: Any, names: Sequence[str], arm: Int, index: pd.Index 
     return np.ascontiguousarray(p)
 
 
+def _of_arms(given: Any, names: Sequence[str], n: int, index: pd.Index | None) -> Float:
+    """A column for each arm, from a share for all rows or a table."""
+    if isinstance(given, Mapping):
+        given = {str(n): share for n, share in given.items()}  # as actions are named
+        known(given, names, "propensity")
+        if missing := [n for n in names if n not in given]:
+            raise DataContractError(
+                f"propensity has no share for {', '.join(missing)}. Give one for each of {', '.join(names)}."
+            )
+        return np.broadcast_to(_numbers([given[n] for n in names], "propensity"), (n, len(names)))
+    given = given.set_axis(given.columns.map(str), axis=1)
+    known(given.columns, names, "propensity")
+    if missing := [n for n in names if n not in given.columns]:
+        raise DataContractError(
+            f"propensity has no column {', '.join(missing)}. Give one for each of {', '.join(names)}."
+        )
+    return np.column_stack([_numbers(aligned(given[n], index, "propensity"), "propensity") for n in names])
+
+
+def _of_done(given: Any, names: Sequence[str], arm: Int, index: pd.Index | None) -> Float:
+    """A column for each arm, from the probability of what was done."""
+    done = _numbers(aligned(given, index, "propensity"), "propensity")
+    if done.shape != arm.shape:
+        raise DataContractError(
+            f"propensity has shape {done.shape} for {len(arm):,} rows. Give the probability of what was done, one a row, "
+            f"or a mapping or table with that of each of {', '.join(names)}."
+        )
+    others = 1 - done if len(names) == 2 else np.full(len(arm), np.nan)
+    return np.where(arm[:, None] == np.arange(len(names)), done[:, None], others[:, None])
+
+
 def known(given: Any, names: Sequence[str], what: str) -> None:
     """Complain about actions that are not known, with those that are."""
     if strange := [str(n) for n in given if n not in names]:
         near = get_close_matches(strange[0], list(names), 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataContractError(f"{what} names unknown actions: {', '.join(strange)}. Known: {', '.join(names)}.{hint}")
+        hint = f" Did you mean {near[0]!r}?" if near and len(strange) <= NAMES else ""
+        raise DataContractError(f"{what} names unknown actions: {listed(strange)}. Known: {listed(names)}.{hint}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of actions for a complaint; so many that they may be customers are only counted."""
+    return ", ".join(names) if len(names) <= NAMES else f"{len(names):,} names"
+
+
+def _column(values: Any, what: str, dtype: Any = None) -> Any:
+    """One value a row, also out of a table of one column."""
+    if isinstance(values, pd.Series):
+        return values.array
+    values = np.asarray(values, dtype)
+    if values.ndim > 1 and values.shape[1:] != (1,):
+        raise DataContractError(f"{what} has shape {values.shape}. Give one value a row.")
+    return values.reshape(-1)
+
+
+def _numbers(values: Any, what: str) -> Float:
+    try:
+        own = isinstance(values, pd.Series)
+        return np.asarray(values.to_numpy(np.float64, na_value=np.nan) if own else values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataContractError(f"{what} is not numeric. Give probabilities.") from error
 
 
 def _codes(customer: Any, n: int) -> Int:
     """A number for each row's customer."""
     if len(customer) != n:
         raise DataContractError(f"customer has {len(customer):,} values for {n:,} rows. Give one a row.")
-    codes = np.asarray(pd.factorize(pd.Index(customer), sort=True)[0], np.int64)
+    codes = np.asarray(pd.factorize(pd.Index(_column(customer, "customer")), sort=True)[0], np.int64)
     if holes := int((codes < 0).sum()):
         raise DataContractError(f"customer is missing in {holes:,} of {n:,} rows. Leave these rows out.")
     return codes
 
 
 def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
-    values = pd.Series(np.asarray(action, object) if not isinstance(action, pd.Series) else action.array)
+    values = pd.Series(_column(action, "action", object))
     if len(values) != n:
         raise DataContractError(f"action has {len(values):,} values for {n:,} rows. Give one a row.")
     if missing := int(values.isna().sum()):
@@ -166,7 +201,7 @@ def _named(action: Any, n: int) -> npt.NDArray[np.object_]:
 
 
 def _outcome(outcome: Any, arms: npt.NDArray[np.object_]) -> Float:
-    values = pd.Series(outcome.array if isinstance(outcome, pd.Series) else np.asarray(outcome))
+    values = pd.Series(_column(outcome, "outcome"))
     if len(values) != len(arms):
         raise DataContractError(f"outcome has {len(values):,} values for {len(arms):,} rows. Give one a row.")
     y = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)

@@ -65,7 +65,12 @@ def assign(ids: Any, shares: Mapping[str, float], *, salt: str, strata: Any = No
 
 def checked_shares(shares: Mapping[str, float], name: str) -> tuple[list[str], np.ndarray[Any, np.dtype[np.float64]]]:
     """The names and shares of the arms, which must be above 0 and sum to 1."""
-    values = np.array([*shares.values()], np.float64)
+    try:
+        values = np.array([*shares.values()], np.float64)
+    except (AttributeError, TypeError, ValueError):
+        raise DataContractError(
+            f"{name} is no mapping of arms to numbers. Give the share of each arm by its name."
+        ) from None
     if len(values) < 2 or not (values > 0).all() or abs(values.sum() - 1) > 1e-6:
         seen = ", ".join(f"{k} {v:g}" for k, v in shares.items())
         raise DataContractError(f"{name} holds: {seen}. Give two arms at least, with shares above 0 that sum to 1.")

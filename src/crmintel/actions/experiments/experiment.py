@@ -81,7 +81,7 @@ class ExperimentDesign:
         write = "{:.1%}" if self.rate else "{:,.4g}"
         base, what = write.format(self.baseline), "rate" if self.rate else "mean"
         change = "drop" if self.wanted < 0 else "gain"
-        needs = f"a {change} by {write.format(abs(self.wanted))} needs {self.needed:,} customers"
+        needs = f"a {change} to {write.format(self.baseline + self.wanted)} needs {self.needed:,} customers"
         days = f" ({self.duration_days:,.0f} days)" if self.duration_days else ""
         if self.customers is None:
             return f"From a {what} of {base}, {needs}{days}."

@@ -153,6 +153,7 @@ def read_experiment(
     if not 0.5 <= level < 1:
         raise DataContractError(f"level is {level}. Give the confidence, such as 0.95.")
     index = next((v.index for v in (arm, outcome) if isinstance(v, pd.Series)), pd.RangeIndex(len(arm)))
+    control = str(control)  # as arms are named
     trial, share = _planned(arm, outcome, planned, control, customer, index)
     names, warnings = trial.names, []
     first = np.arange(len(trial))

@@ -131,6 +131,10 @@ def slope(values: npt.ArrayLike, widths: npt.ArrayLike) -> int:
     1
     """
     value, width = np.asarray(values, float), np.asarray(widths, float)
+    if value.ndim != 1 or value.shape != width.shape or not len(value) or not np.isfinite(value + width).all():
+        raise DataContractError(
+            f"values have shape {value.shape}, widths {width.shape}. Give one finite number each for every estimator."
+        )
     order = np.argsort(-width, kind="stable")
     low = np.maximum.accumulate(value[order] - 2 * width[order])
     high = np.minimum.accumulate(value[order] + 2 * width[order])

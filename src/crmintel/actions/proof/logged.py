@@ -18,6 +18,8 @@ from crmintel.evaluation.intervals import Floats, group_codes
 Ints = npt.NDArray[np.intp]
 BLOCK: Final = 4_096
 """Rounds that are worked on at once, so that all estimators find them in the cache."""
+MANY: Final = 20
+"""More unknown names than these are counted, not told: they may be customers in the wrong column."""
 SUM: Final = 1e-6
 """Probabilities of a round may miss one by this, for files keep few digits."""
 
@@ -163,12 +165,13 @@ def read_log(
     columns |= {"expected": expected}
     series = together(**{k: v for k, v in columns.items() if v is not None})
     action, target = series["action"], _plain(series["target"])
-    n = len(action)
+    n = 0 if np.ndim(action) == 0 else len(action)
+    if not n:
+        raise DataContractError("action has no round. Pass one row for each round.")
     for name, values in series.items():
-        if len(values) != n or not n:
-            raise DataContractError(
-                f"{name} has {len(values):,} rounds, action has {n:,}. Pass one row for each round."
-            )
+        if np.ndim(values) == 0 or len(values) != n:
+            seen = "is one value" if np.ndim(values) == 0 else f"has {len(values):,} rounds"
+            raise DataContractError(f"{name} {seen}, action has {n:,} rounds. Pass one row for each round.")
     index = action.index if isinstance(action, pd.Series) else None
     frames = {k: _rows(series.get(k), index, k) for k in ("target", "propensity", "expected")}
     names = _names(frames, action, target)
@@ -224,7 +227,13 @@ def _names(frames: Mapping[str, Any], action: Any, target: Any) -> pd.Index:
     widths = [np.shape(v)[1] for v in frames.values() if v is not None]
     if widths:
         return pd.RangeIndex(widths[0])
-    return pd.Index(pd.unique(pd.concat([pd.Series(action), pd.Series(target)]).dropna())).sort_values()
+    found = pd.Index(pd.unique(pd.concat([pd.Series(action), pd.Series(target)]).dropna()))
+    try:
+        return found.sort_values()
+    except TypeError:
+        raise DataContractError(
+            "action and target mix names of several kinds, such as text and numbers. Use one."
+        ) from None
 
 
 def _codes(values: Any, names: pd.Index, what: str, n: int) -> Ints:
@@ -238,14 +247,15 @@ def _codes(values: Any, names: pd.Index, what: str, n: int) -> Ints:
     codes = codes.astype(np.intp, copy=False)
     if unknown := int((codes < 0).sum()):
         known = ", ".join(map(str, names[:20])) + (", ..." if len(names) > 20 else "")
-        strange = pd.unique(pd.Series(values)[codes < 0])[:5].tolist()
-        raise DataContractError(
-            f"{what} is unknown for {unknown:,} of {n:,} rounds: {', '.join(map(repr, strange))}. Known actions: {known}."
-        )
+        strange = pd.unique(pd.Series(values)[codes < 0]).tolist()
+        told = ", ".join(map(repr, strange)) if len(strange) <= MANY else f"{len(strange):,} names"
+        raise DataContractError(f"{what} is unknown for {unknown:,} of {n:,} rounds: {told}. Known actions: {known}.")
     return codes
 
 
 def _finite(values: Any, name: str) -> Floats:
+    if np.ndim(values) != 1:
+        raise DataContractError(f"{name} has shape {np.shape(values)}. Pass one number for each round.")
     try:
         plain = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
         numbers = values if plain else pd.to_numeric(pd.Series(values)).to_numpy(dtype=float, na_value=np.nan)
@@ -302,10 +312,16 @@ def _matrix(values: Any, names: pd.Index, what: str) -> Floats | None:
 
 
 def _prices(cost: Mapping[Any, float], names: pd.Index) -> Floats:
+    if not isinstance(cost, Mapping | pd.Series):
+        raise DataContractError(f"cost is {type(cost).__name__}. Give money by the name of each action.")
+    cost = dict(cost.items())
     strange, missing = [a for a in cost if a not in names], [a for a in names if a not in cost and a != NONE]
     if strange or missing:
         known = ", ".join(map(str, names[:20]))
         raise DataContractError(
             f"cost names unknown actions {strange[:5]} and lacks {missing[:5]}. Known actions: {known}."
         )
-    return _finite([cost.get(a, 0.0) for a in names], "cost")
+    price = _finite([cost.get(a, 0.0) for a in names], "cost")
+    if dear := [a for a, money in zip(names, price, strict=True) if money < 0]:
+        raise DataContractError(f"cost is negative for {dear[:5]}. Give money of at least 0.")
+    return price

@@ -99,7 +99,8 @@ def evaluate_policy(
     propensity : array of float, shape (n,), or frame or array, shape (n, n_actions)
         Probability of the action logged, final, after all rules; or of all actions, then support and audit are exact.
     target : frame or array, shape (n, n_actions), or array of names, shape (n,)
-        Probabilities of the new policy, or the action that it would choose.
+        Probabilities of the new policy, or the action that it would choose. It must not have been learned from these
+        rounds, or it flatters itself.
     expected : frame or array, shape (n, n_actions), optional
         Outcomes predicted by a model that did not see the row (cross-fitted). Without it, DM, DR and their kin use the
         mean outcome of each action over the other customers.

@@ -33,7 +33,7 @@ def over_singles(log: Logged, weight: Floats, k: float, level: float) -> tuple[E
     gain, se = moments(make, log)
     # A policy that is a single action differs from it by nothing but rounding.
     size = max(float(weight.max()), 1.0) * (1 + np.abs(log.means).max())
-    gain = np.where(np.abs(gain) < 1e-12 * size, 0.0, gain)
+    gain, se = (np.where(np.abs(v) < 1e-12 * size, 0.0, v) for v in (gain, se))
     together = 1 - (1 - level) / len(log.names)
     wider = k * float(norm.ppf((1 + together) / 2) / norm.ppf((1 + level) / 2))
     return _least(
