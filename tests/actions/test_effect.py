@@ -12,7 +12,7 @@ from crmintel.actions.effects.nuisance import Outcomes, doubly_robust, split
 from crmintel.actions.effects.recipes import Binned, Boosted, fused
 from crmintel.actions.effects.trial import Trial
 from crmintel.churn.table import Schema
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, LeakageError
 
 NAMES = np.array(["no action", "call", "mail"])
 SHARES = dict.fromkeys(NAMES, 1 / 3)
@@ -339,3 +339,9 @@ class TestBadInputs:
         assert "average effect against 'no action'" in repr(model)
         assert "<table" in model._repr_html_()
         assert "EffectModel(" in repr(EffectModel())
+
+    def test_row_98_names_of_customers_are_no_feature(self) -> None:
+        X = self.X.assign(card=[f"c{i}" for i in range(300)])
+        with pytest.raises(LeakageError, match="card"):
+            EffectModel().fit(X, self.action, self.y, propensity=SHARES)
+        assert "card" in EffectModel(allow=["card"]).fit(X, self.action, self.y, propensity=SHARES).stack_.schema.names

@@ -327,3 +327,17 @@ def test_the_plan_sees_the_columns_that_effects_were_learned_from(
     assert declared.frozen
     assert declared.names == asked.freeze(log, first).names
     assert _declared(log, asked, pd.Timestamp(AT), None) is asked
+
+
+def test_a_plan_decides_online_and_leaves_out_what_was_never_tried(
+    plan: Plan, world: tuple[Simulation, InteractionLog, pd.DataFrame]
+) -> None:
+    _, log, _ = world
+    assert plan.policy is not None
+    assert plan.allocation is not None
+    decider = Decider(plan.policy, plan.allocation.prices)
+    rows = FEATURES.build(log, AT).to_dict("records")
+    decided = [decider.decide(row) for row in rows[:80]]
+    assert {d.action for d in decided} <= {"mail", "no action"}
+    assert all(set(d.gains) == {"mail"} for d in decided)
+    assert decider.decide(rows[0], eligible=[False, True, True]).action == "no action"

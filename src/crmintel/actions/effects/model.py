@@ -1,5 +1,6 @@
 """What each action changes, customer by customer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self, final
 
@@ -25,13 +26,14 @@ from crmintel.actions.effects.nuisance import (
     some,
     split,
 )
-from crmintel.actions.effects.recipes import Learned, Rows, rows_for
+from crmintel.actions.effects.recipes import MANY, Learned, Rows, rows_for
 from crmintel.actions.effects.stacked import Stack
 from crmintel.actions.effects.trial import Float, Int, Trial, read_trial
 from crmintel.churn.folds import customers_of
 from crmintel.churn.table import Schema, Table, by_content, checked, rows_of
 from crmintel.errors import DataContractError
 from crmintel.evaluation.aligned import aligned
+from crmintel.evaluation.leakage import guard
 
 CANDIDATES: Final = ("constant", "ridge", "trees", "by arm", "response")
 FLEXIBLE: Final = np.array([0.0, 0.0, CHARGE, CHARGE, 0.0])
@@ -55,6 +57,8 @@ class EffectModel(BaseEstimator):
     folds : int, optional
         In how many parts rows are told by models of the others: five. Above 100,000 rows one tenth is held out, and nothing is
         learned twice.
+    allow : sequence of str
+        Columns that the leak guard must let pass; ``"*"`` for all. Columns of times, and names of customers, are refused.
     random_state : int, default=0
 
     Attributes
@@ -100,11 +104,18 @@ class EffectModel(BaseEstimator):
     """
 
     def __init__(
-        self, *, control: str = NONE, base: Any = None, folds: int | None = None, random_state: int = 0
+        self,
+        *,
+        control: str = NONE,
+        base: Any = None,
+        folds: int | None = None,
+        allow: Sequence[str] = (),
+        random_state: int = 0,
     ) -> None:
         self.control = control
         self.base = base
         self.folds = folds
+        self.allow = allow
         self.random_state = random_state
 
     def fit(self, X: Any, action: Any, outcome: Any, *, propensity: Any = None, customer: Any = None) -> Self:
@@ -126,9 +137,14 @@ class EffectModel(BaseEstimator):
         ------
         DataContractError
             If an arm is empty, too small or without outcomes (it is named), or propensities are no probabilities.
+        LeakageError
+            If a column seems to know the future, or to name customers.
         """
         _check_folds(self.folds, len(X))
+        named = not isinstance(X, np.ndarray | list)
         X = checked(X, self)
+        if named:
+            guard(X.iloc[:: max(len(X) // MANY, 1)], allow=self.allow)
         schema = Schema.learn(X)
         trial = read_trial(X.index, action, outcome, control=self.control, propensity=propensity,
                            customer=customers_of(X) if customer is None else customer)  # fmt: skip

@@ -72,7 +72,7 @@ class Decider:
 
     def __post_init__(self) -> None:
         ours, theirs = self.policy.model.actions_, self.prices.limits.actions
-        if set(ours) != set(theirs):
+        if not set(ours) <= set(theirs):
             raise DataContractError(
                 f"The prices are of {', '.join(theirs)}, the policy of {', '.join(ours)}. Allocate the policy's gains."
             )
@@ -95,9 +95,13 @@ class Decider:
             If columns are missing or a number is infinite.
         """
         gains = self._gains(row)
-        return Decision(
-            self.prices.decide(gains, None, eligible), dict(zip(self.prices.limits.actions, gains, strict=True))
-        )
+        tried = self._columns
+        if None in tried:  # an action that was never tried is never chosen
+            may = [True] * len(tried) if eligible is None else list(eligible)
+            eligible = [bool(ok) and a is not None for ok, a in zip(may, tried, strict=True)]
+        chosen = self.prices.decide(gains, None, eligible)
+        names = self.prices.limits.actions
+        return Decision(chosen, {n: g for n, g, a in zip(names, gains, tried, strict=True) if a is not None})
 
     def decide_warm(self) -> None:
         """Make what the first decision would have to wait for."""
@@ -105,10 +109,12 @@ class Decider:
 
     def _gains(self, row: Any) -> list[float]:
         stack = self.policy.model.stack_
-        effects = stack.one(row) if self.policy.looks else np.zeros(len(self._columns))
+        effects = stack.one(row) if self.policy.looks else np.zeros(len(self.policy.model.actions_))
         told = self.policy.money(effects[None])[0]
-        return [float(told[a]) for a in self._columns]
+        return [0.0 if a is None else float(told[a]) for a in self._columns]
 
     @cached_property
-    def _columns(self) -> list[int]:
-        return [self.policy.model.actions_.index(name) for name in self.prices.limits.actions]
+    def _columns(self) -> list[int | None]:
+        """The number of each action of the prices among those of the policy; none of one that was never tried."""
+        ours = self.policy.model.actions_
+        return [ours.index(name) if name in ours else None for name in self.prices.limits.actions]

@@ -107,7 +107,8 @@ class Policy:
             sure = "are proven to" if self.gain.low > 0 else "are likely to, though not proven to,"
             said = f"Personal actions {sure} bring more than {self.best!r} for everybody: {gain}."
         else:
-            said = f"{self.best!r} for everybody: personal actions are not proven to bring more, {gain}."
+            less = "bring less" if self.gain.high < 0 else "are not proven to bring more"
+            said = f"{self.best!r} for everybody: personal actions {less}, {gain}."
         for known_, word in ((True, "proven"), (False, "likely, though not proven,")):
             first = self.order.loc[self.order["used"] & (self.order["proven"] == known_), ACTION].tolist()
             if first and not self.personal:
