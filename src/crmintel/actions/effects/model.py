@@ -36,6 +36,8 @@ from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.leakage import guard
 
 CANDIDATES: Final = ("constant", "ridge", "trees", "by arm", "response")
+LOOKED_AT: Final = 50_000
+"""About so many rows show whether a column names customers."""
 FLEXIBLE: Final = np.array([0.0, 0.0, CHARGE, CHARGE, 0.0])
 
 
@@ -144,7 +146,7 @@ class EffectModel(BaseEstimator):
         named = not isinstance(X, np.ndarray | list)
         X = checked(X, self)
         if named:
-            guard(X.iloc[:: max(len(X) // MANY, 1)], allow=self.allow)
+            guard(X.iloc[:: max(len(X) // LOOKED_AT, 1)], allow=self.allow)
         schema = Schema.learn(X)
         trial = read_trial(X.index, action, outcome, control=self.control, propensity=propensity,
                            customer=customers_of(X) if customer is None else customer)  # fmt: skip
@@ -165,7 +167,7 @@ class EffectModel(BaseEstimator):
         rows = rows_for(matrix, self.base, self.random_state)
         given = trial.propensity
         p = propensities(rows, matrix, trial, way, self.random_state) if given is None else given
-        design = Design.learn(table)
+        design = Design.learn(table.take(slice(None, None, max(len(table) // MANY, 1))))
         Z = design(table)
         told = outcomes(rows, Z if self.base is None else None, matrix, trial, way, self.random_state)
         scores = doubly_robust(trial, p, told)
