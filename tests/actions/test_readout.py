@@ -314,7 +314,7 @@ def test_limits_for_one_look_fail_under_many_looks_and_the_sequence_does_not() -
 @pytest.mark.parametrize("kind", ["plain", "adjusted", "clustered", "rare", "unequal"])
 def test_intervals_hold_the_truth_as_often_as_they_say(kind: str) -> None:
     held, rng = [], np.random.default_rng(11)
-    for _ in range(500):
+    for _ in range(300):
         n, share = 400, 0.8 if kind == "unequal" else 0.5
         x, treated = rng.gamma(1, size=n), rng.permutation(n) < share * n
         y = 1 + x + (0.3 + 0.5 * x) * treated + rng.normal(0, 1 + treated, n)
