@@ -13,6 +13,10 @@ class DataTypeError(DataContractError, TypeError):
     """The data have a kind that cannot be read."""
 
 
+class BundleError(CrmIntelError, ValueError):
+    """A bundle is damaged, foreign, made by another version, or not signed by the key that was given."""
+
+
 class LeakageError(CrmIntelError, ValueError):
     """The future would flow into the past, or a label cannot be known yet."""
 

@@ -101,12 +101,12 @@ class TwoStage(Recommender):
         self._booster = self._trees(table, X, y)
         later, X = self._stage(past, second)
         told = self._raw(X)
-        self._true = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
+        true = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
             told, self._bought(past, later, second)
         )
         now, X = self._stage(past, at)
         raw = self._raw(X)
-        chance = self._true.predict(raw) + _TINY / (
+        chance = true.predict(raw) + _TINY / (
             1 + np.exp(-raw)
         )  # steps of equal probability keep the order of the trees
         place = (self.customers_.get_indexer(pd.Index(now[CUSTOMER])), self.items_.get_indexer(pd.Index(now[ITEM])))
@@ -115,6 +115,15 @@ class TwoStage(Recommender):
 
     def _fit(self, purchases: Purchases) -> None:
         pass
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The trees as text."""
+        booster = self.__dict__.get("_booster")
+        return self.__dict__ | ({} if booster is None else {"_booster": booster.model_to_string()})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        text = state.get("_booster")
+        self.__dict__ |= state | ({} if text is None else {"_booster": lgb.Booster(model_str=text)})
 
     def _score(self, who: Int) -> Real:
         return np.asarray(self._chance[who].toarray(), np.float64)

@@ -101,6 +101,15 @@ class Trees:
     boosters: dict[tuple[str, str], lgb.Booster]
     unseen: dict[tuple[str, str], list[Float]]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The trees as text; what was said while learning is needed then only."""
+        return {"boosters": {key: b.model_to_string() for key, b in self.boosters.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        texts = state["boosters"].items()
+        object.__setattr__(self, "boosters", {key: lgb.Booster(model_str=text) for key, text in texts})
+        object.__setattr__(self, "unseen", {})
+
     def tell(self, view: View, targets: Sequence[str] = tuple(OBJECTIVES)) -> dict[tuple[str, str], Float]:
         """What every member says of customers for some targets, on the scale of `link`."""
         table = view.table.assign(**{HORIZON: float(view.horizon)})

@@ -1,7 +1,7 @@
 """What each action changes, customer by customer."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Self, final
+from typing import Any, ClassVar, Final, Self, final
 
 import numpy as np
 import pandas as pd
@@ -97,6 +97,9 @@ class EffectModel(BaseEstimator):
     >>> model.predict(X).columns.tolist()
     ['mail']
     """
+
+    NOT_SHIPPED: ClassVar = ("evidence_", "order_", "index_")
+    """What is of the customers who were learned from: bundles leave it at home, and policies are chosen before."""
 
     def __init__(
         self,
