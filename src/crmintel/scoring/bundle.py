@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import importlib.metadata
-import json
 import os
 import shutil
 import stat
@@ -194,7 +193,9 @@ def _proven(
     return _of_folder(source, key, fingerprint, most)
 
 
-def _of_folder(folder: Path, key: bytes | None, fingerprint: str | None, most: int) -> tuple[Manifest, dict[str, bytes]]:
+def _of_folder(
+    folder: Path, key: bytes | None, fingerprint: str | None, most: int
+) -> tuple[Manifest, dict[str, bytes]]:
     try:
         there = {entry.name for entry in os.scandir(folder)}
         if not {MANIFEST, DIGEST} <= there:
@@ -205,14 +206,18 @@ def _of_folder(folder: Path, key: bytes | None, fingerprint: str | None, most: i
             raise BundleError("The manifest of the bundle is damaged: its bytes are not those that were written.")
         if key is not None:
             if SIGNATURE not in there:
-                raise BundleError("The bundle is not signed. Sign it with save_bundle(key=...), or load it without a key.")
+                raise BundleError(
+                    "The bundle is not signed. Sign it with save_bundle(key=...), or load it without a key."
+                )
             if not hmac.compare_digest(_read(folder / SIGNATURE, 64), _signature(key, raw)):
                 raise BundleError("The bundle was signed with another key, or changed since.")
         if fingerprint is not None and not hmac.compare_digest(fingerprint.encode(), print_.encode()):
             raise BundleError("This is another bundle than the one that was registered: its fingerprint differs.")
         manifest = _manifest(raw, SIGNATURE in there)
         if (total := sum(n for n, _ in manifest.parts.values())) > most:
-            raise BundleError(f"The bundle has {total / 1e9:.1f} GB, more than the limit of {most / 1e9:.1f} GB allows.")
+            raise BundleError(
+                f"The bundle has {total / 1e9:.1f} GB, more than the limit of {most / 1e9:.1f} GB allows."
+            )
         if odd := there - {MANIFEST, DIGEST, SIGNATURE} - manifest.parts.keys():
             raise BundleError(f"The bundle holds {len(odd)} files that its manifest does not name.")
         if gone := manifest.parts.keys() - there:
@@ -262,7 +267,9 @@ def _is_part(item: tuple[str, Any]) -> bool:
     match item:
         case (name, [int(length), str(digest)]) if not isinstance(length, bool):
             plain = name.replace("-", "").replace(".", "").replace("_", "")
-            return plain.isascii() and plain.isalnum() and not name.startswith(".") and length >= 0 and len(digest) == 64
+            return (
+                plain.isascii() and plain.isalnum() and not name.startswith(".") and length >= 0 and len(digest) == 64
+            )
     return False
 
 
@@ -311,5 +318,7 @@ def _unpacked(source: Path, folder: Path, most: int) -> Path:
                     raise BundleError(f"The zip {source.name!r} unpacks to more than the limit of {most / 1e9:.1f} GB.")
                 (folder / name).write_bytes(data)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise BundleError(f"{source.name!r} is neither the folder nor a zip of a bundle ({type(error).__name__}).") from None
+        raise BundleError(
+            f"{source.name!r} is neither the folder nor a zip of a bundle ({type(error).__name__})."
+        ) from None
     return folder

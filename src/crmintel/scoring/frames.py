@@ -13,6 +13,10 @@ from crmintel.scoring.pools import KINDS, Drawers, Pools
 
 FEW: Final = 200
 """Up to so many texts are written among the other values; more have a part of their own."""
+_MASKED: Final = (
+    pd.Int8Dtype, pd.Int16Dtype, pd.Int32Dtype, pd.Int64Dtype, pd.UInt8Dtype, pd.UInt16Dtype, pd.UInt32Dtype, pd.UInt64Dtype,
+    pd.Float32Dtype, pd.Float64Dtype, pd.BooleanDtype,
+)  # fmt: skip
 Encode = Callable[[Any], Any]
 
 
@@ -32,7 +36,7 @@ def values_to_plain(values: Any, pools: Pools, encode: Encode) -> dict[str, Any]
         return {"instants": pools.array(values.asi8), "unit": dtype.unit, "zone": str(dtype.tz)}
     if dtype.kind in "mM":
         return array_to_plain(np.asarray(values), pools, encode)
-    if isinstance(dtype, pd.core.dtypes.dtypes.BaseMaskedDtype):
+    if isinstance(dtype, _MASKED):
         missing = np.asarray(values.isna())
         numbers = values.to_numpy(dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
         return {"masked": pools.array(numbers), "missing": pools.array(missing), "type": str(dtype)}
@@ -104,13 +108,15 @@ def index_to_plain(index: pd.Index, pools: Pools, encode: Encode) -> dict[str, A
 def index_from_plain(plain: dict[str, Any], drawers: Drawers, decode: Encode) -> pd.Index:
     """What `index_to_plain` wrote."""
     if "range" in plain:
-        return pd.RangeIndex(*plain["range"], name=decode(plain["name"]))
+        start, stop, step = plain["range"]
+        return pd.RangeIndex(start, stop, step, name=decode(plain["name"]))
     if "levels" in plain:
         levels: list[Any] = [index_from_plain(level, drawers, decode) for level in plain["levels"]]
         codes: list[Any] = [drawers.array(c) for c in plain["codes"]]
         return pd.MultiIndex(levels, codes, names=[decode(n) for n in plain["names"]])
     values = values_from_plain(plain["values"], drawers, decode)
-    return pd.Index(values, name=decode(plain["name"]), dtype=values.dtype)
+    index: pd.Index = pd.Index(values, name=decode(plain["name"]), dtype=values.dtype)
+    return index
 
 
 def series_to_plain(series: pd.Series, pools: Pools, encode: Encode) -> dict[str, Any]:

@@ -66,8 +66,9 @@ def to_plain(thing: Any, pools: Pools, where: str = "model", deep: int = 0) -> A
     if isinstance(thing, pd.Timedelta):
         return {"timedelta": [thing.as_unit("ns").value, thing.unit]}
     if kind.__name__ in _SPARSE and sp.issparse(thing):
-        arrays = [pools.array(a) for a in (thing.data, thing.indices, thing.indptr)]
-        return {"sparse": kind.__name__, "shape": list(thing.shape), "arrays": arrays}
+        matrix: Any = thing
+        arrays = [pools.array(a) for a in (matrix.data, matrix.indices, matrix.indptr)]
+        return {"sparse": kind.__name__, "shape": list(matrix.shape), "arrays": arrays}
     if isinstance(thing, FeatureSet):
         return {"features": encode(thing.to_json())}
     if isinstance(thing, Policies):
@@ -168,7 +169,7 @@ def _made(kind: str, state: dict[str, Any]) -> Any:
             f"The bundle holds a {kind} without {', '.join(sorted(needed - state.keys()))}: another version wrote it. Fit and save it anew, or read it "
             "with that version."
         )
-    thing = object.__new__(found)
+    thing: Any = object.__new__(found)
     if hasattr(found, "__setstate__"):
         found.__setstate__(thing, state)
     else:

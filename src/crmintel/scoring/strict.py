@@ -35,9 +35,7 @@ def strict_json(raw: bytes) -> Any:
     wrong = "it is no JSON in UTF-8"
     try:
         text = raw.decode("utf-8")
-        return json.loads(
-            text, object_pairs_hook=_once, parse_constant=_refused, parse_float=_finite, parse_int=_whole
-        )
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refused, parse_float=_finite, parse_int=_whole)
     except _Known as error:
         wrong = str(error)
     except RecursionError:
@@ -73,4 +71,3 @@ def _whole(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise _Known("a number has too many digits")
     return int(text)
-
