@@ -17,6 +17,14 @@ class BundleError(CrmIntelError, ValueError):
     """A bundle is damaged, foreign, made by another version, or not signed by the key that was given."""
 
 
+class OutputError(CrmIntelError, OSError):
+    """A result cannot be written where it was asked for; what was there before is still there."""
+
+
+class LockedError(OutputError):
+    """Another job is writing the same output."""
+
+
 class LeakageError(CrmIntelError, ValueError):
     """The future would flow into the past, or a label cannot be known yet."""
 

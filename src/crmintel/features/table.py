@@ -108,7 +108,7 @@ class Table:
         kept: list[Path] = []
 
         def done(number: int, part: Part) -> bool:
-            checks[number] = _check(part)
+            checks[number] = check_of(part)
             file = _file(folder, number)
             whole = file.exists() and (pq.read_schema(file).metadata or {}).get(_CHECK) == checks[number].encode()
             if whole:
@@ -138,7 +138,7 @@ class Table:
             "zone": self.log.zone.name,
             "by": list(self.panel.by),
             "customers": wanted,
-            "profiles": None if self.panel.profiles is None else _check(self.panel.profiles.part),
+            "profiles": None if self.panel.profiles is None else check_of(self.panel.profiles.part),
         }
 
     def _open(self, folder: Path) -> None:
@@ -286,7 +286,7 @@ def _rising(codes: list[Int]) -> bool:
     return True
 
 
-def _check(part: Part) -> str:
+def check_of(part: Part) -> str:
     """A print of the rows of a part: a file made of other rows is made anew."""
     value = 0
     for array in (part.starts, part.time, part.known_at, *part.codes.values(), *part.numbers.values()):

@@ -22,7 +22,7 @@ Encode = Callable[[Any], Any]
 
 def values_to_plain(values: Any, pools: Pools, encode: Encode) -> dict[str, Any]:
     """The values of a column or an index."""
-    dtype = values.dtype
+    dtype: Any = values.dtype
     if isinstance(values, np.ndarray):
         return array_to_plain(values, pools, encode)
     if isinstance(dtype, pd.StringDtype):
@@ -38,7 +38,8 @@ def values_to_plain(values: Any, pools: Pools, encode: Encode) -> dict[str, Any]
         return array_to_plain(np.asarray(values), pools, encode)
     if isinstance(dtype, _MASKED):
         missing = np.asarray(values.isna())
-        numbers = values.to_numpy(dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
+        plain: Any = np.dtype(str(dtype).lower().replace("boolean", "bool"))
+        numbers = values.to_numpy(plain, na_value=plain.type(0))
         return {"masked": pools.array(numbers), "missing": pools.array(missing), "type": str(dtype)}
     raise DataTypeError(f"A column has the type {dtype}, which a bundle cannot hold. Convert it first.")
 
