@@ -1,27 +1,20 @@
-"""The command line: ``crmintel run``, ``crmintel demo``, ``crmintel check``."""
+"""From a history to a report: ``crmintel run``, ``crmintel demo``, ``crmintel check``."""
 
 import os
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from crmintel import __version__
-from crmintel.errors import CrmIntelError, DataContractError, DataContractWarning
+from crmintel.cli.app import app, complaints
+from crmintel.errors import DataContractError
 from crmintel.job import Settings, analyse, read_settings, track, write
 
 STEPS = 7
-BAD_INPUT = 2
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_show_locals=False, rich_markup_mode=None
-)
 
 Source = Annotated[list[str], typer.Argument(help="Parquet or CSV files, a folder, or a quoted glob.")]
 Map = Annotated[Path | None, typer.Option("--map", help="TOML file: column names, policies, items, actions.")]
@@ -36,21 +29,13 @@ Offer = Annotated[str | None, typer.Option("--offer", help="Next items: 'new' on
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
 
 
-@app.callback(invoke_without_command=True)
-def about(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    """From the raw history of what customers did to decisions about what to do next for each of them."""
-    if version:
-        typer.echo(f"crmintel {__version__}")
-        raise typer.Exit
-
-
 @app.command()
 def run(
     source: Source, out: Out, map_: Map = None, tracking_uri: Uri = None, horizon: Horizon = None, test: Test = None,
     budget: Budget = None, offer: Offer = None, seed: Seed = None,
 ) -> None:  # fmt: skip
     """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
-    with _complaints():
+    with complaints():
         given: dict[str, Any] = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
         settings = replace(read_settings(map_), **{k: v for k, v in given.items() if v is not None})
         _job(_one(source), settings, out, tracking_uri, ", ".join(Path(s).name for s in source))
@@ -61,7 +46,7 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
     """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
     from crmintel.datasets.public import complete_journey
 
-    with _complaints():
+    with complaints():
         rows, items = complete_journey()
         settings = Settings(title="A year of groceries", timezone="America/New_York", items=items)
         _job(rows, settings, out, tracking_uri, "dunnhumby, The Complete Journey")
@@ -70,15 +55,10 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
 @app.command()
 def check(source: Source, map_: Map = None) -> None:
     """Print what is in a history and what is wrong with it; write nothing."""
-    with _complaints():
+    with complaints():
         log = read_settings(map_).read(_one(source))
         typer.echo(repr(log))
         typer.echo(str(log.quality))
-
-
-def main() -> None:
-    """The console script."""
-    app()
 
 
 def _one(source: list[str]) -> Any:
@@ -119,19 +99,3 @@ def _writable(out: Path) -> None:
     nearest = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise DataContractError(f"The folder {str(out)!r} cannot be written. Choose another with --out.")
-
-
-@contextmanager
-def _complaints() -> Iterator[None]:
-    """Bad input ends with one paragraph and exit code 2; remarks about the data stand in the quality report instead."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataContractWarning)
-            yield
-    except CrmIntelError as error:
-        _stop(str(error))
-
-
-def _stop(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(BAD_INPUT)
