@@ -7,7 +7,7 @@ from typing import Any, Self, final
 
 import pandas as pd
 
-from crmintel.columns import AMOUNT, CUSTOMER, KNOWN, TEXT, TIME
+from crmintel.columns import AMOUNT, CUSTOMER, KIND, KNOWN, KNOWN_AT, TEXT, TIME
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.aligned import aligned
 from crmintel.features import FeatureSet
@@ -174,13 +174,10 @@ class CustomerModel:
     @cached_property
     def probe(self) -> InteractionLog:
         """Two made-up customers, on whom it can be tried whether the model answers."""
-        names = {c for c in self.needs if c not in (CUSTOMER, TIME)}
         day = pd.to_datetime(["2020-01-01", "2020-01-20", "2020-02-03", "2020-02-11"])
         rows: dict[str, Any] = {CUSTOMER: [1, 1, 2, 2], TIME: day}
-        rows |= {
-            c: ["a", "b", "a", "b"] if c in TEXT and c != "kind" else [1.0, 2.0, 3.0, 4.0]
-            for c in sorted(names - {"kind", "known_at"})
-        }
+        for name in sorted(set(self.needs) - {CUSTOMER, TIME, KIND, KNOWN_AT}):
+            rows[name] = ["a", "b", "c", "d"] if name in TEXT else [1.0, 2.0, 3.0, 4.0]
         return InteractionLog.read(pd.DataFrame(rows), timezone=self.timezone, keep=self.keep, quiet=True)
 
     @property

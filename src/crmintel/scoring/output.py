@@ -12,7 +12,7 @@ from typing import Any, Final, final
 
 from crmintel.errors import LockedError, OutputError
 from crmintel.scoring.export import one_file
-from crmintel.scoring.files import replaced, sync
+from crmintel.scoring.files import replaced, sync, written
 from crmintel.scoring.strict import canonical
 
 JOB, DONE = "_job.json", "_done.json"  # readers of Parquet folders pass over names that begin so
@@ -127,9 +127,10 @@ class Work:
         with open(whole, "rb") as file:
             os.fsync(file.fileno())
             done = {**done, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        written(self.folder / DONE, canonical(done))  # all that needs room, before anything is moved
         os.replace(whole, self.out)
+        os.replace(self.folder / DONE, self.out.with_name(f"{self.out.name}.done.json"))
         sync(self.out.parent)
-        replaced(self.out.with_name(f"{self.out.name}.done.json"), canonical(done))
         shutil.rmtree(self.folder)
         return done
 
