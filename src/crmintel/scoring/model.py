@@ -121,6 +121,11 @@ class CustomerModel:
         return InteractionLog.read(source, **told)
 
     @property
+    def reads(self) -> list[str]:
+        """The columns of interactions that it makes use of, or that rules at the door look at."""
+        return [*KNOWN, *self.keep]
+
+    @property
     def keep(self) -> list[str]:
         """The columns beyond the known ones that features read."""
         return [] if self.features is None else sorted(self.features.columns - set(KNOWN))

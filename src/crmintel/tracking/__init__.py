@@ -1,5 +1,11 @@
-"""The border to MLflow."""
+"""The border to MLflow: runs, models, registry, promotion."""
 
-from crmintel.tracking.mlflow import record, sqlite_uri
+from crmintel.tracking.mlflow import record
+from crmintel.tracking.models import Fetched, Logged, aliases, fetch, load, log, set_alias
+from crmintel.tracking.promotion import Promotion, promote
+from crmintel.tracking.spool import send, spool
+from crmintel.tracking.store import sqlite_uri
 
-__all__ = ["record", "sqlite_uri"]
+__all__ = [
+    "Fetched", "Logged", "Promotion", "aliases", "fetch", "load", "log", "promote", "record", "send", "set_alias", "spool", "sqlite_uri",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""Records of jobs, kept on disk until the tracking server takes them: a job never waits for a server."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from crmintel.errors import DataContractError
+from crmintel.scoring.files import replaced
+from crmintel.scoring.strict import canonical, strict_json
+from crmintel.tracking.mlflow import record
+
+
+def spool(
+    folder: str | os.PathLike[str], *, experiment: str, name: str, parameters: Mapping[str, Any], metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+) -> Path:  # fmt: skip
+    """Keep the record of a job; plain values without any customer's row.
+
+    Returns
+    -------
+    Path
+        One JSON file. `send` hands it on.
+    """
+    told = {
+        "experiment": experiment,
+        "name": name,
+        "parameters": dict(parameters),
+        "metrics": dict(metrics),
+        "tags": dict(tags),
+    }
+    raw = canonical(told)
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / f"{hashlib.sha256(raw).hexdigest()[:16]}.json"
+    replaced(path, raw)
+    return path
+
+
+def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tuple[int, int]:
+    """Hand kept records to a tracking server; those it takes are removed, the others stay for the next time.
+
+    Parameters
+    ----------
+    uri : str
+        A tracking URI.
+    patience : int
+        Seconds that a server has for an answer.
+
+    Returns
+    -------
+    sent, left : int
+    """
+    sent, waiting = 0, sorted(Path(folder).glob("*.json"))
+    with _impatient(patience):
+        for path in waiting:
+            try:
+                told = strict_json(path.read_bytes())
+                record(uri, **{k: told[k] for k in ("experiment", "name", "parameters", "metrics", "tags")})
+            except DataContractError:
+                break  # a server that is down for one is down for all
+            except (ValueError, KeyError, TypeError):
+                path.rename(path.with_suffix(".damaged"))
+                continue
+            path.unlink()
+            sent += 1
+    return sent, len(list(Path(folder).glob("*.json")))
+
+
+@contextmanager
+def _impatient(seconds: int) -> Iterator[None]:
+    """MLflow tries for minutes otherwise."""
+    wanted = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    before = {k: os.environ.get(k) for k in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for k, v in before.items():
+            if v is None:
+                os.environ.pop(k, None)
+            else:
+                os.environ[k] = v
