@@ -1,4 +1,4 @@
-"""The bars of shipping: reasons for a whole base.
+"""The bars of shipping: reasons for a whole base, monitoring.
 
 python -m benchmarks.shipping [--quick] [--write]
 """
@@ -6,6 +6,7 @@ python -m benchmarks.shipping [--quick] [--write]
 from collections.abc import Iterator
 
 from benchmarks.measure import ROOT, Line, command
+from benchmarks.shipping_monitor import monitoring
 from benchmarks.shipping_reasons import reasons
 
 BENCH = "shipping"
@@ -13,7 +14,7 @@ BENCH = "shipping"
 
 def lines(quick: bool) -> Iterator[Line]:
     """Everything; quick keeps what fits into 50 seconds."""
-    for part in (reasons,):
+    for part in (reasons, monitoring):
         yield from part(quick)
 
 

@@ -62,8 +62,8 @@ class Bins:
         x = column.to_numpy(np.float64, na_value=np.nan)
         known = x[~np.isnan(x)]
         values, counts = np.unique(known, return_counts=True)
-        atoms = values[counts >= len(known) / BINS]
-        rest = known[~np.isin(known, atoms)]
+        often = counts >= len(known) / BINS
+        atoms, rest = values[often], np.repeat(values[~often], counts[~often])
         parts = max(1, round(BINS * len(rest) / max(len(known), 1)))
         edges = np.unique(np.quantile(rest, np.linspace(0, 1, parts + 1)[1:-1])) if len(rest) else np.zeros(0)
         depth = min(rim, max(1, len(known) // 20))
@@ -90,11 +90,13 @@ class Bins:
         """The bin of each row."""
         if self.number:
             x = column.to_numpy(np.float64, na_value=np.nan)
-            out = np.searchsorted(self.edges, x, side="right")
+            out = np.zeros(len(x), np.int64)
+            for edge in self.edges:  # for so few of them quicker than a search
+                out += x >= edge
             for i, atom in enumerate(self.atoms):
                 out[x == atom] = len(self.edges) + 1 + i
             out[np.isnan(x)] = len(self.edges) + 1 + len(self.atoms)
-            return out.astype(np.int64)
+            return out
         code, names = texts(column)
         own = {level: i for i, level in enumerate(self.levels)}
         of = np.array([*(own.get(n, len(own)) for n in names), len(own) + 1], np.int64)
