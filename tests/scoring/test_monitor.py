@@ -131,6 +131,21 @@ def test_nothing_changed_is_no_alarm(known: bool) -> None:
     assert said.count("hold") >= 28
 
 
+def test_what_moved_beyond_chance_but_by_little_is_no_alarm() -> None:
+    rng = np.random.default_rng(0)
+    X, Z = (pd.DataFrame({"a": rng.normal(m, 1, 20_000)}) for m in (0.0, 0.15))
+    told = monitor(profile_of(X, np.full(20_000, 0.3)), scored(Z, 0.3))
+    assert told.features.loc[0, "p_value"] < 1e-9
+    assert told.verdict == "hold"
+
+
+def test_a_score_that_follows_nothing_is_not_said_to_have_followed() -> None:
+    """Means of many bins follow any noise that they are told from."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 12)))
+    assert abs(profile_of(X.add_prefix("x"), rng.random(300)).follows) < 0.15
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -265,6 +280,16 @@ def test_few_outcomes_settle_nothing_but_a_rate_that_is_far_off_is_seen(profile:
     assert nobody.reasons[0].startswith("Probabilities are no longer true: 0.0% of 3,000 left")
 
 
+def test_outcomes_of_few_of_the_rows_do_not_settle_what_moved(profile: Profile, now: World) -> None:
+    X, p, y = now
+    at = np.where(np.arange(len(X)) < 1_000, "2024-01-01", "2024-04-01")
+    table = scored(X.assign(spend=X["spend"] * 3), p)
+    told = monitor(profile, table, outcomes=y, at=at, until="2024-05-01")
+    assert told.metrics["outcome_mature"] == 1_000
+    assert not told.figures.empty
+    assert told.verdict == "look"
+
+
 # who is scored
 
 
@@ -278,6 +303,16 @@ def test_new_and_gone_customers_are_counted(then: World, now: World) -> None:
     assert people["rows"] == 2_900
     assert "new customers" not in monitor(profile_of(*then[:2]), later).population["what"].tolist()
     assert monitor(profile_of(*then[:2]), later, previous=table.index).metrics["new_customers"] == 1.0
+
+
+def test_shares_are_of_the_rows_of_their_own_table(profile: Profile, then: World, now: World) -> None:
+    X, p, _ = now
+    told = (
+        monitor(profile, scored(X, p).iloc[:1_000]).population.set_index("what").loc["share: rare or unseen category"]
+    )
+    for share, table in (("before", then[0]), ("after", X.iloc[:1_000])):
+        often = then[0]["town"].value_counts().loc[lambda n: n >= 30].index
+        assert told[share] == pytest.approx((~table["town"].isin(often)).mean())
 
 
 # promises
@@ -344,6 +379,28 @@ def test_features_are_ranked_by_how_far_they_moved(profile: Profile, now: World)
     told = monitor(profile, scored(X.assign(spend=X["spend"] * 3, orders=X["orders"] + 1), p)).features
     assert set(told["feature"].iloc[:2]) == {"spend", "orders"}
     assert (told["psi"] - told["by_chance"]).is_monotonic_decreasing
+
+
+def test_a_feature_is_told_with_what_it_does_to_the_score(profile: Profile, then: World, now: World) -> None:
+    """All plans turn to months: the mean score moves to that of the customers who had months."""
+    X, p, _ = now
+    told = monitor(profile, scored(X.assign(plan="month"), p)).features.set_index("feature")
+    had = (then[0]["plan"] == "month").to_numpy()
+    n = int(had.sum())
+    gap = (logit(then[1][had]).mean() - logit(then[1]).mean()) * n / (n + 10)
+    assert told.loc["plan", "score_shift"] == pytest.approx(gap, abs=0.02)
+    assert abs(told.loc["orders", "score_shift"]) < 0.05
+
+
+def test_what_moves_by_itself_can_be_left_out(profile: Profile, now: World) -> None:
+    X, p, _ = now
+    table = scored(X.assign(spend=X["spend"] * 3), p)
+    told = monitor(profile, table, features=["orders", "plan"])
+    assert told.verdict == "hold"
+    assert sorted(told.features["feature"]) == ["orders", "plan"]
+    assert told.score.loc[0, "verdict"] == "stable"
+    with pytest.raises(DataContractError, match="no columns nope"):
+        monitor(profile, table, features=["nope"])
 
 
 def test_what_cannot_be_compared_is_refused(profile: Profile, now: World) -> None:

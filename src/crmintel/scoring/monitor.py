@@ -43,7 +43,7 @@ class Monitoring:
         One row: psi, by_chance, limit, p_value, verdict, ks, ks_p, mean_before, mean_after, follows_before, follows_after.
     features : DataFrame
         One row a feature, what moved most first: feature, kind, psi, by_chance (what chance gives on average), limit (what it exceeds in
-        1 % of cases for one feature), p_value (of all features together, Holm), missing_before, missing, beyond_before, beyond (share outside
+        1 % of cases for one feature), p_value (of all features together, Holm), score_shift (log-odds by which the feature alone moves the mean score), missing_before, missing, beyond_before, beyond (share outside
         the range or the categories that were met often), beyond_p, verdict ("stable", "moved", "new values", "dead").
     figures : DataFrame
         AUC and calibration before and after, and their change, with 99.2 % intervals; empty without mature outcomes.
@@ -104,7 +104,8 @@ def monitor(
     score : str
         The column of the score, a probability.
     features : collection of str, optional
-        Which columns are compared, if `reference` is a table; all but the score and other results of ours by default.
+        Which columns are compared; by default all of the profile, or of the table but the score and other results of ours. Leave
+        out what moves by itself, such as the tenure of customers who stay.
     horizon : str, optional
         How long after its instant the outcome of a row is known, such as ``"90d"``; that of the profile by default.
     at : instant, or one a row, optional
@@ -155,7 +156,10 @@ def monitor(
     y = None if outcomes is None else truth_of(outcomes, X.index)
     over = np.zeros(len(X), bool) if y is None else over_by(X.index, at, horizon, until)
     truth = outcomes_of(reference, p, y, over)
-    moved, scored = feature_table(reference, told, len(X)), score_table(reference, p, told.follows)
+    moved, scored = (
+        feature_table(reference, told, len(X), _chosen(reference, features)),
+        score_table(reference, p, told.follows),
+    )
     people = population_table(reference, told, len(X), previous, X.index, truth)
     verdict, reasons = judge(moved, scored, people, truth)
     metrics = metrics_of(verdict, moved, scored, people, truth)
@@ -165,6 +169,12 @@ def monitor(
 def _has(table: Any, score: str) -> None:
     if score not in table:
         raise DataContractError(f"The table has no column {score!r}. Name the column of the probability with `score`.")
+
+
+def _chosen(profile: Profile, features: Collection[str] | None) -> list[str]:
+    if odd := [c for c in features or () if c not in profile.columns]:
+        raise DataContractError(f"The profile has no columns {', '.join(odd)}. Name columns that it was made of.")
+    return [c for c in profile.columns if features is None or c in features]
 
 
 def _own_profile(table: Any, score: str, features: Collection[str] | None, horizon: str | None) -> Profile:

@@ -1,5 +1,6 @@
 """How far features, scores and customers moved, beside what chance gives."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import numpy as np
@@ -21,16 +22,18 @@ LOOSE: Final = 0.2
 """A correlation of score and features that falls by this much matters."""
 
 
-def feature_table(profile: Profile, told: Reading, m: int) -> pd.DataFrame:
-    """How far each feature moved, the furthest first."""
+def feature_table(profile: Profile, told: Reading, m: int, features: Collection[str]) -> pd.DataFrame:
+    """How far some features moved, the furthest first."""
     rows = []
-    for name, bins in profile.columns.items():
+    for name in features:
+        bins = profile.columns[name]
         found = compared(bins, told.counts[name], told.new[name])
         n, gone = int(bins.counts.sum()), told.missing[name] == m and bins.counts[-1] < bins.counts.sum()
         before = bins.extremes / (n + 1) if bins.number else (bins.extremes - 1) / n
-        rows.append((name, "number" if bins.number else "category", found.psi, found.by_chance, _limit(bins, m, ALPHA), found.p_value,
+        moves = float((profile.leans[name] * (told.counts[name] / m - bins.counts / n)).sum())
+        rows.append((name, "number" if bins.number else "category", found.psi, found.by_chance, _limit(bins, m, ALPHA), found.p_value, moves,
                      bins.counts[-1] / n, told.missing[name] / m, before, found.outside.value, found.outside_p, gone))  # fmt: skip
-    names = ["feature", "kind", "psi", "by_chance", "limit", "p_value", "missing_before", "missing", "beyond_before", "beyond", "beyond_p", "dead"]  # fmt: skip
+    names = ["feature", "kind", "psi", "by_chance", "limit", "p_value", "score_shift", "missing_before", "missing", "beyond_before", "beyond", "beyond_p", "dead"]  # fmt: skip
     out = pd.DataFrame(rows, columns=names)
     for c in ("p_value", "beyond_p"):
         out[c] = holm(out[c].to_numpy(np.float64))

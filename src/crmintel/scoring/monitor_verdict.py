@@ -58,6 +58,7 @@ def _drifted(moved: pd.DataFrame, scored: pd.DataFrame) -> Iterator[str]:
         if f["verdict"] == "moved":
             said = f"Column {f['feature']!r} moved: stability index {f['psi']:.2f}, of which chance explains {f['by_chance']:.2f};"
         met = "outside the range" if f["kind"] == "number" else "of a rare or unseen category"
+        said += f" by itself it moves the log-odds by {f['score_shift']:+.2f};"
         yield f"{said} {f['beyond']:.1%} of rows {met}, after {f['beyond_before']:.1%}."
 
 
