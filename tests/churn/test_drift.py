@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 
 from crmintel.churn import Drift, drift
-from crmintel.churn.drift import _judged
+from crmintel.churn.figures import judged
 from crmintel.churn.shift import shift
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import auc
@@ -88,7 +88,7 @@ def test_what_chance_gives_is_the_mean_index_without_drift() -> None:
 
 def test_auc_and_calibration_are_those_of_others() -> None:
     _, p, y = world(800, 5, large=0.4, slope=0.7)
-    told = _judged(y, p, "after")
+    told = judged(y, p, "after")
     odds = np.log(p / (1 - p))[:, None]
     peer = LogisticRegression(C=np.inf, tol=1e-10, max_iter=500).fit(odds, y)
     assert told["auc"].value == pytest.approx(auc(y, p))
@@ -104,7 +104,7 @@ def test_the_interval_of_the_auc_holds_the_truth() -> None:
     held = 0
     for seed in range(300):
         _, p, y = world(300, seed + 10)
-        told = _judged(y, p, "after")["auc"]
+        told = judged(y, p, "after")["auc"]
         held += told.low <= truth <= told.high
     assert held >= 0.975 * 300
 
@@ -260,7 +260,7 @@ def test_results_show_themselves() -> None:
 
 def test_a_perfect_list_has_no_slope() -> None:
     y = np.repeat([0.0, 1.0], 20)
-    told = _judged(y, np.where(y > 0, 0.9, 0.2), "after")
+    told = judged(y, np.where(y > 0, 0.9, 0.2), "after")
     assert told["auc"].value == 1.0
     assert np.isnan(told["calibration slope"].value)
 

@@ -4,16 +4,19 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from crmintel import actions, churn, features, recommend, segmentation, value
 
+MONITORING = SimpleNamespace(__all__=["monitor", "profile_of"])  # the rest of scoring has a page of its own
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "actions": (actions, ("not causal", "proven", "held out", "whole")),
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
+    "monitoring": (MONITORING, ("Verdict: hold", "Verdict: look", "Verdict: retrain", "not mature")),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),

@@ -1,5 +1,6 @@
 """Who will leave, when, why, and whom it pays to call."""
 
+from crmintel.churn.base_reasons import BaseReasons, LeafReasons, base_reasons
 from crmintel.churn.classifier import ChurnClassifier
 from crmintel.churn.drift import Drift, drift
 from crmintel.churn.empc import Empc, empc
@@ -22,6 +23,7 @@ __all__ = [
     "PLAIN",
     "SMALL",
     "STACK",
+    "BaseReasons",
     "BestColumn",
     "ChurnClassifier",
     "ChurnReport",
@@ -30,6 +32,7 @@ __all__ = [
     "Empc",
     "Fairness",
     "KaplanMeier",
+    "LeafReasons",
     "LogRank",
     "ProfitCurve",
     "Reactivation",
@@ -38,6 +41,7 @@ __all__ = [
     "SplineLogistic",
     "TimeToChurn",
     "Trees",
+    "base_reasons",
     "by_status",
     "churn_report",
     "contractual",

@@ -122,14 +122,9 @@ def reasons(
     added, base = _contributions(model, table)
     names = table.schema.columns
     told = teller(names, table.schema.levels, features, themes, language)
-    titles = tuple(dict.fromkeys(told.themes))
+    titles, place = titles_of(told)
     if odd := sorted(set(actionable) - set(titles) - set(names)):
         raise DataContractError(f"Neither reasons nor columns: {', '.join(odd)}. There are {', '.join(titles)}.")
-    if CALIBRATION in titles:
-        raise DataContractError(
-            f"A column or theme is called {CALIBRATION!r}, as the term of the further step is. Rename it."
-        )
-    place = np.array([titles.index(t) for t in told.themes])
     summed = np.column_stack([added[:, :-1][:, place == t].sum(axis=1) for t in range(len(titles))])
     order = np.argsort(-summed, axis=1, kind="stable")[:, :k]
     columns = [f"reason_{i + 1}" for i in range(order.shape[1])]
@@ -147,6 +142,44 @@ def reasons(
     )  # fmt: skip
 
 
+def titles_of(told: Teller) -> tuple[tuple[str, ...], Int]:
+    """The reasons that there are, and the place among them of each column.
+
+    Raises
+    ------
+    DataContractError
+        If one is called as the term of the further calibration is.
+    """
+    titles = tuple(dict.fromkeys(told.themes))
+    if CALIBRATION in titles:
+        raise DataContractError(
+            f"A column or theme is called {CALIBRATION!r}, as the term of the further step is. Rename it."
+        )
+    return titles, np.array([titles.index(t) for t in told.themes], np.int64)
+
+
+def explainable(model: ChurnClassifier) -> dict[str, tuple[FittedTrees | Additive, float]]:
+    """The learners that have a weight, with it.
+
+    Raises
+    ------
+    DataTypeError
+        If it is not known what each column adds to one of them.
+    """
+    out: dict[str, tuple[FittedTrees | Additive, float]] = {}
+    odd = []
+    for (name, learner), weight in zip(model.learners_.items(), model.weights_, strict=True):
+        if weight != 0 and isinstance(learner, FittedTrees | Additive):
+            out[name] = learner, float(weight)
+        elif weight != 0:
+            odd.append(name)
+    if odd:
+        raise DataTypeError(
+            f"What each column adds is not known of {', '.join(odd)}. Reasons need the learners of crmintel.churn."
+        )
+    return out
+
+
 def _of(names: tuple[str, ...], place: Int, theme: int) -> set[str]:
     return {n for n, p in zip(names, place, strict=True) if p == theme}
 
@@ -154,18 +187,12 @@ def _of(names: tuple[str, ...], place: Int, theme: int) -> set[str]:
 def _contributions(model: ChurnClassifier, table: Table) -> tuple[Float, float]:
     """What each column adds to each row, the further step last, shape (n_rows, n_columns + 1); and the constant."""
     base, out = model.constant_, np.zeros((len(table), len(table.schema.columns) + 1))
-    parts = [(m, w) for m, w in zip(model.learners_.values(), model.weights_, strict=True) if w != 0]
-    if odd := [
-        n for n, m in model.learners_.items() if not isinstance(m, FittedTrees | Additive) and model.weights_[n] != 0
-    ]:
-        raise DataTypeError(
-            f"What each column adds is not known of {', '.join(odd)}. Reasons need the learners of crmintel.churn."
-        )
+    parts = list(explainable(model).values())
 
     def tell(start: int) -> float:
         some, constant = table.take(slice(start, start + CHUNK)), 0.0
         for learner, weight in parts:
-            told = weight * learner.contributions(some)  # type: ignore[attr-defined]
+            told = weight * learner.contributions(some)
             out[start : start + CHUNK, :-1] += told[:, :-1]
             constant += float(told[0, -1])
         stacked = model.stacked(some)

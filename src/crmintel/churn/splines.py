@@ -127,7 +127,7 @@ class Additive:
     def log_odds(self, table: Table) -> Float:
         """Log-odds of leaving, shape (n_rows,)."""
         out = np.full(len(table), self.constant)
-        for _, told in self._told(table):
+        for _, told in self.told(table):
             out += told
         return out
 
@@ -137,13 +137,14 @@ class Additive:
         What a pair adds counts for its second column.
         """
         out = np.zeros((len(table), len(self.terms) + 1))
-        for j, told in self._told(table):
+        for j, told in self.told(table):
             out[:, j] += told
         out[:, :-1] -= self.means
         out[:, -1] = self.constant + self.means.sum()
         return out
 
-    def _told(self, table: Table) -> Iterator[tuple[int, Float]]:
+    def told(self, table: Table) -> Iterator[tuple[int, Float]]:
+        """The column and what it adds, in the order in which log-odds are summed; a column may come several times."""
         for j, term in enumerate(self.terms):
             yield j, term(table.column(j))
         for pair in self.crossed:
