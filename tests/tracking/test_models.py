@@ -239,7 +239,7 @@ def server() -> Iterator[str]:
     programs = postgres()
     if programs is None:
         pytest.skip("PostgreSQL is not installed")
-    pytest.importorskip("psycopg2", reason="psycopg2 is not installed")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
     import pwd
     import socket
 
@@ -283,7 +283,7 @@ def server() -> Iterator[str]:
     try:
         import urllib.request
 
-        for _ in range(240):
+        for _ in range(120):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{ports[1]}/health", timeout=1)
                 break
