@@ -61,6 +61,20 @@ def test_row_117_parts_score_as_the_whole(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("parts")
+def test_reasons_go_along_in_parts_as_in_the_whole(bundle: Path, tmp_path: Path) -> None:
+    log = world()[0]
+    score_batch(bundle, log, tmp_path / "out", reasons=2)
+    told = pd.read_parquet(tmp_path / "out").set_index("customer_id").sort_index()
+    whole = customer_model().score(log, reasons=2)
+    assert [c for c in told if c.startswith("reason_")] == ["reason_1", "reason_2"]
+    assert told["churn_probability"].tolist() == customer_model().score(log)["churn_probability"].tolist()
+    pd.testing.assert_frame_equal(
+        told, whole.astype({"reason_1": "str", "reason_2": "str"}), check_exact=True, check_dtype=False
+    )
+    assert told["reason_1"].notna().mean() > 0.5
+
+
+@pytest.mark.usefixtures("parts")
 def test_row_117_threads_and_the_order_of_rows_change_no_byte(bundle: Path, tmp_path: Path) -> None:
     rows = world()[0].to_pandas()
     shuffled = rows.sample(frac=1.0, random_state=1)

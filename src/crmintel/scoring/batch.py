@@ -171,19 +171,20 @@ class _Teller:
     """What is said of the customers of a part."""
 
     model: CustomerModel
+    reasons: int
     k: int
     columns: frozenset[str] | None
 
     @classmethod
     def of(cls, model: CustomerModel, reasons: int, k: int) -> "_Teller":
         features = model.features
-        return cls(model, k, None if features is None else features.columns - {CUSTOMER})
+        return cls(model, reasons, k, None if features is None else features.columns - {CUSTOMER})
 
     def __call__(self, log: InteractionLog, at: pd.Timestamp) -> pa.Table:
         if not any((part.time < log.zone.instant(at)).any() for part in log.parts([])):
-            table = self.model.score(self.model.probe).iloc[:0]
+            table = self.model.score(self.model.probe, reasons=self.reasons, k=self.k).iloc[:0]
         else:
-            table = self.model.score(log, at=at)
+            table = self.model.score(log, at=at, reasons=self.reasons, k=self.k)
         kind = log.store.schema.field(CUSTOMER).type
         who = pa.array(table.index, kind).cast(pa.int64() if pa.types.is_integer(kind) else pa.large_string())
         columns = [pa.array(_plain(table[c])) for c in table.columns]

@@ -7,6 +7,7 @@ from typing import Any, Self, final
 
 import pandas as pd
 
+from crmintel.churn import ChurnClassifier, LeafReasons
 from crmintel.columns import AMOUNT, CUSTOMER, KIND, KNOWN, KNOWN_AT, TEXT, TIME
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.aligned import aligned
@@ -130,7 +131,9 @@ class CustomerModel:
         """The columns beyond the known ones that features read."""
         return [] if self.features is None else sorted(self.features.columns - set(KNOWN))
 
-    def score(self, log: InteractionLog, *, at: Any = None, customers: Iterable[Any] | None = None) -> pd.DataFrame:
+    def score(
+        self, log: InteractionLog, *, at: Any = None, customers: Iterable[Any] | None = None, reasons: int = 0, k: int = 10
+    ) -> pd.DataFrame:  # fmt: skip
         """What the model says of each customer at an instant.
 
         Parameters
@@ -140,6 +143,10 @@ class CustomerModel:
             By default just after the last interaction.
         customers : iterable, optional
             Only these, the silent ones too; for models on features.
+        reasons : int
+            How many reasons each customer gets, with what each adds to the log-odds; of churn models.
+        k : int
+            How many items each customer gets; of recommenders.
 
         Returns
         -------
@@ -153,10 +160,24 @@ class CustomerModel:
         """
         at = log.zone.stamp(log.bounds[1] + 1) if at is None else at
         if self.features is None:
-            return scores_of_log(self.estimator, log, at)
+            return scores_of_log(self.estimator, log, at, k)
         if not self.features.frozen:
             raise DataContractError("The features are not frozen: fit the model, or freeze them, before it scores.")
-        return scores_of_table(self.estimator, self.features.build(log, at, customers=customers, threads=1))
+        return self._told(self.features.build(log, at, customers=customers, threads=1), reasons)
+
+    def _told(self, X: pd.DataFrame, reasons: int) -> pd.DataFrame:
+        if not reasons or not isinstance(self.estimator, ChurnClassifier):
+            return scores_of_table(self.estimator, X)
+        if reasons not in self._explainers:
+            self._explainers[reasons] = LeafReasons.of(self.estimator, self.features, k=reasons)
+        table = self.estimator.read(X)
+        known = table.known
+        return self._explainers[reasons](table, X.index).to_frame().assign(known=known, low_information=known < 0.5)
+
+    @cached_property
+    def _explainers(self) -> dict[int, LeafReasons]:
+        """What gives reasons, by how many."""
+        return {}
 
     def score_events(self, events: Any, *, at: Any = None) -> pd.DataFrame:
         """The same of the few customers in some events, now: a list of mappings, a mapping of columns, or a frame.
