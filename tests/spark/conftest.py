@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from tests.features.conftest import late, nasty, simulated, world  # noqa: F401 - the same worlds
+from tests.scoring.conftest import bundle  # noqa: F401 - the same model
 
 
 @pytest.fixture(scope="session")

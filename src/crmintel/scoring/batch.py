@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from crmintel import __version__
-from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.features.panel import chunks
 from crmintel.features.table import check_of
@@ -24,6 +23,7 @@ from crmintel.interactions.store import Store
 from crmintel.scoring.bundle import verify_bundle
 from crmintel.scoring.model import CustomerModel
 from crmintel.scoring.output import Work, complaints, locked
+from crmintel.scoring.telling import Teller
 
 MEMORY: Final = "500MB"
 """Beyond about this size interactions go to temporary files, by customer."""
@@ -113,7 +113,7 @@ def score_batch(
     begin, target = time.monotonic(), Path(os.path.abspath(out))
     manifest = verify_bundle(bundle, key=key, fingerprint=fingerprint)
     model = CustomerModel.load(bundle, key=key, fingerprint=manifest.fingerprint)
-    teller = _Teller.of(model, reasons, k)
+    teller = Teller.of(model, reasons, k)
     with locked(target):
         log = source if isinstance(source, InteractionLog) else model.read(source, memory=memory, quiet=True, **reading)
         when = log.zone.stamp(log.bounds[1] + 1 if at is None else log.zone.instant(at))
@@ -134,7 +134,7 @@ def score_batch(
 
 
 def _score(
-    work: Work, teller: "_Teller", log: InteractionLog, at: pd.Timestamp, threads: int, progress: Progress | None
+    work: Work, teller: Teller, log: InteractionLog, at: pd.Timestamp, threads: int, progress: Progress | None
 ) -> tuple[int, int, int, int]:
     """Rows, parts, parts that were there, and customers."""
     total, seen, rows, parts, resumed, customers = len(log), 0, 0, 0, 0, 0
@@ -163,37 +163,6 @@ def _score(
             if progress is not None:
                 progress(seen, total)
     return rows, parts, resumed, customers
-
-
-@final
-@dataclass(frozen=True)
-class _Teller:
-    """What is said of the customers of a part."""
-
-    model: CustomerModel
-    reasons: int
-    k: int
-    columns: frozenset[str] | None
-
-    @classmethod
-    def of(cls, model: CustomerModel, reasons: int, k: int) -> "_Teller":
-        features = model.features
-        return cls(model, reasons, k, None if features is None else features.columns - {CUSTOMER})
-
-    def __call__(self, log: InteractionLog, at: pd.Timestamp) -> pa.Table:
-        if not any((part.time < log.zone.instant(at)).any() for part in log.parts([])):
-            table = self.model.score(self.model.probe, reasons=self.reasons, k=self.k).iloc[:0]
-        else:
-            table = self.model.score(log, at=at, reasons=self.reasons, k=self.k)
-        kind = log.store.schema.field(CUSTOMER).type
-        who = pa.array(table.index, kind).cast(pa.int64() if pa.types.is_integer(kind) else pa.large_string())
-        columns = [pa.array(_plain(table[c])) for c in table.columns]
-        return pa.table([who, *columns], names=[CUSTOMER, *map(str, table.columns)])
-
-
-def _plain(column: pd.Series) -> Any:
-    """Texts instead of categories, so that equal tables are equal bytes."""
-    return column.astype("str") if isinstance(column.dtype, pd.CategoricalDtype) else column
 
 
 def _only(log: InteractionLog, piece: Part) -> InteractionLog:

@@ -71,7 +71,8 @@ def build(
             "spark.freeze(features, interactions, at)."
         )
     when = [Zone(timezone).stamp(int(a)) for a in instants(at, Zone(timezone))]
-    chosen, keep = _chosen(interactions, features, columns or {})
+    keep = sorted(features.columns - set(KNOWN))
+    chosen = chosen_columns(interactions, keep, columns or {})
     text = features.to_json()
     kind = chosen.schema[CUSTOMER].dataType
     schema = types.StructType([
@@ -87,7 +88,7 @@ def build(
         yield from _arrow(table, log).to_batches()
 
     spread = chosen.repartition(partitions, CUSTOMER) if partitions else chosen.repartition(CUSTOMER)
-    return spread.sortWithinPartitions(CUSTOMER).mapInArrow(_by_customer(told, keep, timezone, policies), schema)
+    return spread.sortWithinPartitions(CUSTOMER).mapInArrow(by_customer(told, keep, timezone, policies), schema)
 
 
 def freeze(
@@ -102,7 +103,8 @@ def freeze(
         return features
     zone = Zone(timezone)
     first = zone.stamp(int(instants(at, zone)[0]))
-    chosen, keep = _chosen(interactions, features, columns or {})
+    keep = sorted(features.columns - set(KNOWN))
+    chosen = chosen_columns(interactions, keep, columns or {})
     names = features.unfrozen(chosen.columns)
 
     def told(log: InteractionLog) -> Iterator[pa.RecordBatch]:
@@ -111,30 +113,27 @@ def freeze(
                 yield pa.record_batch([[column] * len(found), list(found), list(found.values())], names=_COUNTS.names)
 
     rows = chosen.repartition(CUSTOMER).sortWithinPartitions(CUSTOMER)
-    counted = rows.mapInArrow(_by_customer(told, keep, timezone, policies), _COUNTS)
+    counted = rows.mapInArrow(by_customer(told, keep, timezone, policies), _COUNTS)
     totals = {name: Counter[str]() for name in names}
     for row in counted.groupBy("column", "value").agg(sql.sum("n").alias("n")).collect():
         totals[row["column"]][row["value"]] = row["n"]
     return features.with_counts(totals, first, zone, profiles)
 
 
-def _chosen(frame: DataFrame, features: FeatureSet, columns: Mapping[str, str]) -> tuple[DataFrame, list[str]]:
-    """The columns that matter under our names, and those to keep that the door does not know."""
+def chosen_columns(frame: DataFrame, keep: list[str], columns: Mapping[str, str]) -> DataFrame:
+    """The columns that matter under our names: those of the door, and those to keep."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     named: dict[str, str] = {**{c: c for c in KNOWN if c in frame.columns}, **columns}
-    keep = sorted(features.columns - set(KNOWN))
     named |= {c: c for c in keep}
     named |= {c: c for c in (CUSTOMER, TIME) if c not in named}
     if missing := [theirs for theirs in named.values() if theirs not in frame.columns]:
         raise DataContractError(
             f"The DataFrame has no columns {', '.join(map(repr, missing))}. It has {', '.join(frame.columns)}."
         )
-    return frame.select(
-        *(frame["`" + theirs.replace("`", "``") + "`"].alias(ours) for ours, theirs in named.items())
-    ), keep
+    return frame.select(*(frame["`" + theirs.replace("`", "``") + "`"].alias(ours) for ours, theirs in named.items()))
 
 
-def _by_customer(
+def by_customer(
     told: Callable[[InteractionLog], Iterable[pa.RecordBatch]], keep: list[str], timezone: str, policies: Policies
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """What `mapInArrow` calls: batches come in customer order, and may cut a customer in two."""
