@@ -13,6 +13,7 @@ LAYERS = (  # from the top; a module imports only from lines below its own, or f
     {"reports"},
     {"tracking", "spark"},
     {"testing"},
+    {"scoring", "privacy"},
     {"actions"},
     {"segmentation", "churn", "value", "recommend"},
     {"features", "evaluation"},
