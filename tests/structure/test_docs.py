@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from crmintel import actions, churn, features, recommend, segmentation, value
+from crmintel import actions, churn, features, privacy, recommend, segmentation, value
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     "actions": (actions, ("not causal", "proven", "held out", "whole")),
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
+    "privacy": (
+        privacy,
+        ("e-mail", "in the plan: [7]", "same as planned: True whole: True", "unknown", "[7, 9]", "<NA>"),
+    ),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),

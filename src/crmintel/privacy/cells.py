@@ -166,16 +166,15 @@ def _hidden(rows: Any, columns: Any, counts: Floats, ends: list[int | None], k: 
     for t, o in zip(to, order, strict=True):
         t[o] = np.arange(len(o))
     at = (to[0][rows], to[1][columns])
-    whole, given = (
-        np.zeros((len(order[0]) + 1, len(order[1]) + 1)),
-        np.zeros((len(order[0]) + 1, len(order[1]) + 1), bool),
-    )
+    whole = np.zeros((len(order[0]) + 1, len(order[1]) + 1))
+    given = np.zeros(whole.shape, bool)
     whole[at], given[at] = np.nan_to_num(counts), True
     whole[:-1, -1] = np.where(given[:-1, -1], whole[:-1, -1], whole[:-1, :-1].sum(axis=1))
     whole[-1, :] = np.where(given[-1, :], whole[-1, :], whole[:-1, :].sum(axis=0))
     hide = np.zeros(whole.shape, bool)
     hide[at] = np.isnan(counts)
-    return protected(whole, hide | (given & (whole > 0) & (whole < k)), given, k)[at]
+    shut: Mask = protected(whole, hide | (given & (whole > 0) & (whole < k)), given, k)[at]
+    return shut
 
 
 def protected(whole: Floats, hide: Mask, given: Mask, k: int) -> Mask:
@@ -199,7 +198,7 @@ def protected(whole: Floats, hide: Mask, given: Mask, k: int) -> Mask:
 def _thin(whole: Floats, hide: Mask, given: Mask, k: int) -> Mask | None:
     """Cells that can thicken the first line whose hidden cells are few customers although its total is shown."""
     for axis in (0, 1):
-        w, h, g = (x if axis == 0 else x.T for x in (whole, hide, given))
+        w, h, g = (whole, hide, given) if axis == 0 else (whole.T, hide.T, given.T)
         inner = h[:, :-1]
         thin = inner.any(axis=1) & ((w[:, :-1] * inner).sum(axis=1) < k) & ~h[:, -1]
         for line in np.flatnonzero(thin):

@@ -68,7 +68,7 @@ def agreed(consents: pd.DataFrame, *, purpose: str, at: Any, timezone: str = "UT
     zone = Zone(timezone)
     past = about & (_micros(consents[TIME], zone) < zone.instant(at))
     told = pd.DataFrame({
-        CUSTOMER: consents[CUSTOMER].array, TIME: _micros(consents[TIME], zone), GRANTED: (said == True).to_numpy(bool),  # noqa: E712  # numpy's true counts too
+        CUSTOMER: _decoded(pd.Index(consents[CUSTOMER])), TIME: _micros(consents[TIME], zone), GRANTED: (said == True).to_numpy(bool),  # noqa: E712  # numpy's true counts too
     })[past]  # fmt: skip
     last = told.sort_values([TIME, GRANTED], ascending=[True, False], kind="stable").drop_duplicates(
         CUSTOMER, keep="last"
@@ -118,7 +118,7 @@ def consenting(
         raise DataContractError(f"default is {default!r}. Choose 'out' (who said nothing is not contacted) or 'in'.")
     customers = _customers(table)
     answers = agreed(consents, purpose=purpose, at=at, timezone=timezone)
-    place = answers.index.get_indexer(_same_kind(customers, pd.Index(consents[CUSTOMER])))
+    place = answers.index.get_indexer(_same_kind(customers, _decoded(pd.Index(consents[CUSTOMER]))))
     keep = np.append(answers.to_numpy(bool), default == "in")[place]
     return table[keep]
 
@@ -128,16 +128,21 @@ def _customers(table: Any) -> pd.Index:
         raise DataTypeError(f"A table cannot be a {type(table).__name__}. Give a DataFrame or a Series.")
     names: Sequence[Any] = table.index.names
     if isinstance(table, pd.DataFrame) and CUSTOMER in table.columns:
-        customers = pd.Index(table[CUSTOMER])
+        customers: pd.Index = _decoded(pd.Index(table[CUSTOMER]))
     elif CUSTOMER in names:
-        customers = table.index.get_level_values(CUSTOMER)
+        customers = _decoded(table.index.get_level_values(CUSTOMER))
     elif list(names) == [None] and isinstance(table, pd.Series):
-        customers = table.index
+        customers = _decoded(table.index)
     else:
         raise DataContractError(f"The table has neither a column nor an index {CUSTOMER!r}. Name the customers.")
-    if gaps := int(customers.isna().sum()):
+    if gaps := int(np.count_nonzero(customers.isna())):
         raise DataContractError(f"{gaps:,} of {len(table):,} rows name no customer. Leave them out.")
     return customers
+
+
+def _decoded(index: pd.Index) -> pd.Index:
+    """Customers as they are, not as categories."""
+    return index.astype(index.categories.dtype) if isinstance(index, pd.CategoricalIndex) else index
 
 
 def _same_kind(customers: pd.Index, stated: pd.Index) -> pd.Index:
@@ -157,8 +162,7 @@ def _kind(index: pd.Index) -> str | None:
     kinds = {"text" if isinstance(v, str) else "numbers" for v in index.unique()} if index.dtype == object else set()
     if kinds:
         return " and ".join(sorted(kinds))
-    values = index.categories if isinstance(index, pd.CategoricalIndex) else index
-    return "numbers" if pd.api.types.is_numeric_dtype(values.dtype) else "text"
+    return "numbers" if pd.api.types.is_numeric_dtype(index.dtype) else "text"
 
 
 def _micros(times: pd.Series, zone: Zone) -> Any:

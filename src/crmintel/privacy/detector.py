@@ -147,11 +147,11 @@ def _columns(data: Any) -> Iterator[tuple[str, pd.Series]]:
     frame = data.to_frame() if isinstance(data, pd.Series) else frame_of(data)
     if not isinstance(frame, pd.DataFrame):
         frame = pd.DataFrame(frame)
-    for level, name in enumerate(frame.index.names):
-        if name is not None:
-            yield str(name), frame.index.get_level_values(level).to_series()
-    for place, column in enumerate(frame.columns):
-        yield str(column), frame.iloc[:, place]
+    for level, key in enumerate(frame.index.names):
+        if key is not None:
+            yield str(key), frame.index.get_level_values(level).to_series()
+    for place, label in enumerate(frame.columns):
+        yield str(label), frame.iloc[:, place]
 
 
 def _of_log(log: InteractionLog, name: str) -> pd.Series:

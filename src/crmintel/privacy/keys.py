@@ -89,7 +89,7 @@ def _strong(key: bytes) -> bytes:
     if 8 * len(key) < BITS:
         raise DataContractError(f"The key has {8 * len(key)} bits, fewer than {BITS}. {_MAKE}.")
     steps = {(b - a) % 256 for a, b in pairwise(key)}
-    repeats = any(key == (key[:n] * (len(key) // n + 1))[: len(key)] for n in range(1, BITS // 8))
+    repeats = any(key == (key[:n] * (len(key) // n + 1))[: len(key)] for n in range(1, min(BITS // 8, len(key) - 7)))
     if len(set(key)) < _FEWEST_DIFFERENT or len(steps) == 1 or repeats:
         raise DataContractError(f"The key follows a pattern that can be guessed. {_MAKE}.")
     return key

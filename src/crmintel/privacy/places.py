@@ -18,6 +18,8 @@ from crmintel.privacy.stored import BESIDE
 MANIFEST: Final = "manifest.json"
 _LOG: Final = {"decision_id", "customer_id", "action", "hash"}
 _FEATURES: Final = {"features", "at", "by", "complete"}
+READY: Final = "replacing"
+"""How folders begin that the writer of a decision log works in."""
 _SILENT: Final = {".lock", ".sha256", ".crc"}
 Kind = Literal["file", "log", "bundle", "left over", "elsewhere"]
 
@@ -85,9 +87,15 @@ def _below(root: Path, roots: list[Path]) -> Iterator[Place]:
         folders.sort()
         special = _special(folder, files)
         if special is not None:
-            folders.clear()
             yield Place(special, folder)
+        if special == "bundle":
+            folders.clear()
             continue
+        if special == "log":
+            files = [
+                name for name in files if not _is_part(name)
+            ]  # what else lies there may be left of a writer that was killed
+            folders[:] = [name for name in folders if not name.startswith(READY)]
         for name in sorted([*files, *(f for f in folders if (folder / f).is_symlink())]):
             path = folder / name
             if path.is_symlink():
@@ -103,11 +111,15 @@ def _below(root: Path, roots: list[Path]) -> Iterator[Place]:
 def _special(folder: Path, files: list[str]) -> Kind | None:
     if is_bundle(folder):
         return "bundle"
-    parts = sorted(f for f in files if f.startswith("part-") and f.endswith(".parquet"))
+    parts = sorted(filter(_is_part, files))
     try:
         return "log" if parts and {*pq.read_schema(folder / parts[0]).names} >= _LOG else None
     except (OSError, ValueError, pa.ArrowException):
         return None  # the file is searched by itself, and complained of there
+
+
+def _is_part(name: str) -> bool:
+    return name.startswith("part-") and name.endswith(".parquet")
 
 
 def is_bundle(folder: Path) -> bool:

@@ -31,7 +31,7 @@ def rows_of(table: pa.Table, wanted: Wanted) -> Mask:
 def pruned(table: pa.Table, wanted: Wanted) -> tuple[pa.Table, int, int]:
     """The table without them, how many rows went, and how many rows of others lost an element of a list."""
     gone = rows_of(table, wanted)
-    kept = table.filter(pa.array(~gone)) if gone.any() else table
+    kept = _filtered(table, ~gone) if gone.any() else table
     changed = np.zeros(len(kept), bool)
     for place, field in enumerate(table.schema):
         if _nested(field, wanted):
@@ -44,6 +44,13 @@ def pruned(table: pa.Table, wanted: Wanted) -> tuple[pa.Table, int, int]:
         elif gone.any() and pa.types.is_dictionary(field.type):
             kept = kept.set_column(place, field, _slim(table.column(place), kept.column(place)))
     return kept, int(gone.sum()), int(changed.sum())
+
+
+def _filtered(table: pa.Table, keep: Mask) -> pa.Table:
+    """Some rows, also of columns of views, which Arrow cannot filter."""
+    views = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+    plain = pa.schema([f.with_type(views.get(f.type, f.type)) for f in table.schema], table.schema.metadata)
+    return table.cast(plain).filter(pa.array(keep)).cast(table.schema)
 
 
 def _without(column: pa.ChunkedArray, name: str, wanted: Wanted) -> list[Any]:

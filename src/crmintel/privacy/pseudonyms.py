@@ -132,7 +132,7 @@ class Pseudonymizer:
             If a column holds floats, truth values or anything else that is no identifier.
         """
         names = named(frame, columns)
-        return frame.assign(**{name: self.of(frame[name]) for name in names})
+        return _with(frame, {name: self.of(frame[name]) for name in names})
 
     def _one(self, text: str) -> str:
         mac = self._mac.copy()
@@ -201,7 +201,15 @@ def rekeyed(
                 "Give the identifiers of all customers, and the key that made the table."
             )
         changed[name] = moved.astype("str")
-    return table.assign(**changed)
+    return _with(table, changed)
+
+
+def _with(frame: pd.DataFrame, columns: dict[str, pd.Series]) -> pd.DataFrame:
+    """The frame with some columns replaced; `assign` cannot take a column named self."""
+    out = frame.copy(deep=False)
+    for name, column in columns.items():
+        out[name] = column
+    return out
 
 
 def coded_texts(ids: pd.Series) -> tuple[Any, list[str]]:
@@ -218,7 +226,10 @@ def coded_texts(ids: pd.Series) -> tuple[Any, list[str]]:
         raise _missing(len(ids), len(ids))
     if len(ids) and (pd.api.types.is_bool_dtype(ids.dtype) or pd.api.types.is_float_dtype(ids.dtype)):
         raise DataTypeError(f"Identifiers are {ids.dtype}. Give whole numbers or text: astype('Int64').")
-    codes, values = pd.factorize(ids)
+    try:
+        codes, values = pd.factorize(ids)
+    except TypeError:  # of values without a hash, such as lists
+        raise DataTypeError("Some identifiers are lists or the like. Give whole numbers, text or UUIDs.") from None
     if gaps := int((codes < 0).sum()):
         raise _missing(gaps, len(ids))
     texts = [_text(v) for v in values.tolist()]

@@ -157,13 +157,14 @@ def _csv(path: Path, out: Path | None, wanted: Wanted) -> Found:
         ):
             lines = _Lines(text)
             header, delimiter = _header(lines)
-            plain = [h.lstrip("\ufeff") for h in header]
-            if not plain or any(map(looks_like_data, plain[not plain[0] :])):
+            names = [h.lstrip("\ufeff") for h in header]
+            places = [i for i, h in enumerate(names) if h in wanted.columns]
+            if not names or not (places or wanted.pseudonyms):
                 return Found(searched=False)
-            write(lines.taken())
-            places = [i for i, h in enumerate(plain) if h in wanted.columns]
-            if not places and not wanted.pseudonyms:
-                return Found(searched=False)
+            if places or not any(map(looks_like_data, names[not names[0] :])):
+                write(lines.taken())
+            else:  # a table without names: its first line is a row
+                lines.back()
             for cells in csv.reader(lines, delimiter=delimiter):
                 raw_text = lines.taken()
                 looked = range(len(cells)) if wanted.pseudonyms else [i for i in places if i < len(cells)]

@@ -64,7 +64,6 @@ def writer(folder: Path) -> Iterator[None]:
 def replace_parts(folder: Path, parts: Iterator[tuple[str, pa.Table]]) -> None:
     """Replace several files so that a process that is killed leaves all old, or work that the next writer finishes."""
     half = folder / _HALF
-    shutil.rmtree(half, ignore_errors=True)
     half.mkdir()
     for name, table in parts:
         write_part(table, half / name)
@@ -74,6 +73,7 @@ def replace_parts(folder: Path, parts: Iterator[tuple[str, pa.Table]]) -> None:
 
 
 def _finish(folder: Path) -> None:
+    shutil.rmtree(folder / _HALF, ignore_errors=True)
     ready = folder / READY
     if not ready.is_dir():
         return

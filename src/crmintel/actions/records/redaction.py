@@ -115,6 +115,6 @@ def _emptied(files: list[Path], chosen: Chosen, state: _State) -> Iterator[tuple
 
 def _mask(table: pa.Table, chosen: Chosen) -> npt.NDArray[np.bool_]:
     """The chosen records that are not empty yet."""
-    return np.asarray(chosen(table), bool) & np.asarray(
-        pc.is_valid(table[CUSTOMER]).to_numpy(zero_copy_only=False), bool
-    )
+    full = np.asarray(pc.is_valid(table[CUSTOMER]).to_numpy(zero_copy_only=False), bool)
+    out: npt.NDArray[np.bool_] = np.logical_and(full, np.asarray(chosen(table), bool))
+    return out
