@@ -2,7 +2,10 @@ import gzip
 import json
 import os
 import stat
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -404,6 +407,7 @@ def test_row_133_models_to_train_anew_are_named_and_left_alone(tmp_path):
     assert {r.trained for r in done.retrain} == {"unknown", "yes"}
     assert asked[0][1] == {"907"}
     assert not erase([907], tmp_path / "silent", trained_on=lambda path, ids: False).retrain
+    assert erase([907], tmp_path / "silent", trained_on=lambda path, ids: 1 / 0).retrain[0].trained == "unknown"
     assert listed_in(bundle(tmp_path / "pseudonyms", ["abc"]), frozenset({"abc"})) is True
     (tmp_path / "silent" / "trained_on.json").write_text("{")
     assert listed_in(tmp_path / "silent", frozenset({"7"})) is None
@@ -636,3 +640,31 @@ def test_a_log_read_after_erasing_is_the_log_without_them(tmp_path):
     left = InteractionLog.read(str(tmp_path / "log.parquet"), quiet=True)
     plain = InteractionLog.read(made[~made["customer_id"].isin(gone)].reset_index(drop=True), quiet=True)
     assert left.fingerprint == plain.fingerprint
+
+
+@pytest.mark.slow
+def test_row_133_a_killed_erasure_leaves_each_file_old_or_new_and_is_finished_by_the_next(tmp_path):
+    made = simulate(400, days=300, seed=11).interactions
+    for name in ("plan", "killed"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            made.to_parquet(tmp_path / name / f"{i}.parquet")
+            made.to_csv(tmp_path / name / f"{i}.csv", index=False)
+    gone = [int(c) for c in sorted(set(made["customer_id"]))[:20]]
+    old = bytes_below(tmp_path / "plan")
+    erase(gone, tmp_path / "plan")
+    new = bytes_below(tmp_path / "plan")
+    code = f"import sys; from crmintel.privacy import erase; print('go', flush=True); erase({gone!r}, sys.argv[1])"
+    kills = 0
+    for seed in range(8):
+        with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "killed")], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(float(np.random.default_rng(seed).uniform(0, 0.6)))
+            child.kill()
+        kills += child.returncode != 0
+        for name, held in bytes_below(tmp_path / "killed").items():
+            assert name.endswith(".erasing") or held in (old[name], new[name])
+    assert kills
+    erase(gone, tmp_path / "killed")
+    assert bytes_below(tmp_path / "killed") == new

@@ -115,7 +115,7 @@ def test_row_136_the_key_never_shows(who, tmp_path):
 @pytest.mark.parametrize(
     "key",
     [
-        "", " ", "aa", "00" * 16, "ab" * 32, "0123" * 16, bytes(range(16)), bytes(range(200, 184, -1)), b"\x00" * 32, b"secret" * 10, KEY[:15],
+        "", " ", "aa", "00" * 16, "ab" * 32, "0123" * 16, bytes(range(16)), bytes(range(200, 184, -1)), b"\x00" * 32, b"secret" * 10, KEY[:15], bytes([1, 2, 2, 1, 3, 1, 2, 3, 3, 1, 2, 1, 1, 3, 2, 1]),
         "correct horse battery staple", "password", "passwordpasswordpasswordpassword", b"", KEY[:8] * 2, (b"12345678" * 9)[:67], "zz" * 16,
     ],
     ids=repr,

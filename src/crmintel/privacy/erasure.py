@@ -197,7 +197,10 @@ class _Work:
         self.files += [ErasedFile(name, rows)] if rows else []
 
     def _bundle(self, folder: Path, name: str) -> None:
-        trained = self.trained_on(folder, self.wanted.ids | self.wanted.pseudonyms)
+        try:
+            trained = self.trained_on(folder, self.wanted.ids | self.wanted.pseudonyms)
+        except Exception:  # whatever a caller's function trips over, the model is not forgotten
+            trained = None
         if trained is not True and self._holds(folder):
             trained = True
         if trained is not False:

@@ -98,19 +98,30 @@ class Wanted:
         if not customers:
             return np.zeros(len(array), bool)
         if pa.types.is_integer(kind):
-            low, high = (-(2**63), 2**63) if pa.types.is_signed_integer(kind) else (0, 2**64)
-            fit = [n for n in self._numbers if low <= n < high]
-            wide = pa.int64() if low else pa.uint64()
-            return self._among(array.cast(wide), pa.array(fit, wide))
+            signed = pa.types.is_signed_integer(kind)
+            return self._among(
+                array.cast(pa.int64() if signed else pa.uint64()), self._signed if signed else self._unsigned
+            )
         if pa.types.is_floating(kind):
-            fit = [n for n in self._numbers if abs(n) <= _EXACT]
-            return self._among(array.cast(pa.float64()), pa.array([float(n) for n in fit], pa.float64()))
+            return self._among(array.cast(pa.float64()), self._floats)
         return np.array([self._plain(v) for v in array.to_pylist()], bool)
 
     def _plain(self, value: Any) -> bool:
         if value is not None and type(value).__name__ == "Decimal":
             return bool(value.is_finite() and value == int(value) and str(int(value)) in self.ids)
         return self.says(value, customers=True)
+
+    @cached_property
+    def _signed(self) -> pa.Array:
+        return pa.array([n for n in self._numbers if -(2**63) <= n < 2**63], pa.int64())
+
+    @cached_property
+    def _unsigned(self) -> pa.Array:
+        return pa.array([n for n in self._numbers if 0 <= n < 2**64], pa.uint64())
+
+    @cached_property
+    def _floats(self) -> pa.Array:
+        return pa.array([float(n) for n in self._numbers if abs(n) <= _EXACT], pa.float64())
 
     @cached_property
     def _spelled(self) -> pa.Array:
