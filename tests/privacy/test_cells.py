@@ -74,6 +74,11 @@ def test_row_134_a_total_is_hidden_where_nothing_else_protects():
     assert suppress_small(table, by="g")["customers"].isna().tolist() == [True, True, False, False]
 
 
+def test_row_134_a_total_is_hidden_where_it_would_tell_the_one_group_that_is_missing():
+    table = pd.DataFrame({"g": ["a", "All"], "customers": [None, 50]})
+    assert suppress_small(table, by="g")["customers"].isna().all()
+
+
 def test_row_134_a_crosstab_hides_a_rectangle_by_hand():
     out = suppress_crosstab(crosstab([[40, 30, 20], [3, 50, 60], [70, 80, 90]]))
     assert out.isna().to_numpy().tolist() == [
@@ -119,6 +124,9 @@ def test_row_134_no_small_cell_follows_from_what_is_shown(cells):
     assert hide[small].all()
     for place, width in ranges(whole, hide).items():
         assert not small[place] or width > 1e-6
+    for w, h in ((whole, hide), (whole.T, hide.T)):  # whoever knows a total knows of no few customers together
+        few = (w[:, :-1] * h[:, :-1]).sum(axis=1) < 10
+        assert not (h[:, :-1].any(axis=1) & ~h[:, -1] & few & ~h[:, :-1].all(axis=1)).any()
 
 
 @settings(max_examples=40, deadline=None)

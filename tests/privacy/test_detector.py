@@ -104,6 +104,10 @@ HARMLESS = {
     "segments": ("segment", lambda: RNG.choice(["Loyal Customers", "At Risk", "Mary Rose"])),
     "dates": ("x", lambda: f"20{digits(2)}-{RNG.integers(1, 13):02d}-{RNG.integers(1, 29):02d}"),
     "dates with points": ("x", lambda: f"{RNG.integers(1, 29):02d}.{RNG.integers(1, 13):02d}.20{digits(2)}"),
+    "dates of calls": (
+        "last_phone_call",
+        lambda: f"20{digits(2)}-{RNG.integers(1, 13):02d}-{RNG.integers(1, 29):02d}",
+    ),
     "times": ("x", lambda: f"2024-01-{RNG.integers(10, 29)} 10:{RNG.integers(10, 59)}:00"),
     "orders": ("order_id", lambda: digits(16)),
     "long orders": ("order_id", lambda: int("1" + digits(17))),
@@ -221,6 +225,12 @@ def test_hostile_texts_are_looked_at_without_effect(text):
     assert "<script" not in page
     assert "<img" not in page
     assert "<svg" not in page
+
+
+def test_names_of_columns_are_escaped():
+    report = personal_data(pd.DataFrame({"<script>x</script>": ["a@b.com"]}))
+    assert report
+    assert "<script" not in report._repr_html_()
 
 
 def test_lone_surrogates_and_odd_objects_are_survived():
