@@ -189,8 +189,8 @@ def _at_least(share: float, hits: int, of: int) -> int:
 
 def _phones(column: object, values: Sequence[str]) -> int:
     if says_phone(column):
-        return _at_least(0.3, sum(map(is_phone, values)), len(values))
-    return _at_least(0.6, sum(map(looks_like_phone, values)), len(values))
+        return _at_least(0.1, sum(map(is_phone, values)), len(values))
+    return _at_least(0.3, sum(map(looks_like_phone, values)), len(values))
 
 
 def _people(column: object, values: Sequence[str]) -> int:
@@ -198,7 +198,7 @@ def _people(column: object, values: Sequence[str]) -> int:
     if sure < 0:
         return 0
     if sure == 1:
-        return _at_least(0.6, sum(map(is_name, values)), len(values))
+        return _at_least(0.3, sum(map(is_name, values)), len(values))
     named, full = sum(map(is_name, values)), sum(map(is_full_name, values))
     least = 0.1 if sure else 0.3
     return named if named >= 0.8 * len(values) and full and full >= least * len(values) else 0
@@ -216,6 +216,6 @@ PATTERNS: Final = (
     Pattern("card number", _cards),
     Pattern("IBAN", lambda _, values: sum(map(has_iban, values))),
     Pattern("Chinese resident id", lambda _, values: sum(map(has_resident_id, values))),
-    Pattern("IP address", lambda _, values: _at_least(0.5, sum(map(is_address, values)), len(values))),
+    Pattern("IP address", lambda _, values: _at_least(0.3, sum(map(is_address, values)), len(values))),
     Pattern("birth date", lambda column, values: len(values) if says_birth(column) else 0),
 )
