@@ -674,3 +674,9 @@ def test_row_133_a_killed_erasure_leaves_each_file_old_or_new_and_is_finished_by
     assert kills
     erase(gone, tmp_path / "killed")
     assert bytes_below(tmp_path / "killed") == new
+
+
+def test_row_133_the_suppression_list_is_not_erased_by_its_own_hashes(tmp_path):
+    who, path = Pseudonymizer(KEY), tmp_path / "erased.parquet"
+    erase([7], tmp_path, pseudonymizer=[who, who.within("crmintel.suppression")], suppression=path)
+    assert len(SuppressionList.read(path, who)) == 1
