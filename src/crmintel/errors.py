@@ -31,3 +31,11 @@ class LeakageError(CrmIntelError, ValueError):
 
 class DataContractWarning(UserWarning):
     """The data can be used, but something about them is probably not meant."""
+
+
+class ErasureError(DataContractError):
+    """Some stored tables could not be searched for customers to erase; `report` says what was done nevertheless."""
+
+    def __init__(self, message: str, report: object = None) -> None:
+        super().__init__(message)
+        self.report = report

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from crmintel import actions, churn, features, recommend, segmentation, value
+from crmintel import actions, churn, features, privacy, recommend, segmentation, value
 
 MONITORING = SimpleNamespace(__all__=["monitor", "profile_of"])  # the rest of scoring has a page of its own
 DOCS = Path(__file__).parents[2] / "docs"
@@ -17,6 +17,10 @@ PAGES = {
     "features": (features, ("Screening", "购买")),
     "churn": (churn, ("购买", "grade", "Retrain?")),
     "monitoring": (MONITORING, ("Verdict: hold", "Verdict: look", "Verdict: retrain", "not mature")),
+    "privacy": (
+        privacy,
+        ("e-mail", "in the plan: [7]", "same as planned: True whole: True", "unknown", "[7, 9]", "<NA>"),
+    ),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.segmentation.bridges import bridge
 from crmintel.segmentation.doors import series_of
 
 FEWEST = 10
@@ -78,7 +79,7 @@ def suppressed(counts: pd.DataFrame, *, fewest: int = FEWEST) -> pd.DataFrame:
 
     Cells below `fewest` and above 0 go. While a row or a column with a missing cell has only one of them, or its missing
     cells add up to fewer than `fewest`, its smallest further cell goes too, so that nothing can be found by taking the
-    shown cells from a total. A cell that helps both its row and its column goes before others, cells above 0 go before
+    shown cells from a total; and so does one more where a missing cell follows from the totals of several lines. A cell that helps both its row and its column goes before others, cells above 0 go before
     zeros, since a reader may guess a zero, and equal cells go by label.
 
     Parameters
@@ -114,7 +115,7 @@ def suppressed(counts: pd.DataFrame, *, fewest: int = FEWEST) -> pd.DataFrame:
     ordered = cells[np.ix_(rows, columns)]
     missing = np.isnan(ordered) | ((ordered > 0) & (ordered < fewest))
     ordered = np.nan_to_num(ordered)
-    while (needy := _needy(ordered, missing, fewest)).any():
+    while (needy := _needy(ordered, missing, fewest)).any() or (needy := _linking(missing)).any():
         at = np.lexsort((ordered.ravel(), ordered.ravel() == 0, -needy.ravel(), needy.ravel() == 0))[0]
         missing.flat[at] = True
     back = np.empty_like(missing)
@@ -164,6 +165,13 @@ def _needy(cells: Floats, missing: Mask, fewest: int) -> npt.NDArray[np.int64]:
         need.append((number > 0) & ((number < 2) | (total < fewest)))
     both = need[0][None, :].astype(np.int64) + need[1][:, None]
     return np.where(missing, 0, both)
+
+
+def _linking(missing: Mask) -> npt.NDArray[np.int64]:
+    """The cells still shown of which one has to go because a missing cell follows from the totals of several lines."""
+    whole = np.pad(missing, ((0, 1), (0, 1)))  # the totals, which are known
+    cut = bridge(whole, np.pad(np.ones_like(missing), ((0, 1), (0, 1))))
+    return np.zeros(missing.shape, np.int64) if cut is None else cut[:-1, :-1].astype(np.int64)
 
 
 def _end(segment: str, gone: Mapping[str, str]) -> str:

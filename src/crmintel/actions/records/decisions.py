@@ -1,8 +1,5 @@
 """`DecisionLog`: what was decided for whom, when and how probably; append-only, and unable to be changed unnoticed."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -10,9 +7,11 @@ from typing import Any, Final, final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crmintel.actions.records.chain import GIVEN, HASH, NUMBER, canonical, chained, decision_table, kind_of
+from crmintel.actions.records.files import write_part, writer
 from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.interactions import Zone
@@ -20,7 +19,6 @@ from crmintel.interactions.clock import duration
 
 START: Final = "0" * 64
 """The head of a log that holds nothing."""
-LOCK: Final = "writer.lock"
 
 
 @final
@@ -99,7 +97,8 @@ class DecisionLog:
     Notes
     -----
     The hash of a record is SHA-256 of the previous hash (64 hexadecimal digits) and the record as JSON: sorted keys, no spaces, UTF-8,
-    missing as null, times as ISO 8601 in UTC with microseconds. Whoever rewrites the whole chain, or cuts off its tail, is noticed by
+    missing as null, times as ISO 8601 in UTC with microseconds. A customer is taken out by `crmintel.privacy.erase`, which empties the
+    records and hashes the chain anew. Whoever rewrites the whole chain, or cuts off its tail, is noticed by
     the head only: keep what `append` returns somewhere else, such as with the run.
 
     Examples
@@ -147,8 +146,8 @@ class DecisionLog:
         table = decision_table(decisions, told)
         folder = Path(self.path)
         folder.mkdir(parents=True, exist_ok=True)
-        with _writer(folder):
-            parts = self._parts()
+        with writer(folder):
+            parts = self.parts()
             number, head, kind, place = 0, START, None, 0
             if parts:
                 number, head, kind = _last(parts[-1])
@@ -163,7 +162,7 @@ class DecisionLog:
                 )
             table = table.add_column(0, NUMBER, pa.array(np.arange(number, number + len(table))))
             hashes = [head := chained(head, record) for record in canonical(table)]
-            _write(table.append_column(HASH, pa.array(hashes)), folder / f"part-{place:06d}.parquet")
+            write_part(table.append_column(HASH, pa.array(hashes)), folder / f"part-{place:06d}.parquet")
         return head
 
     def verify(self, head: str | None = None) -> Verification:
@@ -180,7 +179,7 @@ class DecisionLog:
         def damaged(problem: str, part: str | None = None, row: int | None = None) -> Verification:
             return Verification(False, records, last, problem, part, row)
 
-        for place, file in enumerate(self._parts()):
+        for place, file in enumerate(self.parts()):
             name = f"part-{place:06d}.parquet"
             if file.name != name:
                 return damaged("the file is missing", name)
@@ -201,10 +200,10 @@ class DecisionLog:
         return Verification(True, records, last)
 
     def read(self) -> pd.DataFrame:
-        """All records, without a look at their hashes; times are UTC."""
-        parts = [pq.read_table(f, columns=[NUMBER, *GIVEN], partitioning=None) for f in self._parts()]
+        """All records but emptied ones, without a look at their hashes; times are UTC."""
+        parts = [pq.read_table(f, columns=[NUMBER, *GIVEN], partitioning=None) for f in self.parts()]
         empty = pa.schema([(NUMBER, pa.int64()), *((n, kind_of(n)) for n in GIVEN)]).empty_table()
-        frame: pd.DataFrame = (pa.concat_tables(parts) if parts else empty).to_pandas()
+        frame: pd.DataFrame = _whole(pa.concat_tables(parts) if parts else empty).to_pandas()
         return frame
 
     def join_outcomes(
@@ -255,8 +254,14 @@ class DecisionLog:
         unknown = int(joined.pop(names).isna().sum())
         return Matured(joined.reset_index(drop=True), int((~ripe).sum()), unknown)
 
-    def _parts(self) -> list[Path]:
+    def parts(self) -> list[Path]:
+        """The files of the log, in the order of their records."""
         return sorted(Path(self.path).glob("part-*.parquet"))
+
+
+def _whole(table: pa.Table) -> pa.Table:
+    """The records that have not been emptied; see `crmintel.actions.records.redaction`."""
+    return table.filter(pc.is_valid(table[CUSTOMER])) if table[CUSTOMER].null_count else table
 
 
 def _last(part: Path) -> tuple[int, str, pa.DataType]:
@@ -266,34 +271,3 @@ def _last(part: Path) -> tuple[int, str, pa.DataType]:
         return table[NUMBER][-1].as_py() + 1, table[HASH][-1].as_py(), table.schema.field(CUSTOMER).type
     except (OSError, ValueError, KeyError, IndexError, pa.ArrowException):
         raise DataContractError(f"{part.name}, the last file of the log, cannot be read. See verify().") from None
-
-
-def _write(table: pa.Table, file: Path) -> None:
-    """A file, whole or not at all, and on disk before this returns."""
-    half = file.with_suffix(".tmp")
-    with half.open("wb") as out:
-        pq.write_table(table, out, compression="zstd")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(half, file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _writer(folder: Path) -> Iterator[None]:
-    """Be the only writer of a folder."""
-    lock = folder / LOCK
-    try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        raise DataContractError(
-            f"Another writer holds this log. Wait for it; if none runs (one was killed), delete {LOCK} in the log's folder."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.unlink()
