@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import secrets
 import shutil
 import sys
 import zipfile
@@ -24,10 +25,11 @@ import crmintel.segmentation
 import crmintel.value
 from crmintel.churn import ChurnClassifier
 from crmintel.errors import BundleError, DataContractError, DataTypeError
+from crmintel.privacy import Pseudonymizer, erase
 from crmintel.scoring import load_bundle, save_bundle, verify_bundle
 from crmintel.scoring.kinds import KINDS, class_of
 from crmintel.scoring.strict import canonical, strict_json
-from tests.scoring.conftest import MODELS, fitted, says, world
+from tests.scoring.conftest import MODELS, customer_model, fitted, says, world
 from tests.scoring.mutations import mutated
 
 SRC = Path(crmintel.__file__).parent
@@ -336,3 +338,13 @@ def test_row_119_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataContractError, match="cannot be written"):
         save_bundle(fitted("RFM"), tmp_path / "file" / "b")
+
+
+def test_a_bundle_knows_by_pseudonyms_who_it_learned_from(tmp_path: Path) -> None:
+    log = world()[0]
+    names = Pseudonymizer(secrets.token_bytes(32), "models")
+    customer_model().save(tmp_path / "b", trained_on=names.of(log.customers))
+    load_bundle(tmp_path / "b")
+    for who, known in ((int(log.customers[0]), "yes"), (987654321, None)):
+        told = [m.trained for m in erase([who], tmp_path, pseudonymizer=names, dry_run=True).retrain]
+        assert told == ([known] if known else [])

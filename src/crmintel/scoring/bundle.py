@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import importlib.metadata
+import io
 import os
 import shutil
 import stat
@@ -13,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from crmintel.columns import CUSTOMER
 from crmintel.errors import BundleError, DataContractError
 from crmintel.interactions.memory import size
 from crmintel.scoring.files import sync, written
@@ -24,6 +29,7 @@ from crmintel.scoring.strict import canonical, parsed
 FORMAT: Final = 1
 """The format that this version writes; a newer one is refused."""
 MANIFEST, DIGEST, SIGNATURE, MODEL = "manifest.json", "manifest.sha256", "manifest.hmac", "model.json"
+TRAINED_ON: Final = "trained_on.parquet"
 MOST_MANIFEST: Final = 1 << 20
 MOST_PARTS: Final = 10_000
 LEAST_KEY: Final = 16
@@ -65,8 +71,9 @@ class Manifest:
 
 
 def save_bundle(
-    model: Any, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, key: bytes | None = None
-) -> Manifest:
+    model: Any, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, key: bytes | None = None,
+    trained_on: Any = None,
+) -> Manifest:  # fmt: skip
     """Write a fitted model as a bundle; the folder appears whole or not at all.
 
     Parameters
@@ -79,6 +86,9 @@ def save_bundle(
         Plain values to keep: what it is for, when it was trained. No customer's data.
     key : bytes, optional
         At least 16 bytes; the manifest is then signed (HMAC-SHA-256), and `load_bundle` can prove who wrote it.
+    trained_on : iterable of identifiers, optional
+        Who was learned from, best as pseudonyms (``Pseudonymizer.of``): `crmintel.privacy.erase` then knows whether the model has to be
+        learned anew when a customer is erased.
 
     Returns
     -------
@@ -111,6 +121,8 @@ def save_bundle(
     pools = Pools()
     plain = to_plain(shipped(model), pools)
     parts = {MODEL: canonical(plain)} | pools.parts()
+    if trained_on is not None:
+        parts[TRAINED_ON] = _listed(trained_on)
     told = {
         "crmintel_bundle": FORMAT, "kind": kind_of(model), "metadata": dict(metadata or {}),
         "parts": {n: [len(b), hashlib.sha256(b).hexdigest()] for n, b in parts.items()},
@@ -271,6 +283,13 @@ def _is_part(item: tuple[str, Any]) -> bool:
                 plain.isascii() and plain.isalnum() and not name.startswith(".") and length >= 0 and len(digest) == 64
             )
     return False
+
+
+def _listed(customers: Any) -> bytes:
+    """Identifiers in rising order, so that nothing is told by their order."""
+    out = io.BytesIO()
+    pq.write_table(pa.table({CUSTOMER: pa.array(sorted({str(c) for c in customers}), pa.large_string())}), out)
+    return out.getvalue()
 
 
 def _signature(key: bytes, manifest: bytes) -> bytes:

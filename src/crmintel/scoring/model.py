@@ -214,11 +214,12 @@ class CustomerModel:
         return [CUSTOMER, TIME, *([AMOUNT] if getattr(self.estimator, "has_money_", True) else [])]
 
     def save(
-        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, key: bytes | None = None
-    ) -> Manifest:
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, key: bytes | None = None,
+        trained_on: Any = None,
+    ) -> Manifest:  # fmt: skip
         """Write the model as a bundle; see `save_bundle`."""
         told = {"trained": getattr(self, "trained_", {}), "features": self.fingerprint} | dict(metadata or {})
-        return save_bundle(self, path, metadata=told, key=key)
+        return save_bundle(self, path, metadata=told, key=key, trained_on=trained_on)
 
     @property
     def fingerprint(self) -> str | None:
