@@ -1,10 +1,11 @@
-"""From a model to scores: ``crmintel score``, ``crmintel bundle``."""
+"""Models in use: ``crmintel score``, ``crmintel monitor``, ``crmintel erase``, ``crmintel bundle``."""
 
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, final
 
 import typer
 
@@ -39,12 +40,81 @@ def score(
     from crmintel.scoring import score_batch
 
     with complaints():
-        path, print_ = _resolved(model, tracking_uri)
+        found = _resolved(model, tracking_uri)
         report = score_batch(
-            path, source[0] if len(source) == 1 else source, out, at=at, reasons=reasons, k=k, memory=memory, threads=threads,
-            key=_key(), fingerprint=print_, progress=_progress(), **_reading(map_),
+            found.path, source[0] if len(source) == 1 else source, out, at=at, reasons=reasons, k=k, memory=memory, threads=threads,
+            key=_key(), fingerprint=found.fingerprint, progress=_progress(), **_reading(map_),
         )  # fmt: skip
-        typer.echo(json.dumps({"status": "done", **report.to_dict(), "out": str(out)}, sort_keys=True))
+        told = {"status": "done", **report.to_dict(), "out": str(out), "model": model, "version": found.version}
+        if tracking_uri is not None:
+            figures = {n: float(told[n]) for n in ("rows", "customers", "interactions", "parts", "resumed", "seconds")}
+            plain = {n: str(told[n]) for n in ("at", "digest", "model", "version")}
+            told["record"] = _recorded(tracking_uri, "score", plain, figures, {"bundle_fingerprint": report.bundle})
+        typer.echo(json.dumps(told, sort_keys=True))
+
+
+@app.command()
+def monitor(
+    model: Model,
+    source: Annotated[list[str], typer.Option("--input", help="Parquet or CSV files, a folder, or a quoted glob.")],
+    at: Annotated[str | None, typer.Option("--at", help="Instant; by default just after the last interaction.")] = None,
+    horizon: Annotated[str | None, typer.Option("--horizon", help="With it, who left after the instant is looked up in the history.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 unless the verdict is hold.")] = False,
+    map_: Map = None,
+    tracking_uri: Uri = None,
+) -> None:  # fmt: skip
+    """Say whether a churn model in use may stay: retrain, look or hold. The last line is a summary in JSON."""
+    from crmintel import features as f
+    from crmintel.scoring import CustomerModel
+
+    with complaints():
+        found = _resolved(model, tracking_uri)
+        made = CustomerModel.load(found.path, key=_key(), fingerprint=found.fingerprint)
+        log = made.read(source[0] if len(source) == 1 else source, quiet=True, **_reading(map_))
+        label = None if horizon is None else lambda log, rows: f.churned(log, rows, horizon)
+        told = made.watch(log, at=at, outcomes=label, until=None if horizon is None else log.end)
+        typer.echo(str(told))
+        summary: dict[str, Any] = {
+            "verdict": told.verdict,
+            "reasons": list(told.reasons),
+            "metrics": dict(told.metrics),
+        }
+        if tracking_uri is not None:
+            summary["record"] = _recorded(
+                tracking_uri, "monitor", {"model": model, "at": str(at)}, dict(told.metrics), {"verdict": told.verdict}
+            )
+        typer.echo(json.dumps(summary, sort_keys=True))
+    if strict and told.verdict != "hold":
+        raise typer.Exit(5)
+
+
+@app.command()
+def erase(
+    paths: Annotated[list[Path], typer.Argument(help="Folders and files to search.")],
+    ids: Annotated[Path, typer.Option("--ids", help="A file with one identifier a line.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
+    suppression: Annotated[
+        Path | None, typer.Option("--suppression", help="List that keeps them out of later imports.")
+    ] = None,
+    columns: Annotated[list[str] | None, typer.Option("--column", help="Further columns that hold customers.")] = None,
+) -> None:
+    """Take customers out of every stored table, and name the models to train anew. Pseudonyms need CRMINTEL_PSEUDONYM_KEY."""
+    from crmintel.privacy import Pseudonymizer
+    from crmintel.privacy import erase as erased
+
+    with complaints():
+        try:
+            who = [line for line in ids.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        except (OSError, UnicodeDecodeError):
+            raise DataContractError(
+                f"The list {ids.name!r} cannot be read. Give a text file, one identifier a line."
+            ) from None
+        names = [Pseudonymizer.from_environment()] if os.environ.get("CRMINTEL_PSEUDONYM_KEY") else []
+        typer.echo(
+            str(
+                erased(who, paths, columns=columns or (), pseudonymizer=names, suppression=suppression, dry_run=dry_run)
+            )
+        )
 
 
 @bundle.command()
@@ -76,9 +146,41 @@ def _key() -> bytes | None:
         raise DataContractError(f"{KEY} holds no hexadecimal digits. Make a key with secrets.token_hex(32).") from None
 
 
-def _resolved(model: str, tracking_uri: str | None) -> tuple[Path, str | None]:
-    """Where the bundle of a model lies, and what it must be."""
-    return Path(model), None
+@final
+@dataclass(frozen=True)
+class _Found:
+    """Where the bundle of a model lies, what it must be, and its version in a registry."""
+
+    path: Path
+    fingerprint: str | None = None
+    version: str | None = None
+
+
+def _resolved(model: str, tracking_uri: str | None) -> _Found:
+    """The bundle of a model; where the registry cannot be asked, the one it named the last time, which is said."""
+    if not model.startswith(("models:/", "runs:/")):
+        return _Found(Path(model))
+    from crmintel.tracking import fetch_cached
+
+    found, asked = fetch_cached(model, uri=tracking_uri, key=_key())
+    if not asked:
+        typer.echo(
+            f"The registry cannot be reached; {model} is version {found.version}, as it was the last time.", err=True
+        )
+    return _Found(found.path, found.fingerprint, found.version)
+
+
+def _recorded(
+    tracking_uri: str, name: str, parameters: dict[str, str], metrics: dict[str, float], tags: dict[str, str]
+) -> str:
+    """Keep the record of a job and try to hand it on; a server that is down does not fail the job."""
+    from crmintel.tracking import send, spool
+    from crmintel.tracking.cache import home
+
+    waiting = home() / "spool"
+    spool(waiting, experiment="crmintel jobs", name=name, parameters=parameters, metrics=metrics, tags=tags)
+    _, left = send(waiting, tracking_uri)
+    return "sent" if not left else f"{left} waiting"
 
 
 def _reading(map_: Path | None) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
 from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
+from crmintel.scoring import Profile, profile_of
 from crmintel.value import LifetimeValue
 
 MOST_INSTANTS = 6
@@ -106,6 +107,7 @@ class ChurnAnswer:
     model: ChurnClassifier
     report: ProbabilityReport
     rate: float
+    profile: Profile
 
     def __repr__(self) -> str:
         return f"ChurnAnswer: {self.report!r}"
@@ -129,9 +131,11 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     words = {feature.name: feature.words for feature in ground.features.features}
     rules[f"{words[best.column]} alone"] = best(ground.test)
     judged = _classifier(seed).fit(ground.train, train, horizon=ground.horizon)
-    report = compare_scores(later, judged.predict_proba(ground.test)[:, 1], rules, seed=seed)
+    told = pd.Series(judged.predict_proba(ground.test)[:, 1], ground.test.index)
+    report = compare_scores(later, told.to_numpy(), rules, seed=seed)
+    profile = profile_of(ground.test, told, outcomes=pd.Series(later, told.index), horizon=ground.horizon)
     model = _classifier(seed).fit(*_everything(ground, train, later), horizon=ground.horizon)
-    return ChurnAnswer(model, report, float(later.mean()))
+    return ChurnAnswer(model, report, float(later.mean()), profile)
 
 
 def _classifier(seed: int) -> ChurnClassifier:

@@ -32,6 +32,7 @@ from crmintel.job.answers import (
     worse,
 )
 from crmintel.job.customers import Scores, score_customers
+from crmintel.job.models import track_models, write_models
 from crmintel.job.page import build_report
 from crmintel.job.settings import Settings
 from crmintel.reports import Report, render
@@ -153,7 +154,7 @@ def analyse(
 
 
 def write(results: Results, out: str | os.PathLike[str]) -> Path:
-    """Write the tables and the page of a run; each file replaces its predecessor in one move.
+    """Write the tables, the models (bundles in ``models/``) and the page of a run; each file replaces its predecessor in one move.
 
     Returns
     -------
@@ -176,6 +177,7 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
         _replace(
             folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8")
         )
+        write_models(results, folder)
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     except OSError as error:
         raise DataContractError(
@@ -214,8 +216,9 @@ def track(results: Results, out: str | os.PathLike[str], *, uri: str | None = No
     gains = {f"{what}.gain over {rule}": gain for what, rule, gain, _ in results.gains}
     for name, e in (results.metrics | gains).items():
         metrics |= {name: e.value, f"{name}.low": e.low, f"{name}.high": e.high}
-    return record(
-        uri or sqlite_uri(folder),
+    where = uri or sqlite_uri(folder)
+    run = record(
+        where,
         experiment="crmintel",
         parameters={
             "horizon_days": ground.split.horizon.days,
@@ -235,3 +238,5 @@ def track(results: Results, out: str | os.PathLike[str], *, uri: str | None = No
         files=[folder / "report.html", folder / "features.json"],
         artifacts=folder / "mlflow-files",
     )  # fmt: skip
+    track_models(results, where, run)
+    return run

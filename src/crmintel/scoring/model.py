@@ -5,16 +5,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self, final
 
+import numpy as np
 import pandas as pd
 
 from crmintel.churn import ChurnClassifier, LeafReasons
-from crmintel.columns import AMOUNT, CUSTOMER, KIND, KNOWN, KNOWN_AT, TEXT, TIME
-from crmintel.errors import DataContractError, DataTypeError
+from crmintel.columns import AMOUNT, CHURN, CUSTOMER, KIND, KNOWN, KNOWN_AT, TEXT, TIME
+from crmintel.errors import DataContractError, DataTypeError, LeakageError
+from crmintel.evaluation import ProbabilityReport, compare_scores
 from crmintel.evaluation.aligned import aligned
 from crmintel.features import FeatureSet
 from crmintel.features.instants import instants
 from crmintel.interactions import InteractionLog, Policies
+from crmintel.interactions.clock import duration
 from crmintel.scoring.bundle import Manifest, load_bundle, save_bundle
+from crmintel.scoring.monitor import Monitoring, monitor
+from crmintel.scoring.monitor_profile import Profile, profile_of
 from crmintel.scoring.scores import learns_from_log, scores_of_log, scores_of_table
 
 Label = pd.Series | Callable[[InteractionLog, pd.Index], Any]
@@ -42,6 +47,8 @@ class CustomerModel:
     ----------
     trained_ : dict
         What it was learned from: instants, horizon, customers, rows, and the fingerprint of the data.
+    profile_ : str
+        What it was judged on, as JSON without a row of anybody; filled by `judge`.
 
     Examples
     --------
@@ -109,7 +116,7 @@ class CustomerModel:
             self.estimator.fit(X, y, **({} if horizon is None else {"horizon": horizon}))
             rows = len(X)
         told = [] if at is None else [str(log.zone.stamp(int(a))) for a in instants(at, log.zone)]
-        self.trained_ = {
+        self.trained_: dict[str, Any] = {
             "at": told, "horizon": horizon, "customers": len(log.customers), "rows": rows, "interactions": len(log),
             "first": str(log.start), "last": str(log.end), "data": log.fingerprint,
         }  # fmt: skip
@@ -178,6 +185,93 @@ class CustomerModel:
     def _explainers(self) -> dict[int, LeafReasons]:
         """What gives reasons, by how many."""
         return {}
+
+    def judge(
+        self, log: InteractionLog, label: Label, *, at: Any, horizon: str | None = None,
+        rules: Mapping[str, Any] | None = None, seed: int = 0,
+    ) -> ProbabilityReport:  # fmt: skip
+        """Judge a churn model at an instant that it did not learn from, and keep what it was judged on, to watch it by.
+
+        Parameters
+        ----------
+        log, label
+            As in `fit`.
+        at : instant
+            Later than everything that was learned from.
+        horizon : str, optional
+            How long after it the labels are known.
+        rules : mapping of str to scores, optional
+            Simple rules beside it, in the order of the customers known then.
+
+        Returns
+        -------
+        ProbabilityReport
+            The profile that :func:`crmintel.scoring.monitor` compares with goes into ``profile_``.
+
+        Raises
+        ------
+        DataTypeError
+            If the model tells no probability of leaving.
+        LeakageError
+            If the model learned from what came after the instant.
+        """
+        if self.features is None or not isinstance(self.estimator, ChurnClassifier):
+            raise DataTypeError(
+                f"{type(self.estimator).__name__} tells no probability of leaving. Judge a churn model."
+            )
+        self.refuse_seen(log, at)
+        X = self.features.build(log, [at])
+        p = pd.Series(self.estimator.predict_proba(X)[:, 1], X.index)
+        y = label(log, X.index) if callable(label) else _labels(label, X.index)
+        report = compare_scores(np.asarray(y, np.float64), p.to_numpy(), dict(rules or {}), seed=seed)
+        self.profile_ = profile_of(X, p, outcomes=pd.Series(np.asarray(y), X.index), horizon=horizon).to_json()
+        return report
+
+    def refuse_seen(self, log: InteractionLog, at: Any) -> None:
+        """Complain of an instant before the end of what was learned from: the model would be judged by what it knows.
+
+        Raises
+        ------
+        LeakageError
+        """
+        trained = getattr(self, "trained_", {})
+        horizon = duration(trained["horizon"]) if trained.get("horizon") else 0
+        ends = [log.zone.instant(t) + horizon for t in trained.get("at", [])]
+        if ends and max(ends) > log.zone.instant(at):
+            raise LeakageError(
+                f"The model learned from what happened up to {log.zone.stamp(max(ends)):%Y-%m-%d}, after the instant at which it would be judged. "
+                "Judge it at a later one."
+            )
+
+    def watch(
+        self, log: InteractionLog, *, at: Any = None, outcomes: Label | None = None, until: Any = None
+    ) -> Monitoring:
+        """Whether the model may stay, by what its customers look like at an instant and, where known, what became of them.
+
+        Parameters
+        ----------
+        log : InteractionLog
+        at : instant, optional
+            By default just after the last interaction.
+        outcomes : as `label` in `fit`, optional
+            What happened later.
+        until : instant, optional
+            Up to when that is known; needed with `outcomes`.
+
+        Raises
+        ------
+        DataContractError
+            If the model was not judged before (`judge`).
+        """
+        if self.features is None or not hasattr(self, "profile_"):
+            raise DataContractError(
+                "Nothing is known of what the model was judged on. Call judge(log, label, at=...) before it is saved."
+            )
+        profile = Profile.from_json(self.profile_)
+        X = self.features.build(log, [log.zone.stamp(log.bounds[1] + 1) if at is None else at])
+        scored = X.assign(**{CHURN: self.estimator.predict_proba(X)[:, 1]})
+        y = None if outcomes is None else outcomes(log, X.index) if callable(outcomes) else _labels(outcomes, X.index)
+        return monitor(profile, scored, outcomes=y, until=until)
 
     def score_events(self, events: Any, *, at: Any = None) -> pd.DataFrame:
         """The same of the few customers in some events, now: a list of mappings, a mapping of columns, or a frame.

@@ -88,7 +88,9 @@ def _sent(frame: DataFrame, bundle: Path, fingerprint: str) -> str:
     path = Path(tempfile.mkdtemp(prefix="crmintel-")) / name  # Spark serves it until the session ends
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out:
         for part in sorted(bundle.iterdir()):
-            out.writestr(zipfile.ZipInfo(part.name), part.read_bytes())  # without times: the same bundle is the same file
+            out.writestr(
+                zipfile.ZipInfo(part.name), part.read_bytes()
+            )  # without times: the same bundle is the same file
     frame.sparkSession.sparkContext.addFile(str(path))
     return name
 

@@ -1,5 +1,6 @@
 """The border to MLflow: runs, models, registry, promotion."""
 
+from crmintel.tracking.cache import fetch_cached
 from crmintel.tracking.mlflow import record
 from crmintel.tracking.models import Fetched, Logged, aliases, fetch, load, log, set_alias
 from crmintel.tracking.promotion import Promotion, promote
@@ -7,5 +8,5 @@ from crmintel.tracking.spool import send, spool
 from crmintel.tracking.store import sqlite_uri
 
 __all__ = [
-    "Fetched", "Logged", "Promotion", "aliases", "fetch", "load", "log", "promote", "record", "send", "set_alias", "spool", "sqlite_uri",
+    "Fetched", "Logged", "Promotion", "aliases", "fetch", "fetch_cached", "load", "log", "promote", "record", "send", "set_alias", "spool", "sqlite_uri",
 ]  # fmt: skip

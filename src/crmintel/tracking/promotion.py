@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from crmintel.columns import CHURN, CUSTOMER, SCORE, VALUE
-from crmintel.errors import DataContractError, LeakageError
+from crmintel.errors import DataContractError
 from crmintel.evaluation import ProbabilityReport, ValueReport, compare_scores, compare_values
 from crmintel.evaluation.tables import page
 from crmintel.interactions import InteractionLog
-from crmintel.interactions.clock import duration
-from crmintel.scoring import CustomerModel, load_bundle
+from crmintel.scoring import load_bundle
 from crmintel.scoring.model import customer_model
 from crmintel.tracking.models import Fetched, aliases, fetch, set_alias
 
@@ -106,8 +105,8 @@ def promote(
         models = {
             k: customer_model(load_bundle(f.path, key=key)) for k, f in (("new", new), ("old", old)) if f is not None
         }
-    for which, model in models.items():
-        _refuse_seen(challenger if which == "new" else champion, model, log, at)
+    for model in models.values():
+        model.refuse_seen(log, at)
     figures = {which: _figure(model.score(log, at=at)) for which, model in models.items()}
     index = _shared(figures)
     when = log.zone.stamp(log.zone.instant(at))
@@ -169,14 +168,3 @@ def _shared(figures: dict[str, pd.Series]) -> pd.Index:
     """The customers whom every model scores."""
     index = figures["new"].index
     return index if "old" not in figures else index[index.isin(figures["old"].index)]
-
-
-def _refuse_seen(alias: str, model: CustomerModel, log: InteractionLog, at: Any) -> None:
-    trained = getattr(model, "trained_", {})
-    when, horizon = log.zone.instant(at), trained.get("horizon")
-    ends = [log.zone.instant(t) + (duration(horizon) if horizon else 0) for t in trained.get("at", [])]
-    if ends and max(ends) > when:
-        raise LeakageError(
-            f"{alias!r} learned from what happened up to {log.zone.stamp(max(ends)):%Y-%m-%d}, after the instant at which it would be judged. "
-            "Judge both models at a later one."
-        )

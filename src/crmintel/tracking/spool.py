@@ -54,7 +54,7 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
     sent, left : int
     """
     sent, waiting = 0, sorted(Path(folder).glob("*.json"))
-    with _impatient(patience):
+    with impatient(patience):
         for path in waiting:
             try:
                 told = strict_json(path.read_bytes())
@@ -70,7 +70,7 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
 
 
 @contextmanager
-def _impatient(seconds: int) -> Iterator[None]:
+def impatient(seconds: int) -> Iterator[None]:
     """MLflow tries for minutes otherwise."""
     wanted = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     before = {k: os.environ.get(k) for k in wanted}
