@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import importlib.metadata
 import io
 import os
 import shutil
@@ -25,6 +24,7 @@ from crmintel.scoring.kinds import kind_of
 from crmintel.scoring.pools import Drawers, Pools
 from crmintel.scoring.state import from_plain, shipped, to_plain
 from crmintel.scoring.strict import canonical, parsed
+from crmintel.scoring.versions import version_of
 
 FORMAT: Final = 1
 """The format that this version writes; a newer one is refused."""
@@ -126,7 +126,7 @@ def save_bundle(
     told = {
         "crmintel_bundle": FORMAT, "kind": kind_of(model), "metadata": dict(metadata or {}),
         "parts": {n: [len(b), hashlib.sha256(b).hexdigest()] for n, b in parts.items()},
-        "versions": {p: importlib.metadata.version(p) for p in _PACKAGES},
+        "versions": {p: version_of(p) for p in _PACKAGES},
     }  # fmt: skip
     try:
         manifest = canonical(told)

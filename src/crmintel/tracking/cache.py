@@ -10,8 +10,7 @@ from crmintel.scoring import verify_bundle
 from crmintel.scoring.files import replaced
 from crmintel.scoring.strict import canonical
 from crmintel.tracking.models import Fetched, fetch
-from crmintel.tracking.spool import impatient
-from crmintel.tracking.store import default_uri, shown
+from crmintel.tracking.store import default_uri, impatient, shown
 
 SEEN: Final = "resolved.json"
 

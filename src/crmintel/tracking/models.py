@@ -1,7 +1,6 @@
 """Models in MLflow: recorded as bundles, registered, found by alias, and proven when they are loaded."""
 
 import contextlib
-import importlib.metadata
 import io
 import os
 import shutil
@@ -20,6 +19,7 @@ from crmintel.interactions import InteractionLog
 from crmintel.scoring import CustomerModel, load_bundle, save_bundle, verify_bundle
 from crmintel.scoring.card import ModelCard
 from crmintel.scoring.export import neutral
+from crmintel.scoring.versions import version_of
 from crmintel.tracking.mlflow import batch, begun
 from crmintel.tracking.store import connected, fluent
 
@@ -137,7 +137,7 @@ def _log_model(uri: str | None, run: str, path: Path, model: Any, fingerprint: s
     """The bundle as a model of MLflow; its address."""
     from crmintel.tracking.signature import signature
 
-    requirements = [f"{p}=={importlib.metadata.version(p)}" for p in ("crmintel", *PACKAGES)]
+    requirements = [f"{p}=={version_of(p)}" for p in ("crmintel", *PACKAGES)]
     with fluent(uri) as mlflow, mlflow.start_run(run_id=run, nested=mlflow.active_run() is not None):
         info = mlflow.pyfunc.log_model(
             name="model", loader_module="crmintel.tracking.pyfunc", data_path=str(path), signature=signature(model),
@@ -150,10 +150,18 @@ def _register(client: Any, name: str, where: str, run: str, fingerprint: str, al
     """A new version in the registry; its number."""
     from mlflow.exceptions import MlflowException
 
-    with contextlib.suppress(MlflowException):
-        client.create_registered_model(name)
     model_id = where.removeprefix("models:/") if where.startswith("models:/") else None
-    version = client.create_model_version(name, where, run, tags={FINGERPRINT: fingerprint}, model_id=model_id).version
+
+    def made() -> Any:
+        return client.create_model_version(name, where, run, tags={FINGERPRINT: fingerprint}, model_id=model_id).version
+
+    try:
+        version = made()
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"):
+            raise
+        client.create_registered_model(name)
+        version = made()
     if alias is not None:
         client.set_registered_model_alias(name, alias, version)
     return str(version)
@@ -300,7 +308,7 @@ def _tags(model: Any, fingerprint: str, log: InteractionLog | None) -> dict[str,
     features = getattr(model, "fingerprint", None)
     told = {FINGERPRINT: fingerprint, "data_fingerprint": data, "features_fingerprint": features}
     told |= {f"trained.{k}": str(v) for k, v in trained.items() if k != "data" and v not in (None, [])}
-    told |= {f"version.{p}": importlib.metadata.version(p) for p in ("crmintel", *PACKAGES)}
+    told |= {f"version.{p}": version_of(p) for p in ("crmintel", *PACKAGES)}
     return {k: str(v) for k, v in told.items() if v is not None}
 
 

@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from crmintel.errors import DataContractError
 from crmintel.scoring.files import replaced
 from crmintel.scoring.strict import canonical, strict_json
 from crmintel.tracking.mlflow import record
+from crmintel.tracking.store import impatient
 
 
 def spool(
@@ -67,19 +67,3 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
             path.unlink()
             sent += 1
     return sent, len(list(Path(folder).glob("*.json")))
-
-
-@contextmanager
-def impatient(seconds: int) -> Iterator[None]:
-    """MLflow tries for minutes otherwise."""
-    wanted = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds), "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    before = {k: os.environ.get(k) for k in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for k, v in before.items():
-            if v is None:
-                os.environ.pop(k, None)
-            else:
-                os.environ[k] = v

@@ -5,7 +5,7 @@ import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +72,31 @@ def fluent(uri: str | None) -> Iterator[Any]:
     mlflow.set_tracking_uri(where)
     mlflow.set_registry_uri(where)
     try:
-        yield mlflow
+        with settings(MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK="true"):  # the requirements are those of this process
+            yield mlflow
     finally:
         mlflow.set_tracking_uri(before)
         mlflow.set_registry_uri(registry)
+
+
+def impatient(seconds: int) -> AbstractContextManager[None]:
+    """A server has so many seconds for an answer; MLflow tries for minutes otherwise."""
+    return settings(MLFLOW_HTTP_REQUEST_TIMEOUT=str(seconds), MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+
+
+@contextmanager
+def settings(**wanted: str) -> Iterator[None]:
+    """Some variables of the environment, put back as they were afterwards."""
+    before = {k: os.environ.get(k) for k in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for k, v in before.items():
+            if v is None:
+                os.environ.pop(k, None)
+            else:
+                os.environ[k] = v
 
 
 def named(metric: str) -> str:
