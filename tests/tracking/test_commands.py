@@ -46,7 +46,7 @@ def test_row_127_a_batch_from_the_registry_goes_on_when_the_server_is_down(
         raise DataContractError("The store is down.")
 
     monkeypatch.setattr("crmintel.tracking.cache.fetch", down)
-    monkeypatch.setattr("crmintel.tracking.spool.record", down)
+    monkeypatch.setattr("crmintel.tracking.waiting.record", down)
     second = CliRunner().invoke(app, [*args, str(tmp_path / "b.csv"), "--tracking-uri", store])
     assert second.exit_code == 0, second.output
     assert "as it was the last time" in second.stderr

@@ -4,8 +4,8 @@ from crmintel.tracking.cache import fetch_cached
 from crmintel.tracking.mlflow import record
 from crmintel.tracking.models import Fetched, Logged, aliases, fetch, load, log, set_alias
 from crmintel.tracking.promotion import Promotion, promote
-from crmintel.tracking.spool import send, spool
 from crmintel.tracking.store import sqlite_uri
+from crmintel.tracking.waiting import send, spool
 
 __all__ = [
     "Fetched", "Logged", "Promotion", "aliases", "fetch", "fetch_cached", "load", "log", "promote", "record", "send", "set_alias", "spool", "sqlite_uri",

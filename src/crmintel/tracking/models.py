@@ -153,7 +153,9 @@ def _register(client: Any, name: str, where: str, run: str, fingerprint: str, al
     model_id = where.removeprefix("models:/") if where.startswith("models:/") else None
 
     def made() -> Any:
-        return client.create_model_version(name, where, run, tags={FINGERPRINT: fingerprint}, model_id=model_id).version
+        return client.create_model_version(
+            name, where, run, tags={FINGERPRINT: fingerprint}, model_id=model_id, await_creation_for=0
+        ).version
 
     try:
         version = made()
