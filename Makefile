@@ -30,6 +30,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.value
 	$(BIN)/python -m benchmarks.recommend
 	$(BIN)/python -m benchmarks.actions
+	$(BIN)/python -m benchmarks.shipping
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

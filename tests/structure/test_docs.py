@@ -8,8 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from crmintel import actions, churn, features, privacy, recommend, segmentation, value
+from crmintel import actions, churn, features, privacy, recommend, segmentation, tracking, value
 
+SHIPPING = SimpleNamespace(
+    __all__=[*tracking.__all__, "load_bundle", "membership_inference", "save_bundle", "score_batch", "verify_bundle"]
+)
 MONITORING = SimpleNamespace(__all__=["monitor", "profile_of"])  # the rest of scoring has a page of its own
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
@@ -22,6 +25,7 @@ PAGES = {
         ("e-mail", "in the plan: [7]", "same as planned: True whole: True", "unknown", "[7, 9]", "<NA>"),
     ),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
+    "shipping": (SHIPPING, ("Bundle of a CustomerModel", "reason_3", "There was no 'champion'", "'champion': '1'")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
 }

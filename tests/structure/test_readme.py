@@ -30,6 +30,7 @@ def test_the_twenty_lines_run() -> None:
         ("value", "docs/value.md"),
         ("recommend", "docs/recommend.md"),
         ("actions", "docs/actions.md"),
+        ("shipping", "docs/shipping.md"),
     ],
 )
 def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:

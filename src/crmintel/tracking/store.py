@@ -1,5 +1,6 @@
 """How MLflow is reached: quietly, without changing what the caller has set, and with failures in our words."""
 
+import importlib
 import logging
 import os
 import re
@@ -29,6 +30,7 @@ def quiet() -> None:
     """No telemetry, and no story about each table of a new store."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
+    importlib.import_module("mlflow")  # which sets its own levels
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
