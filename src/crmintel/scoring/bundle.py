@@ -197,7 +197,7 @@ def _proven(
     """Manifest and parts, in the order in which nothing is trusted: digest, strict parse, format, names, sizes, digests."""
     _check_key(key)
     most, source = size(limit), Path(path)
-    if not source.exists():
+    if "\0" in str(source) or not source.exists():
         raise BundleError(f"There is no bundle at {source.name!r}. Give the folder that save_bundle wrote.")
     if source.is_file():
         with tempfile.TemporaryDirectory(prefix="crmintel-") as folder:
