@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmintel import InteractionLog, tracking
 from crmintel import features as f
-from crmintel import tracking
 from crmintel.churn import SMALL, ChurnClassifier
-from crmintel.errors import BundleError, DataContractError, LeakageError
+from crmintel.errors import BundleError, DataContractError, DataContractWarning, LeakageError
 from crmintel.evaluation.intervals import Estimate
 from crmintel.scoring import CustomerModel
 from crmintel.scoring.card import ModelCard, membership_inference
@@ -91,6 +92,20 @@ def test_a_row_a_customer_never_goes_to_the_store(store: str) -> None:
             tracking.log(customer_model(), uri=store, tables={"scores": table})
     with pytest.raises(DataContractError, match="register_as"):
         tracking.log(customer_model(), uri=store, alias="champion")
+
+
+def test_row_132_a_model_that_keeps_addresses_is_warned_of(store: str) -> None:
+    rows = world()[0].to_pandas()
+    mails = rows["customer_id"].map(lambda c: f"shop{c % 5}@example.org")
+    log = InteractionLog.read(rows.assign(channel=mails), quiet=True)
+    at = log.end - pd.Timedelta(days=60)
+    model = CustomerModel(f.standard(log, at=at), ChurnClassifier(SMALL, folds=2)).fit(log, left, at=at)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        tracking.log(model, uri=store)
+    told = [str(w.message) for w in said if issubclass(w.category, DataContractWarning)]
+    assert any("channel" in t and "e-mail" in t for t in told)
+    assert "example.org" not in "".join(told)
 
 
 def test_the_callers_own_settings_of_mlflow_stay(store: str, tmp_path: Path) -> None:
@@ -184,8 +199,6 @@ def canary_rows() -> pd.DataFrame:
 
 
 def test_no_customer_is_found_in_the_store(store: str, tmp_path: Path) -> None:
-    from crmintel import InteractionLog
-
     log = InteractionLog.read(canary_rows(), quiet=True)
     at = log.end - pd.Timedelta(days=60)
     model = CustomerModel(f.standard(log, at=at), ChurnClassifier(SMALL, folds=2)).fit(log, left, at=at)

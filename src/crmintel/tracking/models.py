@@ -16,6 +16,7 @@ from crmintel.columns import CUSTOMER
 from crmintel.errors import BundleError, DataContractError
 from crmintel.evaluation.intervals import Estimate
 from crmintel.interactions import InteractionLog
+from crmintel.privacy import warn_of_personal_data
 from crmintel.scoring import CustomerModel, load_bundle, save_bundle, verify_bundle
 from crmintel.scoring.card import ModelCard
 from crmintel.scoring.export import neutral
@@ -95,6 +96,11 @@ def log(
     -------
     Logged
 
+    Warns
+    -----
+    DataContractWarning
+        If values that the model keeps by name look like e-mail addresses, names or numbers of people.
+
     Raises
     ------
     DataContractError
@@ -104,6 +110,7 @@ def log(
         raise DataContractError("An alias belongs to a registered model. Give register_as= as well.")
     for title, table in (tables or {}).items():
         _refuse_rows(title, table)
+    _warn_of_personal_data(model)
     trained = dict(getattr(model, "trained_", {}))
     noted = {"trained": trained} if trained else {}
     with tempfile.TemporaryDirectory(prefix="crmintel-") as folder, connected(uri, "To record the model") as client:
@@ -284,6 +291,14 @@ def _absent(client: Any, name: str, alias: str) -> str:
         return f"There is no registered model {name!r}. Register one with tracking.log(..., register_as={name!r})."
     what = f"alias {alias!r}" if alias else "such version"
     return f"The model {name!r} has no {what}; its aliases are {', '.join(there) or 'none'}. Set one with tracking.set_alias."
+
+
+def _warn_of_personal_data(model: Any) -> None:
+    """Say where values that the model keeps by name, such as those of a channel, look like people (BAD_INPUTS row 132)."""
+    features, schema = getattr(model, "features", None), getattr(getattr(model, "estimator", model), "schema_", None)
+    named = dict(features.vocabulary) if features is not None else {}
+    for name, values in (named | dict(schema.levels if schema is not None else {})).items():
+        warn_of_personal_data(pd.DataFrame({name: list(values)}))
 
 
 def _figures(metrics: Mapping[str, Estimate | float]) -> dict[str, float]:
