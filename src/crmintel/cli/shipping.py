@@ -42,7 +42,7 @@ def score(
         path, print_ = _resolved(model, tracking_uri)
         report = score_batch(
             path, source[0] if len(source) == 1 else source, out, at=at, reasons=reasons, k=k, memory=memory, threads=threads,
-            key=_key(), fingerprint=print_, progress=_progress(), **_reading(map_),
+            key=key_of_environment(), fingerprint=print_, progress=_progress(), **_reading(map_),
         )  # fmt: skip
         typer.echo(json.dumps({"status": "done", **report.to_dict(), "out": str(out)}, sort_keys=True))
 
@@ -56,7 +56,7 @@ def verify(
     from crmintel.scoring import verify_bundle
 
     with complaints():
-        found = verify_bundle(path, key=_key(), fingerprint=fingerprint)
+        found = verify_bundle(path, key=key_of_environment(), fingerprint=fingerprint)
         typer.echo(repr(found))
         typer.echo(
             json.dumps(
@@ -65,7 +65,7 @@ def verify(
         )
 
 
-def _key() -> bytes | None:
+def key_of_environment() -> bytes | None:
     """The key of signatures, from the environment: text in hexadecimal digits."""
     text = os.environ.get(KEY)
     if not text:
