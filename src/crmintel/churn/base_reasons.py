@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
 
 from crmintel.churn.classifier import ChurnClassifier
 from crmintel.churn.leaves import LeafTable
@@ -16,6 +15,7 @@ from crmintel.churn.reasons import CALIBRATION, explainable, titles_of
 from crmintel.churn.splines import Additive
 from crmintel.churn.table import Float, Int, Table, rows_of
 from crmintel.churn.telling import teller
+from crmintel.churn.threads import one_thread
 from crmintel.churn.trees import FittedTrees
 from crmintel.columns import CHURN
 from crmintel.errors import DataContractError
@@ -146,7 +146,7 @@ class LeafReasons:
         n, last = len(table), self.model.calibration_ != "none"
         odds, added = np.empty(n), np.empty((n, len(self.titles) + last))
         strongest = np.empty((n, min(self.k, len(self.titles))), np.int64)
-        with threadpool_limits(1):
+        with one_thread():
             for start in range(0, n, CHUNK):
                 rows = slice(start, start + CHUNK)
                 stacked, told = self._told(table.take(rows))

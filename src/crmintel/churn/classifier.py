@@ -19,6 +19,7 @@ from crmintel.churn.learners import STACK, Other, named
 from crmintel.churn.recipes import Data, Fitted, Recipe
 from crmintel.churn.stack import FEW_POSITIVES, Calibration, Weights, chosen, constant_of, learned
 from crmintel.churn.table import Float, Int, Schema, Table, by_content, checked, rows_of, warn
+from crmintel.churn.threads import one_thread
 from crmintel.churn.tuning import tuned
 from crmintel.columns import CHURN
 from crmintel.errors import DataContractError
@@ -274,7 +275,7 @@ class ChurnClassifier(ClassifierMixin, BaseEstimator):
 
     def stacked(self, table: Table) -> Float:
         """The same before the further step."""
-        with threadpool_limits(1):
+        with one_thread():
             parts = [m.log_odds(table) for m in self.learners_.values()]
         return self.stack_(np.column_stack(parts))
 

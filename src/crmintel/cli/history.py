@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,7 +12,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from crmintel.cli.app import app, complaints
 from crmintel.errors import DataContractError
-from crmintel.job import Settings, analyse, read_settings, track, write
+
+if TYPE_CHECKING:
+    from crmintel.job import Settings
 
 STEPS = 7
 
@@ -35,6 +37,8 @@ def run(
     budget: Budget = None, offer: Offer = None, seed: Seed = None,
 ) -> None:  # fmt: skip
     """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
+    from crmintel.job import read_settings
+
     with complaints():
         given: dict[str, Any] = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
         settings = replace(read_settings(map_), **{k: v for k, v in given.items() if v is not None})
@@ -45,6 +49,7 @@ def run(
 def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
     """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
     from crmintel.datasets.public import complete_journey
+    from crmintel.job import Settings
 
     with complaints():
         rows, items = complete_journey()
@@ -55,6 +60,8 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
 @app.command()
 def check(source: Source, map_: Map = None) -> None:
     """Print what is in a history and what is wrong with it; write nothing."""
+    from crmintel.job import read_settings
+
     with complaints():
         log = read_settings(map_).read(_one(source))
         typer.echo(repr(log))
@@ -65,7 +72,9 @@ def _one(source: list[str]) -> Any:
     return source[0] if len(source) == 1 else source
 
 
-def _job(source: Any, settings: Settings, out: Path, tracking_uri: str | None, name: str) -> None:
+def _job(source: Any, settings: "Settings", out: Path, tracking_uri: str | None, name: str) -> None:
+    from crmintel.job import analyse, track, write
+
     _writable(out)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:

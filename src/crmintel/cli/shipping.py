@@ -43,7 +43,7 @@ def score(
         found = _resolved(model, tracking_uri)
         report = score_batch(
             found.path, source[0] if len(source) == 1 else source, out, at=at, reasons=reasons, k=k, memory=memory, threads=threads,
-            key=_key(), fingerprint=found.fingerprint, progress=_progress(), **_reading(map_),
+            key=key_of_environment(), fingerprint=found.fingerprint, progress=_progress(), **_reading(map_),
         )  # fmt: skip
         told = {"status": "done", **report.to_dict(), "out": str(out), "model": model, "version": found.version}
         if tracking_uri is not None:
@@ -69,7 +69,7 @@ def monitor(
 
     with complaints():
         found = _resolved(model, tracking_uri)
-        made = CustomerModel.load(found.path, key=_key(), fingerprint=found.fingerprint)
+        made = CustomerModel.load(found.path, key=key_of_environment(), fingerprint=found.fingerprint)
         log = made.read(source[0] if len(source) == 1 else source, quiet=True, **_reading(map_))
         label = None if horizon is None else lambda log, rows: f.churned(log, rows, horizon)
         told = made.watch(log, at=at, outcomes=label, until=None if horizon is None else log.end)
@@ -126,7 +126,7 @@ def verify(
     from crmintel.scoring import verify_bundle
 
     with complaints():
-        found = verify_bundle(path, key=_key(), fingerprint=fingerprint)
+        found = verify_bundle(path, key=key_of_environment(), fingerprint=fingerprint)
         typer.echo(repr(found))
         typer.echo(
             json.dumps(
@@ -135,7 +135,7 @@ def verify(
         )
 
 
-def _key() -> bytes | None:
+def key_of_environment() -> bytes | None:
     """The key of signatures, from the environment: text in hexadecimal digits."""
     text = os.environ.get(KEY)
     if not text:
@@ -162,7 +162,7 @@ def _resolved(model: str, tracking_uri: str | None) -> _Found:
         return _Found(Path(model))
     from crmintel.tracking import fetch_cached
 
-    found, asked = fetch_cached(model, uri=tracking_uri, key=_key())
+    found, asked = fetch_cached(model, uri=tracking_uri, key=key_of_environment())
     if not asked:
         typer.echo(
             f"The registry cannot be reached; {model} is version {found.version}, as it was the last time.", err=True

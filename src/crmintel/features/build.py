@@ -21,13 +21,13 @@ from crmintel.features.attribute import ATTRIBUTES, PROFILE
 from crmintel.features.catalog import SHIPPED
 from crmintel.features.days import CLOCK_VALUES
 from crmintel.features.instants import instants, same_kind
-from crmintel.features.panel import Panel
+from crmintel.features.panel import Panel, Rows
 from crmintel.features.plan import Answer, Plan
 from crmintel.features.spec import Spec, from_dict, to_dict
 from crmintel.features.table import Table
 from crmintel.features.words import Feature
 from crmintel.interactions import InteractionLog, Part, Policies, Zone
-from crmintel.interactions.few import few, frame_of
+from crmintel.interactions.few import few, few_rows, frame_of
 from crmintel.interactions.memory import size
 from crmintel.interactions.profiles import Profiles
 
@@ -315,13 +315,41 @@ class FeatureSet:
             keep = sorted(self.columns - set(KNOWN))
             log = InteractionLog.read(frame, timezone=timezone, policies=policies, keep=keep, quiet=True)
             return self.online(log, at, profiles=profiles)
-        when = np.array([zone.instant(pd.Timestamp.now("UTC") if at is None else at)])
-        plan, answers = self._program
-        rows = Panel(frozenset(), when, answers, plan.backs, profiles=profiles).rows(part, zone)
+        rows = self._few(part, at, zone, profiles)
         customers, code = rows.keys[0]
         everybody = customers.to_numpy() if pa.types.is_integer(customers.type) else customers.to_pandas()
         index = pd.Index(everybody[code], name=CUSTOMER)
         return pd.DataFrame(rows.values.T, index, self._columns, copy=False)
+
+    def at_once(self, events: Sequence[Mapping[str, Any]], at: Any = None, *, zone: Zone) -> Rows | None:
+        """The bits of `online` for interactions as JSON tells them, without any frame; None where the door must look at them.
+
+        Parameters
+        ----------
+        events : sequence of mappings
+            Numbers and texts under our column names, with times in ISO 8601.
+        at : instant, optional
+            Now, if not given.
+        zone : Zone
+            The business clock.
+
+        Examples
+        --------
+        >>> from crmintel import features as f
+        >>> events = [{"customer_id": "a", "timestamp": "2024-01-01"}, {"customer_id": "a", "timestamp": "2024-01-03T12:00"}]
+        >>> rows = FeatureSet([f.recency(), f.count()]).at_once(events, "2024-01-04", zone=Zone())
+        >>> rows.values.tolist()
+        [[0.5], [2.0]]
+        """
+        self._need_frozen()
+        part = few_rows(events, zone, self.columns)
+        return None if part is None else self._few(part, at, zone, None)
+
+    def _few(self, part: Part, at: Any, zone: Zone, profiles: Profiles | None) -> Rows:
+        """The rows of a few customers, now if no instant is given."""
+        when = np.array([zone.instant(pd.Timestamp.now("UTC") if at is None else at)])
+        plan, answers = self._program
+        return Panel(frozenset(), when, answers, plan.backs, profiles=profiles).rows(part, zone)
 
     @property
     def _owners(self) -> list[Spec]:

@@ -1,7 +1,9 @@
 """A handful of interactions, such as those of one customer who is served now: the same rows as through the door, in less time."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,9 @@ from crmintel.interactions.part import Codes, Float, Part
 
 MOST = 5_000
 """Rows beyond which the door is the quicker way."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO: Final = timedelta(microseconds=1)
+_PLAIN: Final = frozenset({int, float, type(None)})
 
 
 class _Unusual(Exception):
@@ -55,6 +60,19 @@ def few(frame: pd.DataFrame, zone: Zone, keep: Iterable[str] = ()) -> Part | Non
         return None
 
 
+def few_rows(events: Sequence[Mapping[str, Any]], zone: Zone, keep: Iterable[str] = ()) -> Part | None:
+    """The same of interactions as JSON tells them: mappings of names to numbers and texts, with times in ISO 8601.
+
+    They never become a frame. Names that nobody reads are left out.
+    """
+    if not 0 < len(events) <= MOST:
+        return None
+    try:
+        return _few_rows(events, zone, frozenset(keep))
+    except (_Unusual, TypeError, ValueError, AttributeError, OverflowError, KeyError):
+        return None
+
+
 _READ = frozenset({CUSTOMER, TIME, KNOWN_AT, *TEXT, *NUMBERS})
 _TEXT = frozenset(TEXT)
 
@@ -63,16 +81,8 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
     if not {CUSTOMER, TIME} <= columns.keys() or CURRENCY in columns:
         raise _Unusual
     time = _times(columns.pop(TIME), zone)
-    if time.min() <= MISSING_TIME:
-        raise _Unusual
-    known = (
-        np.maximum(_times(columns.pop(KNOWN_AT), zone), time) if KNOWN_AT in columns else None
-    )  # missing: known at once
-    who, customers = _coded(columns.pop(CUSTOMER).tolist(), numeric=True)
-    if who.min() < 0 or (
-        ORDER in columns and len(customers) > 1
-    ):  # an order of several customers is refused at the door
-        raise _Unusual
+    known = _times(columns.pop(KNOWN_AT), zone) if KNOWN_AT in columns else None
+    who = columns.pop(CUSTOMER).tolist()
     numbers: dict[str, Float] = {}
     text: dict[str, list[Any]] = {}
     for name, column in columns.items():
@@ -80,6 +90,74 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
             numbers[name] = _numbers(column)
         else:
             text[name] = column.tolist()
+    return _part(who, time, known, text, numbers)
+
+
+def _few_rows(events: Sequence[Mapping[str, Any]], zone: Zone, keep: frozenset[str]) -> Part:
+    columns = _columns(events, keep)
+    kinds = {name: set(map(type, values)) for name, values in columns.items()}
+    for name in [n for n, k in kinds.items() if k == {type(None)} and n not in (CUSTOMER, TIME)]:
+        del columns[name]  # nobody said anything
+    if not {CUSTOMER, TIME} <= columns.keys() or CURRENCY in columns:
+        raise _Unusual
+    time = _moments(columns.pop(TIME), zone)
+    known = _moments(columns.pop(KNOWN_AT), zone) if KNOWN_AT in columns else None
+    who = columns.pop(CUSTOMER)
+    numbers: dict[str, Float] = {}
+    text: dict[str, list[Any]] = {}
+    for name, values in columns.items():
+        if name in NUMBERS or (name not in _TEXT and kinds[name] <= _PLAIN):
+            if not kinds[name] <= _PLAIN:
+                raise _Unusual
+            x = np.array(values, np.float64) + 0.0
+            if (np.abs(x) > LARGEST_AMOUNT).any():
+                raise _Unusual
+            numbers[name] = x
+        else:
+            text[name] = list(values)
+    return _part(who, time, known, text, numbers)
+
+
+def _columns(events: Sequence[Mapping[str, Any]], keep: frozenset[str]) -> dict[str, Sequence[Any]]:
+    """The cells of each name that somebody reads; None where an interaction has no such name."""
+    first = [n for n in events[0] if n in _READ or n in keep]
+    told = events[0].keys()
+    if len(first) > 1 and all(e.keys() == told for e in events):
+        return dict(zip(first, zip(*map(itemgetter(*first), events), strict=True), strict=True))
+    names = dict.fromkeys(n for e in events for n in e if n in _READ or n in keep)
+    return {n: [e.get(n) for e in events] for n in names}
+
+
+def _moments(values: Sequence[Any], zone: Zone) -> Int:
+    """UTC microseconds of texts in ISO 8601, all with an offset or all without; of others the door must decide."""
+    held = [v for v in values if v is not None]
+    if not all(len(v) >= 10 and v[4] == v[7] == "-" and v[10:11] in ("", "T", " ") for v in held):
+        raise _Unusual
+    read = [datetime.fromisoformat(v) for v in held]
+    aware = {d.tzinfo is not None for d in read}
+    if len(aware) != 1 or not all(1900 < d.year < 2200 for d in read):
+        raise _Unusual
+    if aware.pop():
+        micro = np.array([(d - _EPOCH) // _MICRO for d in read], np.int64)
+    else:
+        micro = zone.to_utc(np.array(read, "datetime64[us]").astype(np.int64))
+    if len(held) == len(values):
+        return micro
+    out = np.full(len(values), MISSING_TIME, np.int64)
+    out[[i for i, v in enumerate(values) if v is not None]] = micro
+    return out
+
+
+def _part(
+    owners: Sequence[Any], time: Int, known: Int | None, text: dict[str, list[Any]], numbers: dict[str, Float]
+) -> Part:
+    """Checked, completed and sorted rows."""
+    if time.min() <= MISSING_TIME:
+        raise _Unusual
+    known = None if known is None else np.maximum(known, time)  # missing: known at once
+    who, customers = _coded(owners, numeric=True)
+    if who.min() < 0 or (ORDER in text and len(customers) > 1):  # an order of several customers is refused at the door
+        raise _Unusual
     _complete(text, numbers, len(time))
     coded = {name: _coded(text[name], numeric=name in (ITEM, ORDER)) for name in sorted(text)}
     numbers = {name: numbers[name] for name in sorted(numbers)}
@@ -120,7 +198,7 @@ def _times(column: pd.Series, zone: Zone) -> Int:
     return told
 
 
-def _coded(values: list[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:
+def _coded(values: Sequence[Any], *, numeric: bool) -> tuple[Codes, pa.Array]:
     """Codes in the order of the values, text or, in identifiers, whole numbers; −1 is missing."""
     code = dict.fromkeys(values, -1)
     held = [v for v in code if v is not None and v == v]

@@ -1,16 +1,19 @@
 """What others send to be scored: tables of interactions or of features, checked without ever showing a cell."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from crmintel.columns import CUSTOMER, KNOWN_AT, NUMBERS, TIME
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.interactions import InteractionLog
 from crmintel.recommend import Recommender
 from crmintel.scoring.model import CustomerModel, customer_model
 from crmintel.scoring.scores import learns_from_log, scores_of_table
+
+_OFFSET: Final = r"(?:[Zz]|[+-]\d\d:?\d\d)$"
 
 
 def answer(model: Any, frame: pd.DataFrame, at: Any = None) -> pd.DataFrame:
@@ -45,19 +48,35 @@ def answer(model: Any, frame: pd.DataFrame, at: Any = None) -> pd.DataFrame:
 
 
 def _of_interactions(model: CustomerModel, frame: pd.DataFrame, at: Any) -> pd.DataFrame:
+    return model.score(log_of(model, frame), at=pd.Timestamp.now("UTC") if at is None else at)
+
+
+def log_of(model: CustomerModel, frame: pd.DataFrame) -> InteractionLog:
+    """Interactions that somebody sent, read as the model needs them.
+
+    Raises
+    ------
+    DataContractError
+        If times are no times, or a rule is broken that no policy forgives.
+    """
+    frame = frame.dropna(axis=1, how="all")
     for name in {TIME, KNOWN_AT} & set(frame.columns):
         if frame[name].dtype.kind != "M":
             frame = frame.assign(**{name: _times(frame[name], name)})
     numbers = [c for c in NUMBERS if c in frame.columns]
     frame = frame.assign(**{str(c): v for c, v in _numbers(frame, numbers).items()}) if numbers else frame
-    now = pd.Timestamp.now("UTC") if at is None else at
-    log = model.read(frame, columns=None, policies=replace(model.policies, time_format=None), quiet=True)
-    return model.score(log, at=now)
+    return model.read(frame, columns=None, policies=replace(model.policies, time_format=None), quiet=True)
 
 
 def _times(values: pd.Series, name: str) -> pd.Series:
     """Times that were sent as text (ISO 8601)."""
-    found = pd.to_datetime(values.astype("str"), format="ISO8601", errors="coerce")
+    text, mixed = values.astype("str"), False
+    try:
+        found = pd.to_datetime(text, format="ISO8601", errors="coerce")
+    except ValueError:  # several offsets, or some without one
+        found, mixed = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True), True
+    if mixed and not text.dropna().str.contains(_OFFSET).all():
+        raise DataContractError(f"{name}: some times have an offset from UTC, others have none. Write all of them alike.")  # fmt: skip
     if bad := int((found.isna() & values.notna()).sum()):
         raise DataContractError(f"{name}: {bad:,} of {len(values):,} values are no times in ISO 8601. Write them as 2024-03-01T12:00:00.")  # fmt: skip
     return found
