@@ -1,5 +1,6 @@
 """One object: raw interactions in, scores out; the same online as in a table; judged, then watched."""
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,20 @@ def test_row_128_requests_are_answered_or_refused_without_a_cell() -> None:
         while error is not None:
             assert CANARY not in str(error)
             error = error.__cause__ or error.__context__
+
+
+def test_a_customer_who_was_only_contacted_scores_as_among_all() -> None:
+    model, (log, at, _) = customer_model(), world()
+    rows, whole = log.before(at).to_pandas(), model.score(log, at=at)
+    only = rows.groupby("customer_id").filter(lambda g: g["amount"].isna().all())
+    assert len(only)
+    for who, mine in only.groupby("customer_id"):
+        events = json.loads(mine.assign(timestamp=mine["timestamp"].astype(str)).to_json(orient="records"))
+        told = answer(model, pd.DataFrame(events), at)
+        assert told["churn_probability"].iloc[0] == whole.loc[who, "churn_probability"]
+        quick = model.features.at_once(events, at, zone=log.zone)  # type: ignore[union-attr]  # it has features
+        assert quick is not None
+        np.testing.assert_array_equal(quick.values[:, 0], world()[2].loc[who])
 
 
 def test_row_129_predict_is_pure_and_survives_threads_and_a_fork() -> None:

@@ -96,8 +96,8 @@ def _few(columns: dict[str, pd.Series], zone: Zone) -> Part:
 def _few_rows(events: Sequence[Mapping[str, Any]], zone: Zone, keep: frozenset[str]) -> Part:
     columns = _columns(events, keep)
     kinds = {name: set(map(type, values)) for name, values in columns.items()}
-    for name in [n for n, k in kinds.items() if k == {type(None)} and n not in (CUSTOMER, TIME)]:
-        del columns[name]  # nobody said anything
+    for name in [n for n, k in kinds.items() if k == {type(None)} and n not in {CUSTOMER, TIME, *keep}]:
+        del columns[name]  # nobody said anything, and nobody asks
     if not {CUSTOMER, TIME} <= columns.keys() or CURRENCY in columns:
         raise _Unusual
     time = _moments(columns.pop(TIME), zone)

@@ -34,7 +34,6 @@ def answer(model: Any, frame: pd.DataFrame, at: Any = None) -> pd.DataFrame:
     """
     if not len(frame):
         raise DataContractError("The request has no rows. Send at least one.")
-    frame = frame.dropna(axis=1, how="all") if TIME in frame.columns else frame
     inner = model.estimator if isinstance(model, CustomerModel) else model
     if TIME in frame.columns and (isinstance(model, CustomerModel) or learns_from_log(model)):
         return _flat(_of_interactions(customer_model(model), frame, at))
@@ -59,7 +58,7 @@ def log_of(model: CustomerModel, frame: pd.DataFrame) -> InteractionLog:
     DataContractError
         If times are no times, or a rule is broken that no policy forgives.
     """
-    frame = frame.dropna(axis=1, how="all")
+    frame = frame.drop(columns=[c for c in frame.columns if c not in model.needs and frame[c].isna().all()])
     for name in {TIME, KNOWN_AT} & set(frame.columns):
         if frame[name].dtype.kind != "M":
             frame = frame.assign(**{name: _times(frame[name], name)})
