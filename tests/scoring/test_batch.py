@@ -21,13 +21,15 @@ import pytest
 from typer.testing import CliRunner
 
 from crmintel import InteractionLog
+from crmintel.churn import LIGHT, ChurnClassifier
 from crmintel.cli import app
 from crmintel.datasets import simulate
 from crmintel.errors import BundleError, DataContractError, DataTypeError, LockedError, OutputError
 from crmintel.features import panel
 from crmintel.scoring import CustomerModel, save_bundle, score_batch
 from crmintel.scoring.export import neutral
-from tests.scoring.conftest import customer_model, fitted, world
+from crmintel.scoring.output import locked
+from tests.scoring.conftest import customer_model, fitted, left, world
 
 HERE = Path(__file__).parent
 
@@ -125,9 +127,16 @@ def test_row_118_a_job_goes_on_where_it_stopped(bundle: Path, tmp_path: Path, mo
 def test_parts_of_another_model_or_instant_or_history_are_never_mixed_in(bundle: Path, tmp_path: Path) -> None:
     log, at, _ = world()
     score_batch(bundle, log, tmp_path / "whole")
-    for change in ({"at": at}, {"log": InteractionLog.read(log.to_pandas().assign(amount=1.0), quiet=True)}):
+    again = CustomerModel(customer_model().features, ChurnClassifier(LIGHT, folds=2)).fit(log, left, at=at)
+    again.save(tmp_path / "again")
+    changes: list[dict[str, Any]] = [
+        {"at": at},
+        {"log": InteractionLog.read(log.to_pandas().assign(amount=1.0), quiet=True)},
+        {"bundle": tmp_path / "again"},
+    ]
+    for change in changes:
         shutil.rmtree(tmp_path / "out.work", ignore_errors=True)
-        score_batch(bundle, change.get("log", log), tmp_path / "other", at=change.get("at"))
+        score_batch(change.get("bundle", bundle), change.get("log", log), tmp_path / "other", at=change.get("at"))
         shutil.copytree(tmp_path / "other" / "", tmp_path / "out.work")
         report = score_batch(bundle, log, tmp_path / "out")
         assert report.resumed == 0
@@ -190,6 +199,8 @@ def test_row_120_a_second_job_fails_at_once(bundle: Path, tmp_path: Path) -> Non
         with pytest.raises(LockedError, match="Another job"):
             score_batch(bundle, world()[0], tmp_path / "out")
     score_batch(bundle, world()[0], tmp_path / "out")
+    with locked(tmp_path / "mine"), pytest.raises(LockedError), locked(tmp_path / "mine"):
+        pass
 
 
 def test_the_command_says_what_it_did_and_how_it_failed(bundle: Path, tmp_path: Path) -> None:
