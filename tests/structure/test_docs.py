@@ -25,6 +25,7 @@ PAGES = {
         ("e-mail", "in the plan: [7]", "same as planned: True whole: True", "unknown", "[7, 9]", "<NA>"),
     ),
     "recommend": (recommend, ("because", "due again", "beyond chance")),
+    "serving": (SimpleNamespace(__all__=[]), ("'status': 200", "'status': 422", "Missing columns: visits")),
     "shipping": (SHIPPING, ("Bundle of a CustomerModel", "reason_3", "There was no 'champion'", "'champion': '1'")),
     "value": (value, ("KeyCustomers", "off by")),
     "segmentation": (segmentation, ("重要价值客户", "cluster structure")),
