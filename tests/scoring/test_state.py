@@ -54,6 +54,8 @@ def alike(a: Any, b: Any) -> None:
         assert a.dtype == b.dtype
         np.testing.assert_array_equal(a, b)
         assert np.asarray(a).flags.f_contiguous == np.asarray(b).flags.f_contiguous  # sums depend on it
+    elif isinstance(a, set | frozenset):
+        assert a == b
     else:
         assert repr(a) == repr(b)
 
