@@ -110,6 +110,7 @@ def drift(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> then, now = (pd.DataFrame({"orders": rng.poisson(m, 500)}) for m in (3, 6))
     >>> drift(then, now).retrain

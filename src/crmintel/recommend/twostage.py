@@ -104,9 +104,10 @@ class TwoStage(Recommender):
         true = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
             told, self._bought(past, later, second)
         )
+        self._stairs = (np.asarray(true.X_thresholds_, np.float64), np.asarray(true.y_thresholds_, np.float64))
         now, X = self._stage(past, at)
         raw = self._raw(X)
-        chance = true.predict(raw) + _TINY / (
+        chance = np.interp(raw, *self._stairs) + _TINY / (
             1 + np.exp(-raw)
         )  # steps of equal probability keep the order of the trees
         place = (self.customers_.get_indexer(pd.Index(now[CUSTOMER])), self.items_.get_indexer(pd.Index(now[ITEM])))
