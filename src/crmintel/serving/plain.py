@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crmintel.churn.table import LARGEST, Schema
+from crmintel.churn.table import LARGEST
 from crmintel.errors import DataContractError, DataTypeError
 
 MOST_NAMED = 8
 
 
-def frame_of_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], schema: Schema | None) -> pd.DataFrame:
-    """A frame of some columns of rows; numbers and texts are told apart by the model, or by what comes.
+def frame_of_rows(
+    rows: Sequence[Mapping[str, Any]], names: Sequence[str], levels: Mapping[str, Any], *, told: bool
+) -> pd.DataFrame:
+    """A frame of some columns of rows: those with levels hold text; of others the model has told that they are numbers, or what comes tells.
 
     Raises
     ------
@@ -27,7 +29,7 @@ def frame_of_rows(rows: Sequence[Mapping[str, Any]], names: Sequence[str], schem
     for name in names:
         values = [row[name] for row in rows]
         kinds = set(map(type, values)) - {type(None)}
-        category = name in schema.levels if schema is not None else kinds == {str}
+        category = name in levels or (not told and kinds == {str})
         try:
             if category and kinds <= {str}:
                 held[name] = pd.Series(values, dtype="str")

@@ -107,9 +107,7 @@ class Served:
         if "/recommend" in self.asks:
             self.inner.recommend([self.inner.customers_[0]], k=1, threads=1)
         elif self.columns:
-            row = {
-                n: 0.0 if self._levels.get(n, None) is None else (self._levels[n] or (None,))[0] for n in self.columns
-            }
+            row = {n: (self._levels[n] or (None,))[0] if n in self._levels else 0.0 for n in self.columns}
             route = next(iter(self.asks))
             self._routes[route]({"rows": [row]})
         else:
@@ -156,9 +154,14 @@ class Served:
         """Names that may be told to anybody who asks."""
         return frozenset({*self.columns, *self.reads, *(n for names in self.asks.values() for n in names)})
 
-    @property
+    @cached_property
     def _levels(self) -> dict[str, tuple[str, ...]]:
-        return {} if self.schema is None else dict(self.schema.levels)
+        """The categories of rows, as far as the model tells."""
+        told = self.schema if self.schema is not None else getattr(self.inner, "encoding_", None)
+        return dict(getattr(told, "levels", {}))
+
+    def _frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
+        return frame_of_rows(rows, self.columns, self._levels, told=self.schema is not None)
 
     @cached_property
     def _routes(self) -> dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], int, int]]]:
@@ -173,7 +176,7 @@ class Served:
             return self._of_events(body)
         rows = bodies.listed(body, "rows", dict, self.limits.rows)
         if self.online is None:
-            told = scores_of_table(self.inner, frame_of_rows(rows, self.columns, self.schema))
+            told = scores_of_table(self.inner, self._frame(rows))
             return {"predictions": records(told)}, len(rows), 0
         table = self.online.read(rows)
         unseen = self.online.unseen(rows) if self._levels else 0
@@ -278,7 +281,7 @@ class Served:
 
     def _decide(self, body: dict[str, Any]) -> Answer:
         rows = bodies.listed(body, "rows", dict, self.limits.rows)
-        frame_of_rows(rows, self.columns, self.schema)
+        self._frame(rows)
         inner, eligible = self.inner, self._eligible(body, len(rows))
         if isinstance(inner, Decider):
             names = inner.prices.limits.actions
@@ -291,7 +294,7 @@ class Served:
             )
         if any(e is not None for e in eligible):
             raise Refused(409, "cannot", "This policy has no prices, so it cannot be told what is eligible. Serve a Decider.", ["eligible"])  # fmt: skip
-        X = frame_of_rows(rows, self.columns, self.schema)
+        X = self._frame(rows)
         gains, chosen = records(inner.gains(X)), inner.decide(X).tolist()
         control = str(inner.model.control)
         return {"decisions": [{"actions": [] if a == control else [a], "gains": g} for a, g in zip(chosen, gains, strict=True)]}, len(rows), 0  # fmt: skip
