@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crmintel import features as f
+from crmintel.churn import SMALL, ChurnClassifier
 from crmintel.errors import DataTypeError
+from crmintel.scoring import CustomerModel
 from crmintel.serving import Application, Limits, Served
-from tests.scoring.conftest import customer_model, fitted, says, world
+from tests.scoring.conftest import customer_model, fitted, left, says, world
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
 CANARY = "canary-7f3a9"
@@ -249,3 +252,25 @@ def test_numbers_are_equal_in_every_bit_at_the_knots_of_splines() -> None:
     assert len(online.sums) == 1, "the quick way gives other bits and is not used"
     table = model.read(world()[2].assign(plan="month").head(50))
     assert np.array_equal(online.log_odds(table), model.log_odds(table))
+
+
+def test_several_customers_are_told_in_the_order_in_which_they_came() -> None:
+    log, at, _ = world()
+    features = f.FeatureSet([f.recency(), f.count().over("90d", "all"), f.active_days()])
+    model = CustomerModel(features, ChurnClassifier(SMALL, folds=2)).fit(log, left, at=at)
+    small = Application(Served(model, ""))
+    rows = log.before(at).to_pandas()[
+        ["customer_id", "timestamp", "kind"]
+    ]  # an order of several customers is for the door
+    people = rows["customer_id"].unique()[[7, 2, 11, 4]]
+    mine = pd.concat([rows[rows["customer_id"] == c].tail(5) for c in people])
+    events = json.loads(mine.assign(timestamp=mine["timestamp"].astype(str)).to_json(orient="records"))
+    told = ask("/predict", {"events": events, "at": str(at)}, to=small)[1]["predictions"]
+    alone = [
+        ask("/predict", {"events": [e for e in events if e["customer_id"] == c], "at": str(at)}, to=small)[1][
+            "predictions"
+        ][0]
+        for c in people
+    ]
+    assert told == alone
+    assert len({p["churn_probability"] for p in told}) > 1

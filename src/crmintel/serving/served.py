@@ -20,7 +20,6 @@ from crmintel.recommend import Recommender
 from crmintel.scoring import CustomerModel
 from crmintel.scoring.requests import answer, log_of
 from crmintel.scoring.scores import learns_from_log, scores_of_table
-from crmintel.segmentation import CustomerGroups
 from crmintel.serving import bodies
 from crmintel.serving.limits import Limits
 from crmintel.serving.plain import frame_of_rows, plain, records
@@ -128,9 +127,6 @@ class Served:
         """The columns of rows, where the model tells numbers from categories."""
         inner = self.inner.policy if isinstance(self.inner, Decider) else self.inner
         inner = inner.model if isinstance(inner, Policy) else inner
-        if isinstance(inner, CustomerGroups):
-            numbers, levels = tuple(inner.encoding_.scales), inner.encoding_.levels
-            return Schema(tuple(map(str, inner.feature_names_in_)), numbers, levels)
         found = getattr(inner, "schema_", None) or getattr(getattr(inner, "stack_", None), "schema", None)
         return found if isinstance(found, Schema) else None
 
