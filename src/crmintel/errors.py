@@ -13,6 +13,10 @@ class DataTypeError(DataContractError, TypeError):
     """The data have a kind that cannot be read."""
 
 
+class NoBuyersError(DataContractError):
+    """Nobody among these customers had bought anything by the instant."""
+
+
 class BundleError(CrmIntelError, ValueError):
     """A bundle is damaged, foreign, made by another version, or not signed by the key that was given."""
 

@@ -285,3 +285,49 @@ def test_row_118_killed_anywhere_the_result_is_whole(bundle: Path, tmp_path: Pat
         assert not (tmp_path / "out").exists() or tree(tmp_path / "out" / "") == whole
     subprocess.run([*args, str(tmp_path / "out"), "500"], check=True, capture_output=True)
     assert tree(tmp_path / "out" / "") == whole
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize("name", ["CustomerModel", "LifetimeValue"])
+@pytest.mark.usefixtures("parts")
+def test_row_117_a_part_in_which_nobody_bought_has_no_rows(name: str, text: bool, tmp_path: Path) -> None:
+    rows, at = world()[0].to_pandas(), world()[1]
+    early = rows["customer_id"] <= 100
+    rows.loc[early, ["kind", "amount", "unit_price", "quantity"]] = ["view", np.nan, np.nan, np.nan]
+    rows.loc[rows["customer_id"].between(101, 200), "timestamp"] = at + pd.Timedelta(days=1)
+    if text:
+        rows["customer_id"] = rows["customer_id"].map("c{:05d}".format)
+    log = InteractionLog.read(rows, quiet=True)
+    save_bundle(fitted(name), tmp_path / "m")
+    report = score_batch(tmp_path / "m", log, tmp_path / "out", at=at)
+    whole = CustomerModel.load(tmp_path / "m").score(log, at=at)
+    assert report.parts > 5
+    assert pd.read_parquet(tmp_path / "out")["customer_id"].sort_values().tolist() == sorted(whole.index)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda p: p.write_bytes(b"x")])
+def test_a_published_result_that_was_damaged_is_made_anew(spoil: Any, bundle: Path, tmp_path: Path) -> None:
+    log = world()[0]
+    score_batch(bundle, log, tmp_path / "out")
+    before = tree(tmp_path / "out" / "")
+    spoil(next((tmp_path / "out").glob("part-*")))
+    score_batch(bundle, log, tmp_path / "out")
+    assert tree(tmp_path / "out" / "") == before
+
+
+def test_outputs_with_odd_names_leave_those_of_others_alone(bundle: Path, tmp_path: Path) -> None:
+    log, at, _ = world()
+    score_batch(bundle, log, tmp_path / "other", at=at)
+    for days in range(3):
+        score_batch(bundle, log, tmp_path / "o*", at=at - pd.Timedelta(days=days))
+    assert (tmp_path / "other").exists()
+    assert len(list(tmp_path.glob("o[*].*"))) == 3  # a lock, this version and the one before
+    with pytest.raises(OutputError, match="no name"):
+        score_batch(bundle, log, "/")
+
+
+@pytest.mark.parametrize("odd", [{"threads": 0}, {"reasons": -1}, {"reasons": "a"}, {"k": 0}, {"k": 1.5}, {"k": True}])
+def test_numbers_out_of_range_are_named(odd: dict[str, Any], bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataContractError, match=f"^{next(iter(odd))} is "):
+        score_batch(bundle, world()[0], tmp_path / "out", **odd)
+    assert list(tmp_path.iterdir()) == []

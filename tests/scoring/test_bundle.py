@@ -348,3 +348,16 @@ def test_a_bundle_knows_by_pseudonyms_who_it_learned_from(tmp_path: Path) -> Non
     for who, known in ((int(log.customers[0]), "yes"), (987654321, None)):
         told = [m.trained for m in erase([who], tmp_path, pseudonymizer=names, dry_run=True).retrain]
         assert told == ([known] if known else [])
+
+
+def test_metadata_that_could_not_be_read_again_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(DataContractError, match="too long"):
+        save_bundle(fitted("RFM"), tmp_path / "b", metadata={"note": "x" * (1 << 20)})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_too_long_for_the_disk_are_refused_in_our_words(tmp_path: Path) -> None:
+    with pytest.raises(DataContractError, match="cannot be written"):
+        save_bundle(fitted("RFM"), tmp_path / ("n" * 300))
+    with pytest.raises(BundleError, match="no bundle"):
+        load_bundle(tmp_path / ("n" * 300))

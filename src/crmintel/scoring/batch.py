@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -110,6 +111,8 @@ def score_batch(
     LockedError, OutputError
         If another job writes the same output, or it cannot be written.
     """
+    for name, value, least in (("reasons", reasons, 0), ("k", k, 1), ("threads", threads, 1)):
+        _refuse_but_whole(name, value, least)
     begin, target = time.monotonic(), Path(os.path.abspath(out))
     manifest = verify_bundle(bundle, key=key, fingerprint=fingerprint)
     model = CustomerModel.load(bundle, key=key, fingerprint=manifest.fingerprint)
@@ -163,6 +166,11 @@ def _score(
             if progress is not None:
                 progress(seen, total)
     return rows, parts, resumed, customers
+
+
+def _refuse_but_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise DataContractError(f"{name} is {value!r:.40}. Give a whole number, at least {least}.")
 
 
 def _only(log: InteractionLog, piece: Part) -> InteractionLog:

@@ -116,7 +116,7 @@ def save_bundle(
     """
     _check_key(key)
     target = Path(path)
-    if target.exists() or target.is_symlink():
+    if os.path.lexists(target):
         raise DataContractError(f"{target.name!r} exists. A bundle is never overwritten: choose another name.")
     pools = Pools()
     plain = to_plain(shipped(model), pools)
@@ -132,6 +132,10 @@ def save_bundle(
         manifest = canonical(told)
     except (TypeError, ValueError):
         raise DataContractError("The metadata of a bundle are texts, finite numbers, lists and mappings.") from None
+    if len(manifest) > MOST_MANIFEST:
+        raise DataContractError(
+            f"The metadata of a bundle are too long: with them its manifest has {len(manifest):,} bytes, and may have {MOST_MANIFEST:,}."
+        )
     files = parts | {MANIFEST: manifest, DIGEST: hashlib.sha256(manifest).hexdigest().encode()}
     if key is not None:
         files[SIGNATURE] = _signature(key, manifest)
@@ -197,8 +201,8 @@ def _proven(
     """Manifest and parts, in the order in which nothing is trusted: digest, strict parse, format, names, sizes, digests."""
     _check_key(key)
     most, source = size(limit), Path(path)
-    if "\0" in str(source) or not source.exists():
-        raise BundleError(f"There is no bundle at {source.name!r}. Give the folder that save_bundle wrote.")
+    if not os.path.exists(source):  # also of names too long for the file system
+        raise BundleError(f"There is no bundle at {source.name[:200]!r}. Give the folder that save_bundle wrote.")
     if source.is_file():
         with tempfile.TemporaryDirectory(prefix="crmintel-") as folder:
             return _of_folder(_unpacked(source, Path(folder), most), key, fingerprint, most)

@@ -14,7 +14,7 @@ def written(path: Path, data: bytes) -> None:
 
 def replaced(path: Path, data: bytes) -> None:
     """A file with these bytes, or as it was before."""
-    beside = path.with_name(f"{path.name}.tmp")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # another process may be writing the same file
     written(beside, data)
     os.replace(beside, path)
     sync(path.parent)

@@ -1,6 +1,7 @@
 """Where a job writes: one job at a time, parts that survive a crash, and a result that appears whole or not at all."""
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -31,6 +32,8 @@ def locked(out: Path) -> Iterator[None]:
     OutputError
         If the folder cannot be written.
     """
+    if not out.name:
+        raise OutputError("The output has no name. Give a folder, or a file that ends in .csv or .parquet.")
     with complaints(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(out.with_name(f"{out.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -139,18 +142,29 @@ class Work:
         replaced(self.folder / DONE, canonical(done))
         version = self.out.with_name(f"{self.out.name}.{done['digest'][:12]}")
         before = os.readlink(self.out) if self.out.is_symlink() else None
-        if version.exists():  # the same job was published before: the same bytes
-            shutil.rmtree(version if before != version.name else self.folder)
-        if self.folder.exists():
+        if version.exists() and before == version.name and _whole(version, done):  # published before: the same bytes
+            shutil.rmtree(self.folder)
+        else:
+            shutil.rmtree(version, ignore_errors=True)
             os.rename(self.folder, version)
         link = self.out.with_name(f"{self.out.name}.link")
         link.unlink(missing_ok=True)
         os.symlink(version.name, link)
         os.replace(link, self.out)
         sync(self.out.parent)
-        for old in self.out.parent.glob(f"{self.out.name}.{'[0-9a-f]' * 12}"):
+        for old in self.out.parent.glob(f"{glob.escape(self.out.name)}.{'[0-9a-f]' * 12}"):
             if old.name not in (before, version.name):  # the one before stays for those who are reading it
                 shutil.rmtree(old, ignore_errors=True)
+
+
+def _whole(version: Path, done: Mapping[str, Any]) -> bool:
+    """Whether the parts of a published result are still those that were written."""
+    try:
+        return (version / DONE).read_bytes() == canonical(done) and all(
+            hashlib.sha256((version / name).read_bytes()).hexdigest() == digest for name, _, digest in done["parts"]
+        )
+    except OSError:
+        return False
 
 
 def _name(number: int) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from crmintel import features as f
 from crmintel.columns import AMOUNT, CUSTOMER, KIND, PURCHASE, RETURN
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, NoBuyersError
 from crmintel.interactions import InteractionLog, Part
 from crmintel.interactions.clock import DAY, Int
 
@@ -83,7 +83,7 @@ class PurchaseDays:
         if not any(len(day) for day, _, _ in found):
             if not len(log):
                 raise DataContractError("The log is empty: nobody bought. Read one with purchases.")
-            raise DataContractError(f"Nobody bought before {pd.Timestamp(at):%Y-%m-%d}. Choose a later instant.")
+            raise NoBuyersError(f"Nobody bought before {pd.Timestamp(at):%Y-%m-%d}. Choose a later instant.")
         customers, number = pd.Index(pd.concat(ids), name=CUSTOMER), np.concatenate(counts)
         starts = np.append(0, np.cumsum(number))
         days, bought, amount = (np.concatenate(c) for c in zip(*found, strict=True))
