@@ -16,6 +16,7 @@ from crmintel.errors import BundleError, DataContractError, DataContractWarning,
 from crmintel.recommend import Popularity
 from crmintel.scoring import CustomerModel, load_bundle
 from crmintel.scoring.requests import answer
+from crmintel.segmentation import RFM
 from crmintel.value import LifetimeValue
 from tests.scoring.conftest import customer_model, fitted, left, world
 
@@ -175,3 +176,12 @@ def test_a_kept_bundle_of_the_first_format_still_scores() -> None:
 def test_an_estimator_alone_has_no_way_in(tmp_path: Path) -> None:
     with pytest.raises(BundleError):
         CustomerModel.load(tmp_path)
+
+
+def test_a_model_of_the_whole_history_is_not_judged_within_it() -> None:
+    log, at, _ = world()
+    whole = CustomerModel(None, RFM()).fit(log)
+    with pytest.raises(LeakageError, match="learned from what happened up to"):
+        whole.refuse_seen(log, at)
+    whole.refuse_seen(log, log.end + pd.Timedelta(days=1))
+    CustomerModel(None, RFM()).fit(log, at=at).refuse_seen(log, at)

@@ -103,6 +103,7 @@ class CustomerModel:
         """
         self.timezone = log.zone.name
         if self.features is None:
+            at = log.zone.stamp(log.bounds[1] + 1) if at is None else at
             self.estimator.fit(log, at=at)
             rows = len(log.customers)
         else:
@@ -237,6 +238,8 @@ class CustomerModel:
         trained = getattr(self, "trained_", {})
         horizon = duration(trained["horizon"]) if trained.get("horizon") else 0
         ends = [log.zone.instant(t) + horizon for t in trained.get("at", [])]
+        if not ends and trained.get("last"):  # it learned from the whole history
+            ends = [log.zone.instant(trained["last"])]
         if ends and max(ends) > log.zone.instant(at):
             raise LeakageError(
                 f"The model learned from what happened up to {log.zone.stamp(max(ends)):%Y-%m-%d}, after the instant at which it would be judged. "
