@@ -125,3 +125,33 @@ def test_row_133_erasing_from_the_command_line(rows: str, tmp_path: Path, monkey
     assert names.of([who])[0] not in (folder / "coded.csv").read_text()
     assert len(pd.read_csv(folder / "coded.csv")) == (table["customer_id"] != who).sum()
     assert CliRunner().invoke(app, ["erase", str(folder), "--ids", str(tmp_path / "none.txt")]).exit_code == 2
+
+
+def test_monitoring_with_a_horizon_looks_at_the_last_instant_that_is_mature(rows: str, tmp_path: Path) -> None:
+    model, log, at = judged()
+    from tests.scoring.conftest import left
+
+    model.judge(log, left, at=at, horizon="60d")
+    model.save(tmp_path / "m")
+    args = ["monitor", "--model", str(tmp_path / "m"), "--input", rows, "--horizon", "60d"]
+    last = log.end - pd.Timedelta(days=60)
+    assert said(args) == said([*args, "--at", str(last)])
+
+
+def test_row_127_a_record_that_cannot_be_kept_fails_no_job(
+    rows: str, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer_model().save(tmp_path / "m")
+    monkeypatch.setenv("CRMINTEL_HOME", str(Path(rows) / "below a file"))
+    args = [
+        "score",
+        "--model",
+        str(tmp_path / "m"),
+        "--input",
+        rows,
+        "--out",
+        str(tmp_path / "out"),
+        "--tracking-uri",
+        store,
+    ]
+    assert "cannot be written" in str(said(args)["record"])

@@ -21,7 +21,7 @@ from crmintel import features as f
 from crmintel.churn import SMALL, ChurnClassifier
 from crmintel.errors import BundleError, DataContractError, DataContractWarning, LeakageError
 from crmintel.evaluation.intervals import Estimate
-from crmintel.scoring import CustomerModel
+from crmintel.scoring import CustomerModel, verify_bundle
 from crmintel.scoring.card import ModelCard, membership_inference
 from tests.scoring.conftest import customer_model, fitted, left, world
 
@@ -344,3 +344,30 @@ def test_a_card_says_what_is_known_and_what_is_not() -> None:
     assert re.search("Not looked at", text)
     with pytest.raises(DataContractError, match="two customers"):
         membership_inference([1], [0.5], [1], [0.5])
+
+
+def test_a_damaged_copy_of_a_model_is_brought_anew(store: str, tmp_path: Path) -> None:
+    made = tracking.log(customer_model(), uri=store, register_as="churn", alias="champion")
+    found = tracking.fetch("models:/churn@champion", tmp_path / "cache", uri=store)
+    (found.path / "model.json").write_bytes(b"{}")
+    again = tracking.fetch("models:/churn@champion", tmp_path / "cache", uri=store)
+    assert again == found
+    assert verify_bundle(again.path).fingerprint == made.fingerprint
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_record_that_another_job_handed_on_is_no_failure(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from crmintel.tracking import waiting
+
+    for name in "ab":
+        tracking.spool(tmp_path / "spool", experiment="jobs", name=name, parameters={}, metrics={}, tags={})
+
+    def elsewhere(*_: Any, **__: Any) -> str:
+        for path in (tmp_path / "spool").glob("*.json"):
+            path.unlink()
+        return "run"
+
+    monkeypatch.setattr(waiting, "record", elsewhere)
+    assert tracking.send(tmp_path / "spool", store) == (1, 0)

@@ -57,7 +57,7 @@ def score(
 def monitor(
     model: Model,
     source: Annotated[list[str], typer.Option("--input", help="Parquet or CSV files, a folder, or a quoted glob.")],
-    at: Annotated[str | None, typer.Option("--at", help="Instant; by default just after the last interaction.")] = None,
+    at: Annotated[str | None, typer.Option("--at", help="Instant; by default just after the last interaction, or a horizon before that.")] = None,
     horizon: Annotated[str | None, typer.Option("--horizon", help="With it, who left after the instant is looked up in the history.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 unless the verdict is hold.")] = False,
     map_: Map = None,
@@ -65,6 +65,7 @@ def monitor(
 ) -> None:  # fmt: skip
     """Say whether a churn model in use may stay: retrain, look or hold. The last line is a summary in JSON."""
     from crmintel import features as f
+    from crmintel.interactions.clock import duration
     from crmintel.scoring import CustomerModel
 
     with complaints():
@@ -72,6 +73,8 @@ def monitor(
         made = CustomerModel.load(found.path, key=key_of_environment(), fingerprint=found.fingerprint)
         log = made.read(source[0] if len(source) == 1 else source, quiet=True, **_reading(map_))
         label = None if horizon is None else lambda log, rows: f.churned(log, rows, horizon)
+        if at is None and horizon is not None:  # the last instant whose outcomes are known
+            at = str(log.zone.stamp(log.bounds[1] - duration(horizon)))
         told = made.watch(log, at=at, outcomes=label, until=None if horizon is None else log.end)
         typer.echo(str(told))
         summary: dict[str, Any] = {
@@ -178,8 +181,11 @@ def _recorded(
     from crmintel.tracking.cache import home
 
     waiting = home() / "spool"
-    spool(waiting, experiment="crmintel jobs", name=name, parameters=parameters, metrics=metrics, tags=tags)
-    _, left = send(waiting, tracking_uri)
+    try:
+        spool(waiting, experiment="crmintel jobs", name=name, parameters=parameters, metrics=metrics, tags=tags)
+        _, left = send(waiting, tracking_uri)
+    except OSError as error:
+        return f"not kept: CRMINTEL_HOME cannot be written ({error.strerror})"
     return "sent" if not left else f"{left} waiting"
 
 

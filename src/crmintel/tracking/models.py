@@ -215,8 +215,7 @@ def fetch(model_uri: str, into: str | os.PathLike[str], *, uri: str | None = Non
     with connected(uri, "To fetch the model") as client:
         version, where, expected = _resolved(client, model_uri)
         home = Path(into)
-        if expected is not None and (home / expected).is_dir():
-            verify_bundle(home / expected, key=key, fingerprint=expected)
+        if expected is not None and _whole(home / expected, key):
             return Fetched(home / expected, expected, version)
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".crmintel-", dir=home) as folder, fluent(uri) as mlflow:
@@ -228,10 +227,22 @@ def fetch(model_uri: str, into: str | os.PathLike[str], *, uri: str | None = Non
                 )
             made = verify_bundle(found[0], key=key, fingerprint=expected)
             target = home / made.fingerprint
-            if not target.is_dir():
+            if not _whole(target, key):
                 shutil.copytree(found[0], Path(folder) / "ready")
-                os.replace(Path(folder) / "ready", target)
+                with contextlib.suppress(OSError):  # a damaged copy, if there is one
+                    os.replace(target, Path(folder) / "damaged")
+                with contextlib.suppress(OSError):  # another job may have been quicker
+                    os.replace(Path(folder) / "ready", target)
+                verify_bundle(target, key=key, fingerprint=made.fingerprint)
         return Fetched(target, made.fingerprint, version)
+
+
+def _whole(path: Path, key: bytes | None) -> bool:
+    """Whether a bundle that was brought before is there, and still what its name says."""
+    try:
+        return verify_bundle(path, key=key, fingerprint=path.name) is not None
+    except BundleError:
+        return False
 
 
 def load(model_uri: str, *, uri: str | None = None, key: bytes | None = None) -> Any:

@@ -61,9 +61,11 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
                 record(uri, **{k: told[k] for k in ("experiment", "name", "parameters", "metrics", "tags")})
             except DataContractError:
                 break  # a server that is down for one is down for all
+            except FileNotFoundError:  # another job handed it on
+                continue
             except (ValueError, KeyError, TypeError):
                 path.rename(path.with_suffix(".damaged"))
                 continue
-            path.unlink()
+            path.unlink(missing_ok=True)
             sent += 1
     return sent, len(list(Path(folder).glob("*.json")))
