@@ -1,5 +1,6 @@
 """Every score that Spark gives is the local one, bit for bit, whatever the zone of the session and the size of its batches."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -49,3 +50,22 @@ def test_a_damaged_bundle_and_several_instants_are_refused(spark, api, bundle: P
         api.score(frame, tmp_path, "2024-01-01")
     with pytest.raises(DataContractError, match="one instant"):
         api.score(frame, bundle, ["2024-01-01", "2024-02-01"])
+
+
+@pytest.mark.parametrize("ntz", [False, True])
+def test_long_silent_customers_are_told_by_the_end_of_the_whole_history(spark, api, tmp_path: Path, ntz: bool):
+    log, _, _ = world()
+    rows = log.to_pandas()
+    old = rows.groupby("customer_id")["timestamp"].transform("max") < log.end - pd.Timedelta(days=120)
+    assert old.any()
+    save_bundle(fitted("LifetimeValue"), tmp_path / "m")
+    later = pd.concat([rows[old], rows.tail(1).assign(timestamp=log.end + pd.Timedelta(days=100))])
+    zipped = shutil.make_archive(str(tmp_path / "m"), "zip", tmp_path / "m")
+    if ntz:
+        spark.conf.set("spark.sql.timestampType", "TIMESTAMP_NTZ")
+    frame = spark.createDataFrame(later if ntz else later.assign(timestamp=later["timestamp"].dt.tz_localize("UTC")))
+    spark.conf.unset("spark.sql.timestampType")
+    at = log.end + pd.Timedelta(days=101)
+    told = api.score(frame, zipped, at, partitions=8).toArrow().to_pandas().set_index("customer_id").sort_index()
+    whole = CustomerModel.load(tmp_path / "m").score(InteractionLog.read(later, quiet=True), at=at)
+    pd.testing.assert_frame_equal(told, whole.sort_index(), check_exact=True, check_dtype=False)

@@ -1,9 +1,12 @@
 """A bundle inside `mapInArrow`: features and model together, in Spark's own partitions."""
 
+import hashlib
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 from pyspark import SparkFiles
 from pyspark.sql import DataFrame, types
+from pyspark.sql import functions as sql
 
-from crmintel.columns import CUSTOMER
+from crmintel.columns import CUSTOMER, TIME
 from crmintel.errors import DataContractError
 from crmintel.features.instants import instants
 from crmintel.interactions import InteractionLog, Zone
@@ -71,10 +75,13 @@ def score(
         types.StructField(f.name, _type(f.type)) for f in Teller.of(model, reasons, k).schema if f.name != CUSTOMER
     ]
     schema = types.StructType([types.StructField(CUSTOMER, who), *fields])
-    name = _sent(interactions, Path(bundle), told_at)
+    name = _sent(interactions, Path(bundle))
+    last = _last(chosen, zone) if model.features is None else None
     policies, keep, timezone = model.policies, model.keep, model.timezone
 
     def told(log: InteractionLog) -> Iterator[pa.RecordBatch]:
+        if last is not None:  # a model that reads interactions asks when the history ends, not when this batch does
+            log = replace(log, bounds=(log.bounds[0], last))
         table = Teller.of(_received(name, told_at), reasons, k)(log, stamp)
         yield from _as_spark(table).to_batches()
 
@@ -82,17 +89,30 @@ def score(
     return spread.sortWithinPartitions(CUSTOMER).mapInArrow(by_customer(told, keep, timezone, policies), schema)
 
 
-def _sent(frame: DataFrame, bundle: Path, fingerprint: str) -> str:
-    """The bundle as one file that every worker gets; its name there."""
-    name = f"crmintel-{fingerprint[:32]}.zip"
-    path = Path(tempfile.mkdtemp(prefix="crmintel-")) / name  # Spark serves it until the session ends
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as out:
-        for part in sorted(bundle.iterdir()):
-            out.writestr(
-                zipfile.ZipInfo(part.name), part.read_bytes()
-            )  # without times: the same bundle is the same file
-    frame.sparkSession.sparkContext.addFile(str(path))
+def _sent(frame: DataFrame, bundle: Path) -> str:
+    """The bundle as one file that every worker gets; its name there, which tells its content."""
+    home = Path(tempfile.mkdtemp(prefix="crmintel-"))  # Spark serves the file until the session ends
+    packed = home / "bundle.zip"
+    if bundle.is_file():
+        shutil.copyfile(bundle, packed)
+    else:
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as out:
+            for part in sorted(bundle.iterdir()):
+                out.writestr(zipfile.ZipInfo(part.name), part.read_bytes())  # without times: equal bundles, equal files
+    with open(packed, "rb") as file:
+        name = f"crmintel-{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}.zip"
+    packed.rename(home / name)
+    frame.sparkSession.sparkContext.addFile(str(home / name))
     return name
+
+
+def _last(frame: DataFrame, zone: Zone) -> int:
+    """The last time of all interactions, UTC microseconds."""
+    found = frame.agg(sql.max(TIME).alias(TIME)).toArrow()[TIME].combine_chunks()
+    if not found.null_count:
+        micros = found.cast(pa.timestamp("us", found.type.tz)).cast(pa.int64()).to_numpy()
+        return int(micros[0] if found.type.tz is not None else zone.to_utc(micros)[0])
+    raise DataContractError("The DataFrame has no interactions with a time.")
 
 
 @lru_cache(maxsize=2)
