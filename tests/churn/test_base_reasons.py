@@ -212,6 +212,7 @@ def test_equal_reasons_keep_the_order_of_the_columns() -> None:
     assert _strongest(np.array([[0.0, 2.0, 1.0, 2.0], [-1.0, -2.0, 0.0, 0.5]]), 3).tolist() == [[1, 3, 2], [3, -1, -1]]
 
 
+@pytest.mark.slow
 def test_columns_of_one_theme_are_one_reason_whose_sum_is_theirs(world: Any) -> None:
     fs, X, y = world
     model = ChurnClassifier(FEW, folds=2).fit(X, y)

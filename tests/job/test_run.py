@@ -125,6 +125,7 @@ def test_without_amounts_and_items_the_rest_works(tmp_path: Path, run: Run) -> N
     assert "orders at risk" in (bare.results.scores.plan.statement if bare.results.scores.plan else "")
 
 
+@pytest.mark.slow
 def test_when_everybody_left_the_job_says_so_and_goes_on(tmp_path: Path) -> None:
     days = pd.date_range("2023-01-01", "2023-03-01", freq=pd.Timedelta(days=1))
     rows = pd.DataFrame({"customer_id": np.arange(len(days) * 5) % 40, "timestamp": np.repeat(days, 5), "amount": 5.0})

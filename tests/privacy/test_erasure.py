@@ -562,6 +562,7 @@ def test_the_report_shows_places_and_counts(tmp_path):
     assert "907" not in repr(done) + frame.to_string().replace(str(tmp_path), "")
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_row_133_after_erasing_nothing_of_them_is_left_and_all_else_is(data):
@@ -632,6 +633,7 @@ def test_a_hostile_identifier_takes_only_its_own_rows(tmp_path, text):
     assert pd.read_parquet(tmp_path / "a.parquet")["customer_id"].tolist() == others
 
 
+@pytest.mark.slow
 def test_hostile_columns_may_hold_customers(tmp_path):
     for i, text in enumerate(HARDER[:120]):
         pd.DataFrame({text: ["canary", "b"]}).to_parquet(tmp_path / f"{i}.parquet")

@@ -75,6 +75,19 @@ def customer_model() -> CustomerModel:
         return model.fit(log, left, at=at, horizon="60d")
 
 
+@cache
+def buyers_model() -> tuple[CustomerModel, InteractionLog]:
+    """A model of who bought before, and a log in which every fourth customer only looked."""
+    log, at, _ = world()
+    frame = log.to_pandas()
+    looks = frame["customer_id"].isin(log.customers[::4])
+    mixed = InteractionLog.read(frame.assign(kind=np.where(looks, "view", frame["kind"].astype(str))), quiet=True)
+    model = CustomerModel(f.standard(mixed, at=at), ChurnClassifier(SMALL, folds=2), among="recency_days_purchase")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataContractWarning)
+        return model.fit(mixed, left, at=at, horizon="60d"), mixed
+
+
 def _mixed() -> tuple[pd.DataFrame, Any, pd.Series]:
     """A table with categories and holes, labels, and times."""
     _, _, X = world()

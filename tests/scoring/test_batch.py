@@ -29,7 +29,7 @@ from crmintel.features import panel
 from crmintel.scoring import CustomerModel, save_bundle, score_batch
 from crmintel.scoring.export import neutral
 from crmintel.scoring.output import locked
-from tests.scoring.conftest import customer_model, fitted, left, world
+from tests.scoring.conftest import buyers_model, customer_model, fitted, left, world
 
 HERE = Path(__file__).parent
 
@@ -49,6 +49,7 @@ def tree(path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["CustomerModel", "RFM", "ValueTiers", "LifetimeValue", "CoOccurrence"])
 @pytest.mark.usefixtures("parts")
 def test_row_117_parts_score_as_the_whole(name: str, tmp_path: Path) -> None:
@@ -60,6 +61,20 @@ def test_row_117_parts_score_as_the_whole(name: str, tmp_path: Path) -> None:
     told = pd.read_parquet(tmp_path / "out").sort_values("customer_id", kind="stable", ignore_index=True)
     whole = CustomerModel.load(tmp_path / "m").score(log).sort_index(kind="stable").reset_index()
     pd.testing.assert_frame_equal(told, whole, check_exact=True, check_dtype=False)
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_part_in_which_nobody_bought_has_no_scores(tmp_path: Path) -> None:
+    model, log = buyers_model()
+    first = set(sorted(log.customers)[:100])
+    frame = log.to_pandas()
+    frame["kind"] = frame["kind"].astype(str).where(~frame["customer_id"].isin(first), "view")
+    some = InteractionLog.read(frame, quiet=True)
+    model.save(tmp_path / "m")
+    report = score_batch(tmp_path / "m", some, tmp_path / "out", reasons=2)
+    told = pd.read_parquet(tmp_path / "out").set_index("customer_id").sort_index()
+    assert report.rows == len(told) > 100
+    assert told.to_json() == model.score(some, reasons=2).sort_index().to_json()
 
 
 @pytest.mark.usefixtures("parts")
@@ -87,6 +102,7 @@ def test_row_117_threads_and_the_order_of_rows_change_no_byte(bundle: Path, tmp_
     assert first == tree(tmp_path / "out1" / "") == tree(tmp_path / "out2" / "")
 
 
+@pytest.mark.slow
 def test_row_116_rows_beyond_memory_score_the_same(bundle: Path, tmp_path: Path) -> None:
     rows = world()[0].to_pandas()
     rows.to_parquet(tmp_path / "rows.parquet")
@@ -123,6 +139,7 @@ def test_row_118_a_job_goes_on_where_it_stopped(bundle: Path, tmp_path: Path, mo
     assert tree(tmp_path / "out" / "") == tree(tmp_path / "whole" / "")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("parts")
 def test_parts_of_another_model_or_instant_or_history_are_never_mixed_in(bundle: Path, tmp_path: Path) -> None:
     log, at, _ = world()

@@ -4,11 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from crmintel.scoring.files import replaced
 
 WRITE = "import sys, pathlib; from crmintel.scoring.files import replaced\nfor _ in range(200): replaced(pathlib.Path(sys.argv[1]), b'x')"
 
 
+@pytest.mark.slow
 def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
     path = tmp_path / "seen.json"
     jobs = [subprocess.Popen([sys.executable, "-c", WRITE, str(path)]) for _ in range(2)]

@@ -18,7 +18,7 @@ from crmintel.scoring import CustomerModel, load_bundle
 from crmintel.scoring.requests import answer
 from crmintel.segmentation import RFM
 from crmintel.value import LifetimeValue
-from tests.scoring.conftest import customer_model, fitted, left, world
+from tests.scoring.conftest import buyers_model, customer_model, fitted, left, world
 
 CANARY = "canary-7f3a"
 
@@ -40,6 +40,29 @@ def test_row_117_one_customer_alone_scores_as_among_all() -> None:
         alone = model.score_events(rows[rows["customer_id"] == who], at=at)
         if who in whole.index:
             assert alone.loc[who].tolist() == whole.loc[who].tolist()
+
+
+def test_a_model_of_buyers_speaks_of_buyers_only(tmp_path: Path) -> None:
+    (model, log), at = buyers_model(), world()[1]
+    lookers = set(log.customers[::4])
+    told = model.score(log, at=at)
+    assert len(told) == model.trained_["rows"] > 200
+    assert not lookers & set(told.index)
+    assert model.score(log, at=at, customers=list(lookers)).equals(told.iloc[:0])
+    rows = log.before(at).to_pandas()
+    online = model.score_events(rows[rows["customer_id"].isin([*list(lookers)[:9], *told.index[:9]])], at=at)
+    pd.testing.assert_frame_equal(online.sort_index(), told.loc[sorted(told.index[:9])], check_exact=True)
+    early = CustomerModel(model.features, ChurnClassifier(SMALL, folds=2), among=model.among)
+    early.fit(log, left, at=at - pd.Timedelta(days=60), horizon="60d")
+    early.judge(log, left, at=at, horizon="60d")
+    assert json.loads(early.profile_)["n"] == len(told)
+    assert early.watch(log, at=at).verdict == "hold"
+    model.save(tmp_path / "b")
+    pd.testing.assert_frame_equal(CustomerModel.load(tmp_path / "b").score(log, at=at), told, check_exact=True)
+    with pytest.raises(DataContractError, match="Name one of its features"):
+        CustomerModel(model.features, ChurnClassifier(), among="nothing")
+    with pytest.raises(DataContractError, match="one instant"):
+        model.score(log, at=[at, log.end])
 
 
 def test_nothing_that_came_later_plays_a_part() -> None:

@@ -92,6 +92,7 @@ def test_index_and_distance_are_those_of_others(profile: Profile, then: World, n
     assert told.score.loc[0, "ks"] <= peer.statistic + 1e-12
 
 
+@pytest.mark.slow
 def test_what_chance_gives_is_not_exceeded_more_often_than_said() -> None:
     rng = np.random.default_rng(5)
     over = total = 0
@@ -121,6 +122,7 @@ def test_outcomes_are_judged_as_by_hand(profile: Profile, now: World) -> None:
 # alarms
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", [True, False])
 def test_nothing_changed_is_no_alarm(known: bool) -> None:
     said = []

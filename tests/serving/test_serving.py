@@ -17,7 +17,7 @@ from crmintel.churn import SMALL, ChurnClassifier
 from crmintel.errors import DataTypeError
 from crmintel.scoring import CustomerModel
 from crmintel.serving import Application, Limits, Served
-from tests.scoring.conftest import customer_model, fitted, left, says, world
+from tests.scoring.conftest import buyers_model, customer_model, fitted, left, says, world
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
 CANARY = "canary-7f3a9"
@@ -89,6 +89,22 @@ def test_raw_interactions_give_the_bits_of_the_batch_in_the_order_of_customers()
     seen = list(dict.fromkeys(e["customer_id"] for e in events[::-1]))
     assert seen != who
     assert [p["churn_probability"] for p in back["predictions"]] == scores["churn_probability"].reindex(seen).tolist()
+
+
+@pytest.mark.parametrize("told_at", [True, False])
+def test_who_never_bought_gets_null_from_a_model_of_buyers(told_at: bool) -> None:
+    (model, log), at = buyers_model(), world()[1]
+    frame = log.to_pandas()
+    some = frame[frame["customer_id"].isin(log.customers[:9])].copy()
+    some["timestamp"] = some["timestamp"].astype(str)
+    body = {"events": rows_of(some.astype(object))} | ({"at": at.isoformat()} if told_at else {})
+    status, told, text = ask("/predict", body, to=Application(Served(model, "f" * 64, Limits())))
+    assert status == 200, text
+    scores = model.score(log, at=at)["churn_probability"].reindex(some["customer_id"].unique())
+    answers = [None if p is None else p["churn_probability"] for p in told["predictions"]]
+    assert [a is None for a in answers] == scores.isna().tolist()
+    if told_at:
+        assert answers == [None if s != s else s for s in scores.tolist()]
 
 
 def test_row_113_a_category_that_was_never_learned_is_missing_and_counted() -> None:
@@ -216,6 +232,7 @@ def test_row_129_threads_do_not_disturb_each_other() -> None:
             assert list(pool.map(lambda b: served.tell("/predict", b), bodies)) == alone
 
 
+@pytest.mark.slow
 def test_other_kinds_answer_or_are_refused_at_the_start() -> None:
     X = rows_of(world()[2].head(2).astype(object))
     for name in ("TimeToChurn", "CustomerGroups", "EffectModel", "Policy"):
@@ -235,6 +252,7 @@ def test_what_is_looked_at_names_the_model_and_nobody() -> None:
     assert "/predict" in page["paths"]
 
 
+@pytest.mark.slow
 def test_the_server_process_loads_nothing_that_it_does_not_need() -> None:
     code = "import sys, crmintel.cli, crmintel.serving.run; print(*sys.modules)"
     loaded = set(

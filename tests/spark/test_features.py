@@ -68,7 +68,7 @@ def test_customers_are_never_cut_in_two(spark, api, simulated, monkeypatch):
 
 
 def test_held_back_customers_come_with_the_next_batch(api):
-    from crmintel.spark.features import _by_customer
+    from crmintel.spark.features import by_customer
 
     frame = pd.DataFrame(
         {
@@ -85,7 +85,7 @@ def test_held_back_customers_come_with_the_next_batch(api):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("crmintel.spark.features.ROWS_HELD", 30)
-        assert list(_by_customer(told, [], "UTC", Policies())(iter(batches))) == []
+        assert list(by_customer(told, [], "UTC", Policies())(iter(batches))) == []
     assert sum(n for n, _ in seen) == 280
     assert sum(c for _, c in seen) == 40
     assert all(n == 7 * c for n, c in seen)

@@ -33,7 +33,7 @@ def test_a_model_is_recorded_registered_and_loaded_by_alias(store: str) -> None:
     model, (log, at, _) = customer_model(), world()
     made = tracking.log(
         model, uri=store, metrics={"auc": Estimate(0.7, 0.6, 0.8), "odd <name>": 1.0}, at=at, horizon="60d", log=log,
-        figures={"gain": "<svg/>"}, tables={"lift": pd.DataFrame({"decile": [1, 2], "=lift": [2.0, 1.0]})},
+        figures={"gain": "<svg/>", "a b": "<svg/>", "a-b": "<svg/>"}, tables={"lift": pd.DataFrame({"decile": [1, 2], "=lift": [2.0, 1.0]})},
         register_as="churn", alias="champion",
     )  # fmt: skip
     back = tracking.load("models:/churn@champion", uri=store)
@@ -52,6 +52,7 @@ def test_a_model_is_recorded_registered_and_loaded_by_alias(store: str) -> None:
         p.path for p in client.list_artifacts(made.run_id, "tables")
     }
     assert {"model_card.md", "figures", "tables/lift.csv"} <= held
+    assert len(client.list_artifacts(made.run_id, "figures")) == 3
     assert tracking.aliases("churn", uri=store) == {"champion": "1"}
     assert made.version == "1"
 
@@ -137,13 +138,19 @@ def test_row_127_records_wait_for_a_server_that_is_down(store: str, tmp_path: Pa
             metrics={"rows": 5.0},
             tags={},
         )
-    begin = time.monotonic()
+    begin, spooled = time.monotonic(), time.time()
     assert tracking.send(tmp_path / "spool", "http://127.0.0.1:9", patience=1) == (0, 3)
     assert time.monotonic() - begin < 20
     (tmp_path / "spool" / "zz.json").write_text("{")
     assert tracking.send(tmp_path / "spool", store) == (3, 0)
     assert tracking.send(tmp_path / "spool", store) == (0, 0)
     assert [p.name for p in (tmp_path / "spool").iterdir()] == ["zz.damaged"]
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=store)
+    runs = client.search_runs([client.get_experiment_by_name("jobs").experiment_id])
+    assert len(runs) == 3
+    assert all(r.info.start_time <= spooled * 1000 for r in runs)  # when the job ran, not when its record was sent
 
 
 def models_of_two_instants() -> tuple[CustomerModel, CustomerModel, Any, pd.Timestamp]:

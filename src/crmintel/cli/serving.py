@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from crmintel.cli.app import app, complaints
-from crmintel.cli.shipping import Uri, key_of_environment
+from crmintel.cli.shipping import Uri
 from crmintel.errors import BundleError, DataContractError
 
 
@@ -77,6 +77,7 @@ def fetch(
     """Bring the bundle of a registered model, proven. The last line says where it is, in JSON."""
     with complaints():
         from crmintel import tracking
+        from crmintel.scoring.bundle import key_of_environment
 
         found = tracking.fetch(model, into, uri=tracking_uri, key=key_of_environment())
         typer.echo(json.dumps({"path": str(found.path), "fingerprint": found.fingerprint, "version": found.version}))

@@ -12,7 +12,6 @@ import typer
 from crmintel.cli.app import app, complaints
 from crmintel.errors import DataContractError
 
-KEY: str = "CRMINTEL_BUNDLE_KEY"
 bundle = typer.Typer(no_args_is_help=True, help="Look at bundles.")
 app.add_typer(bundle, name="bundle")
 
@@ -38,6 +37,7 @@ def score(
 ) -> None:
     """Score every customer with a model: raw interactions in, scores out. The last line is a summary in JSON."""
     from crmintel.scoring import score_batch
+    from crmintel.scoring.bundle import key_of_environment
 
     with complaints():
         found = _resolved(model, tracking_uri)
@@ -67,6 +67,7 @@ def monitor(
     from crmintel import features as f
     from crmintel.interactions.clock import duration
     from crmintel.scoring import CustomerModel
+    from crmintel.scoring.bundle import key_of_environment
 
     with complaints():
         found = _resolved(model, tracking_uri)
@@ -127,6 +128,7 @@ def verify(
 ) -> None:
     """Prove every byte of a bundle, and its signature where CRMINTEL_BUNDLE_KEY is set; say what it holds."""
     from crmintel.scoring import verify_bundle
+    from crmintel.scoring.bundle import key_of_environment
 
     with complaints():
         found = verify_bundle(path, key=key_of_environment(), fingerprint=fingerprint)
@@ -136,17 +138,6 @@ def verify(
                 {"fingerprint": found.fingerprint, "kind": found.kind, "metadata": found.metadata}, sort_keys=True
             )
         )
-
-
-def key_of_environment() -> bytes | None:
-    """The key of signatures, from the environment: text in hexadecimal digits."""
-    text = os.environ.get(KEY)
-    if not text:
-        return None
-    try:
-        return bytes.fromhex(text)
-    except ValueError:
-        raise DataContractError(f"{KEY} holds no hexadecimal digits. Make a key with secrets.token_hex(32).") from None
 
 
 @final
@@ -163,6 +154,7 @@ def _resolved(model: str, tracking_uri: str | None) -> _Found:
     """The bundle of a model; where the registry cannot be asked, the one it named the last time, which is said."""
     if not model.startswith(("models:/", "runs:/")):
         return _Found(Path(model))
+    from crmintel.scoring.bundle import key_of_environment
     from crmintel.tracking import fetch_cached
 
     found, asked = fetch_cached(model, uri=tracking_uri, key=key_of_environment())

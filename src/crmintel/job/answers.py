@@ -32,6 +32,8 @@ from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
 from crmintel.scoring import Profile, profile_of
 from crmintel.value import LifetimeValue
 
+BUYERS = "recency_days_purchase"
+"""The feature that is known of who bought before."""
 MOST_INSTANTS = 6
 LEAST_CHANGES = 10
 MOST_ROWS = 40_000
@@ -262,7 +264,7 @@ def _some(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _buyers(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["recency_days_purchase"].notna()]
+    return table[table[BUYERS].notna()]
 
 
 def _everything(

@@ -33,7 +33,7 @@ from crmintel.columns import (
 )
 from crmintel.features import FeatureSet
 from crmintel.interactions import InteractionLog
-from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
+from crmintel.job.answers import BUYERS, ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.settings import Settings
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
 
@@ -87,7 +87,7 @@ def score_customers(
     table[TIER] = empty if tiers is None else tiers.tiers()[TIER]
     table[STAGE] = lifecycle_stage(log, at=at)[STAGE]
     X = ground.features.build(log, at=at)
-    bought = X["recency_days_purchase"].notna()
+    bought = X[BUYERS].notna()
     told, table[CHURN], table[REASONS] = None, np.nan, empty
     if churn is not None:
         table.loc[bought, CHURN] = churn.model.predict_proba(X[bought])[:, 1]

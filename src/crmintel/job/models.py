@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmintel import tracking
 from crmintel.columns import AT
+from crmintel.job.answers import BUYERS
 from crmintel.scoring import CustomerModel
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def shipped(results: "Results") -> dict[str, CustomerModel]:
     ground, settings, out = results.ground, results.settings, {}
     if results.churn is not None:
         model = CustomerModel(
-            ground.features, results.churn.model, timezone=settings.timezone, policies=settings.policies, columns=settings.columns
+            ground.features, results.churn.model, timezone=settings.timezone, policies=settings.policies, columns=settings.columns,
+            among=BUYERS,
         )  # fmt: skip
         model.profile_ = results.churn.profile.to_json()
         seen = [*ground.split.train, ground.split.test]

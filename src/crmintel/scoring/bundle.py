@@ -26,6 +26,7 @@ from crmintel.scoring.state import from_plain, shipped, to_plain
 from crmintel.scoring.strict import canonical, parsed
 from crmintel.scoring.versions import version_of
 
+KEY: Final = "CRMINTEL_BUNDLE_KEY"
 FORMAT: Final = 1
 """The format that this version writes; a newer one is refused."""
 MANIFEST, DIGEST, SIGNATURE, MODEL = "manifest.json", "manifest.sha256", "manifest.hmac", "model.json"
@@ -68,6 +69,23 @@ class Manifest:
         total = sum(n for n, _ in self.parts.values())
         signed = "signed" if self.signed else "not signed"
         return f"Bundle of a {self.kind.rsplit('.', 1)[-1]}: {len(self.parts)} parts, {total / 1e6:,.1f} MB, {signed}, {self.fingerprint[:12]}"  # fmt: skip
+
+
+def key_of_environment() -> bytes | None:
+    """The key of signatures in ``CRMINTEL_BUNDLE_KEY``, hexadecimal digits; None where there is none.
+
+    Raises
+    ------
+    DataContractError
+        If it is no key.
+    """
+    text = os.environ.get(KEY)
+    if not text:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise DataContractError(f"{KEY} holds no hexadecimal digits. Make a key with secrets.token_hex(32).") from None
 
 
 def save_bundle(
@@ -231,9 +249,7 @@ def _of_folder(
             raise BundleError("This is another bundle than the one that was registered: its fingerprint differs.")
         manifest = _manifest(raw, SIGNATURE in there)
         if (total := sum(n for n, _ in manifest.parts.values())) > most:
-            raise BundleError(
-                f"The bundle has {total / 1e9:.1f} GB, more than the limit of {most / 1e9:.1f} GB allows."
-            )
+            raise BundleError(f"The bundle has {_megabytes(total)}, more than the limit of {_megabytes(most)} allows.")
         if odd := there - {MANIFEST, DIGEST, SIGNATURE} - manifest.parts.keys():
             raise BundleError(f"The bundle holds {len(odd)} files that its manifest does not name.")
         if gone := manifest.parts.keys() - there:
@@ -291,9 +307,15 @@ def _is_part(item: tuple[str, Any]) -> bool:
 
 def _listed(customers: Any) -> bytes:
     """Identifiers in rising order, so that nothing is told by their order."""
+    if isinstance(customers, str):
+        raise DataContractError("trained_on is one text. Give a list of identifiers.")
     out = io.BytesIO()
     pq.write_table(pa.table({CUSTOMER: pa.array(sorted({str(c) for c in customers}), pa.large_string())}), out)
     return out.getvalue()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.2f} MB"
 
 
 def _signature(key: bytes, manifest: bytes) -> bytes:
@@ -338,7 +360,7 @@ def _unpacked(source: Path, folder: Path, most: int) -> Path:
                     data = file.read(left + 1)
                 left -= len(data)
                 if left < 0:
-                    raise BundleError(f"The zip {source.name!r} unpacks to more than the limit of {most / 1e9:.1f} GB.")
+                    raise BundleError(f"The zip {source.name!r} unpacks to more than the limit of {_megabytes(most)}.")
                 (folder / name).write_bytes(data)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise BundleError(

@@ -42,6 +42,9 @@ class CustomerModel:
         What to do with rows that break a rule, when interactions are read for scoring.
     columns : mapping, optional
         Our names to those of the interactions that will come, where they differ.
+    among : str, optional
+        A feature that has to be known of a customer, such as ``"recency_days_purchase"``: who never bought cannot leave, and is neither
+        learned from nor scored.
 
     Attributes
     ----------
@@ -63,9 +66,11 @@ class CustomerModel:
     ['churn_probability', 'known', 'low_information']
     """
 
+    among: str | None = None  # bundles that were written before there was this setting have none
+
     def __init__(
         self, features: FeatureSet | None, estimator: Any, *, timezone: str = "UTC", policies: Policies = Policies(),
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] | None = None, among: str | None = None,
     ) -> None:  # fmt: skip
         if features is not None and not isinstance(features, FeatureSet):
             raise DataTypeError(f"features is a {type(features).__name__}. Give a FeatureSet, or None.")
@@ -77,7 +82,9 @@ class CustomerModel:
             raise DataTypeError(
                 f"{type(estimator).__name__} reads interactions itself. Give None in place of features."
             )
-        self.features, self.estimator = features, estimator
+        if among is not None and (features is None or (features.frozen and among not in features.names)):
+            raise DataContractError(f"among is {among!r}, which is no feature of the model. Name one of its features.")
+        self.features, self.estimator, self.among = features, estimator, among
         self.timezone, self.policies, self.columns = timezone, policies, dict(columns or {})
 
     def fit(
@@ -112,7 +119,7 @@ class CustomerModel:
             if not self.features.frozen:
                 self.features = self.features.freeze(log, at)
             several = isinstance(at, Iterable) and not isinstance(at, str)
-            X = self.features.build(log, at if several else [at])
+            X = self.known(self.features.build(log, at if several else [at]))
             y = label(log, X.index) if callable(label) else _labels(label, X.index)
             self.estimator.fit(X, y, **({} if horizon is None else {"horizon": horizon}))
             rows = len(X)
@@ -150,7 +157,7 @@ class CustomerModel:
         at : instant, optional
             By default just after the last interaction.
         customers : iterable, optional
-            Only these, the silent ones too; for models on features.
+            Only these, the silent ones too; for models on features. With `among`, those of whom it is known.
         reasons : int
             How many reasons each customer gets, with what each adds to the log-odds; of churn models.
         k : int
@@ -167,11 +174,21 @@ class CustomerModel:
             If features are not frozen (fit the model first), or the log lacks columns.
         """
         at = log.zone.stamp(log.bounds[1] + 1) if at is None else at
+        if isinstance(at, Iterable) and not isinstance(at, str):
+            raise DataContractError("Scores are told at one instant. Call score() for each.")
         if self.features is None:
             return scores_of_log(self.estimator, log, at, k)
         if not self.features.frozen:
             raise DataContractError("The features are not frozen: fit the model, or freeze them, before it scores.")
-        return self._told(self.features.build(log, at, customers=customers, threads=1), reasons)
+        X = self.known(self.features.build(log, at, customers=customers, threads=1))
+        if not len(X):  # the columns of an answer, without a row
+            probe = self.features.build(self.probe, self.probe.end + pd.Timedelta(days=1), threads=1)
+            return self._told(probe, reasons).iloc[:0].set_axis(X.index)
+        return self._told(X, reasons)
+
+    def known(self, X: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table of features that the model speaks of."""
+        return X if self.among is None else X[X[self.among].notna()]
 
     def _told(self, X: pd.DataFrame, reasons: int) -> pd.DataFrame:
         if not reasons or not isinstance(self.estimator, ChurnClassifier):
@@ -221,7 +238,7 @@ class CustomerModel:
                 f"{type(self.estimator).__name__} tells no probability of leaving. Judge a churn model."
             )
         self.refuse_seen(log, at)
-        X = self.features.build(log, [at])
+        X = self.known(self.features.build(log, [at]))
         p = pd.Series(self.estimator.predict_proba(X)[:, 1], X.index)
         y = label(log, X.index) if callable(label) else _labels(label, X.index)
         report = compare_scores(np.asarray(y, np.float64), p.to_numpy(), dict(rules or {}), seed=seed)
@@ -271,7 +288,7 @@ class CustomerModel:
                 "Nothing is known of what the model was judged on. Call judge(log, label, at=...) before it is saved."
             )
         profile = Profile.from_json(self.profile_)
-        X = self.features.build(log, [log.zone.stamp(log.bounds[1] + 1) if at is None else at])
+        X = self.known(self.features.build(log, [log.zone.stamp(log.bounds[1] + 1) if at is None else at]))
         scored = X.assign(**{CHURN: self.estimator.predict_proba(X)[:, 1]})
         y = None if outcomes is None else outcomes(log, X.index) if callable(outcomes) else _labels(outcomes, X.index)
         return monitor(profile, scored, outcomes=y, until=until)
@@ -283,7 +300,7 @@ class CustomerModel:
         """
         if self.features is None:
             return self.score(self.read(pd.DataFrame(events), columns=None, quiet=True), at=at)
-        X = self.features.online(events, at, timezone=self.timezone, policies=self.policies)
+        X = self.known(self.features.online(events, at, timezone=self.timezone, policies=self.policies))
         return scores_of_table(self.estimator, X)
 
     def score_table(self, X: pd.DataFrame) -> pd.DataFrame:

@@ -186,7 +186,9 @@ def _needed(found: type) -> set[str]:
         return {f.name for f in fields(found)}
     if not hasattr(found, "fit"):
         return set()
-    return {n for n, p in inspect.signature(found.__init__).parameters.items() if n != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}  # type: ignore[misc]  # fmt: skip
+    settings = inspect.signature(found.__init__).parameters.values()  # type: ignore[misc]  # of a class, not of an instance
+    named = {p.name for p in settings if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    return named - {"self"} - vars(found).keys()  # a setting that came later has a default on its class
 
 
 def _says_itself(kind: type) -> bool:

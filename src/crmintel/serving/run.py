@@ -14,14 +14,13 @@ from typing import Final, final
 
 import uvicorn
 
-from crmintel.errors import DataContractError
+from crmintel.scoring.bundle import key_of_environment
 from crmintel.serving.application import Application
 from crmintel.serving.limits import Limits
 from crmintel.serving.source import Source, watch
 
 SETTINGS: Final = "CRMINTEL_SERVE"
 """The environment variable that tells workers what to serve."""
-KEY: Final = "CRMINTEL_BUNDLE_KEY"
 
 
 @final
@@ -82,15 +81,6 @@ def run(settings: Settings) -> None:
     gc.collect()
     gc.freeze()  # what was loaded stays: no request waits while it is looked through
     uvicorn.run(app, **common)  # type: ignore[arg-type]  # options of several kinds
-
-
-def key_of_environment() -> bytes | None:
-    """The key of signatures: text in hexadecimal digits."""
-    text = os.environ.get(KEY)
-    try:
-        return bytes.fromhex(text) if text else None
-    except ValueError:
-        raise DataContractError(f"{KEY} holds no hexadecimal digits. Make a key with secrets.token_hex(32).") from None
 
 
 def _watched(source: Source, every: float | None) -> Callable[[Application], Awaitable[None]]:

@@ -187,6 +187,9 @@ class Served:
             values = None if rows is None else np.ascontiguousarray(rows.values[self._places].T)
             if rows is not None and values is not None and not (np.abs(values) > LARGEST).any():
                 who = rows.keys[0][0].take(rows.keys[0][1]).to_pylist()
+                if model.among is not None:
+                    spoken = ~np.isnan(rows.values[model.features.names.index(model.among)])
+                    values, who = values[spoken], [w for w, yes in zip(who, spoken.tolist(), strict=True) if yes]
                 told = self._churn(body, self._table(values)) if len(values) else {"predictions": []}
                 return _in_order(told, [order[w] for w in who], len(order)), len(who), 0
         return self._at_the_door(body, events, at)
@@ -201,7 +204,7 @@ class Served:
         model = self.model_of_log
         if self.online is not None:
             log = log_of(model, frame)
-            X = model.features.build(log, at, threads=1)  # type: ignore[union-attr]  # a churn model has features
+            X = model.known(model.features.build(log, at, threads=1))  # type: ignore[union-attr]  # a churn model has features
             who, told = X.index.tolist(), {"predictions": []} if X.empty else self._churn(body, self._table(np.ascontiguousarray(X[list(self.columns)].to_numpy(np.float64))))  # fmt: skip
         else:
             table = answer(model, frame, at)
@@ -318,7 +321,7 @@ def _order(events: Sequence[dict[str, Any]]) -> dict[Any, int]:
 
 
 def _in_order(told: dict[str, Any], places: list[int], n: int) -> dict[str, Any]:
-    """Predictions at the places of their customers; null for those of whom nothing was known by then."""
+    """Predictions at the places of their customers; null for those of whom nothing was known by then, or not enough."""
     out: list[Any] = [None] * n
     for place, row in zip(places, told["predictions"], strict=True):
         if place < 0:

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from crmintel.scoring.bundle import key_of_environment
 from crmintel.serving.limits import Limits
-from crmintel.serving.run import key_of_environment
 from crmintel.serving.source import Source
 
 

@@ -2,8 +2,9 @@
 
 from crmintel.tracking.cache import fetch_cached
 from crmintel.tracking.mlflow import record
-from crmintel.tracking.models import Fetched, Logged, aliases, fetch, load, log, set_alias
+from crmintel.tracking.models import Logged, log
 from crmintel.tracking.promotion import Promotion, promote
+from crmintel.tracking.registry import Fetched, aliases, fetch, load, set_alias
 from crmintel.tracking.store import sqlite_uri
 from crmintel.tracking.waiting import send, spool
 

@@ -9,7 +9,7 @@ from crmintel.errors import DataContractError
 from crmintel.scoring import verify_bundle
 from crmintel.scoring.files import replaced
 from crmintel.scoring.strict import canonical
-from crmintel.tracking.models import Fetched, fetch
+from crmintel.tracking.registry import Fetched, fetch
 from crmintel.tracking.store import default_uri, impatient, shown
 
 SEEN: Final = "resolved.json"

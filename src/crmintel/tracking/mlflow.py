@@ -19,6 +19,7 @@ def record(
     artifacts: Path | None = None,
     parent: str | None = None,
     name: str | None = None,
+    began: int | None = None,
 ) -> str:
     """Record one run and return its id.
 
@@ -36,6 +37,8 @@ def record(
         The run that this one belongs to.
     name : str, optional
         What people see.
+    began : int, optional
+        When it was, in milliseconds since 1970; now without it.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def record(
         If the store cannot be reached or written.
     """
     with connected(uri, "To record the run") as client:
-        run = begun(client, uri, experiment, artifacts=artifacts, parent=parent, name=name)
+        run = begun(client, uri, experiment, artifacts=artifacts, parent=parent, name=name, at=began)
         try:
             batch(client, run, parameters=parameters, metrics=metrics, tags=tags)
             for file in files:
@@ -64,13 +67,14 @@ def begun(
     artifacts: Path | None = None,
     parent: str | None = None,
     name: str | None = None,
+    at: int | None = None,
 ) -> str:
-    """A new run of an experiment, which is made if it is not there."""
+    """A new run of an experiment, which is made if it is not there; `at` is its start in milliseconds since 1970, by default now."""
     found = client.get_experiment_by_name(experiment)
     home = None if artifacts is None or not uri.startswith("sqlite") else artifacts.resolve().as_uri()
     identity = found.experiment_id if found else client.create_experiment(experiment, artifact_location=home)
     tags = {} if parent is None else {"mlflow.parentRunId": parent}
-    return str(client.create_run(identity, tags=tags, run_name=name).info.run_id)
+    return str(client.create_run(identity, start_time=at, tags=tags, run_name=name).info.run_id)
 
 
 def batch(

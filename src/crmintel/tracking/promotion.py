@@ -16,7 +16,7 @@ from crmintel.evaluation.tables import page
 from crmintel.interactions import InteractionLog
 from crmintel.scoring import load_bundle
 from crmintel.scoring.model import customer_model
-from crmintel.tracking.models import Fetched, aliases, fetch, set_alias
+from crmintel.tracking.registry import Fetched, aliases, fetch, set_alias
 
 FIGURES: Final = (CHURN, SCORE, VALUE)
 """Columns of scores that are compared, the first that is there."""

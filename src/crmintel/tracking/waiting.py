@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def spool(
         "parameters": dict(parameters),
         "metrics": dict(metrics),
         "tags": dict(tags),
+        "began": time.time_ns() // 1_000_000,
     }
     raw = canonical(told)
     home = Path(folder)
@@ -58,7 +60,7 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
         for path in waiting:
             try:
                 told = strict_json(path.read_bytes())
-                record(uri, **{k: told[k] for k in ("experiment", "name", "parameters", "metrics", "tags")})
+                record(uri, **{k: told[k] for k in ("experiment", "name", "parameters", "metrics", "tags", "began")})
             except DataContractError:
                 break  # a server that is down for one is down for all
             except FileNotFoundError:  # another job handed it on
