@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)  # to look for new cases: --hypothesis-profile=default
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
