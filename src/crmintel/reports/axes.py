@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from crmintel.reports import canvas, words
 from crmintel.reports.canvas import BLUE, MUTED, ORANGE
+from crmintel.reports.language import say
 
 Numbers = npt.NDArray[np.float64]
 
@@ -92,7 +93,7 @@ def key(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
         axes.annotate(
             name, (x, 1), (13, 10), xycoords="axes fraction", textcoords="offset points", color=MUTED, ha="left"
         )
-        x += 0.085 + 0.0255 * len(name)
+        x += 0.085 + 0.0255 * sum(map(room, name))
 
 
 def key_at(axes: Axes, entries: Sequence[tuple[str, str]], x: float, y: float) -> None:
@@ -100,7 +101,7 @@ def key_at(axes: Axes, entries: Sequence[tuple[str, str]], x: float, y: float) -
     for name, color in entries:
         axes.text(x, y, "\N{BLACK SQUARE}", color=color, va="baseline")
         axes.text(x + 13, y, name, color=MUTED, va="baseline")
-        x += 27 + _LETTER * len(name)
+        x += 27 + _LETTER * sum(map(room, name))
 
 
 def lines(text: str, room: float = WIDE - 12, size: float = 11) -> list[str]:
@@ -135,8 +136,8 @@ def money_scales(axes: Axes, most: float) -> None:
     percents(axes, "x", 1.0)
     percents(axes, "y", 1.0)
     axes.set_ylim(0, max(1.02, most * 1.02))
-    axes.set_title("Share of the money")
-    axes.set_xlabel("Share of customers, best first")
+    axes.set_title(say("Share of the money"))
+    axes.set_xlabel(say("Share of customers, best first"))
 
 
 def mark(axes: Axes, x: float, y: float) -> None:
@@ -172,13 +173,13 @@ def shortened(name: object, longest: float = 24) -> str:
     ('customers…', '高价值…', '(no name)')
     """
     text = words.text("".join(c for c in words.text(name) if c.isprintable()))
-    wide = np.cumsum([_room(c) for c in text])
+    wide = np.cumsum([room(c) for c in text])
     if wide[-1] <= longest:
         return text
     return text[: int(np.searchsorted(wide, longest - 1, side="right"))].rstrip() + "…"
 
 
-def _room(letter: str) -> float:
+def room(letter: str) -> float:
     """What a letter takes of the room of a usual one, in most fonts."""
     if unicodedata.east_asian_width(letter) in "WF":
         return 1.95

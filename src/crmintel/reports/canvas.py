@@ -3,14 +3,16 @@
 import html
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 INK: Final = "#1b2733"
 MUTED: Final = "#52606d"
@@ -62,6 +64,17 @@ _THEME: Final = {
     "lines.linewidth": 2.2,
     "lines.solid_capstyle": "round",
 }
+_TIP: Final = "tip:"
+_VARIABLES: Final = {
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    "#9aa5b1": "rim",
+    "#b3bcc6": "rim",
+    "#ffffff": "paper",
+    "white": "paper",
+}
+_COLOUR: Final = re.compile("|".join(map(re.escape, _VARIABLES)), re.IGNORECASE)
 _METADATA: Final = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -79,8 +92,26 @@ def sheet(height: float = 3.2, *, left: float = 46, bottom: float = 44, top: flo
     return figure.add_axes((left / wide, bottom / high, 1 - (left + right) / wide, 1 - (bottom + top) / high))
 
 
+def tip(artist: Artist, text: str) -> None:
+    """What a mark stands for: the page shows it beside the pointer."""
+    artist.set_gid(_TIP + text)
+
+
+def points(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str]) -> None:
+    """Unseen marks on a curve that can be pointed at."""
+    for at, height, text in zip(x, y, texts, strict=True):
+        (mark,) = axes.plot([at], [height], "o", color=INK, markersize=16, markeredgewidth=0, alpha=0)
+        tip(mark, text)
+
+
+def themed(markup: str) -> str:
+    """The same picture with the colours of the page it stands on, be it light or dark."""
+    return _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found.group().lower()]})", markup)
+
+
 def svg(figure: Figure, *, prefix: str, label: str) -> str:
     """The drawing as inline markup: no fonts, no dates, no style rules, ids that start with ``prefix``."""
+    strange = _strange(figure)
     sink = io.StringIO()
     FigureCanvasSVG(figure).print_svg(sink, metadata=_METADATA)  # type: ignore[no-untyped-call]
     text = sink.getvalue()
@@ -88,6 +119,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(rf'\bid="{_TIP}([^"]*)"', r'data-tip="\1"', text)
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
@@ -99,7 +131,18 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" {box.group() if box else ""} role="img" '
         f'aria-label="{html.escape(label, quote=True)}">'
     )
+    text = re.sub(r"@x(\d+)@", lambda found: html.escape(strange[int(found.group(1))]), text)
     return open_tag + text[text.index(">") + 1 :]
+
+
+def _strange(figure: Figure) -> list[str]:
+    """Texts that no plotting font can write: signs stand for them until the page's own letters do."""
+    held: list[str] = []
+    for text in figure.findobj(Text):
+        if not text.get_text().isascii() and any(ord(c) > 0x2E7F for c in text.get_text()):  # type: ignore[attr-defined]  # findobj finds what was asked for
+            held.append(text.get_text())  # type: ignore[attr-defined]  # the same
+            text.set_text(f"@x{len(held) - 1}@")  # type: ignore[attr-defined]  # the same
+    return held
 
 
 def _font(found: re.Match[str]) -> str:

@@ -9,6 +9,7 @@ from crmintel.reports import parts, plots, small, words
 from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Picture, Section
 from crmintel.reports.data import ChurnSection, OfferSection, ValueSection
 from crmintel.reports.frames import records, take
+from crmintel.reports.language import say
 
 _GAINS = ("gain", "gain_low", "gain_high", "verdict")
 _READ = (
@@ -25,9 +26,14 @@ def _judgement(
         return None
     name, gain = words.quoted(rule["name"]), words.gain(rule["gain"], rule["gain_low"], rule["gain_high"], write)
     said = {
-        "good": f"The model beats the strongest simple rule, {name}, by {gain} {what}.",
-        "bad": f"The strongest simple rule, {name}, beats the model, whose gain is {gain} {what}: use the rule.",
-    }.get(badge.tone, f"Against the strongest simple rule, {name}, the gain is {gain} {what}: it may be luck.")
+        "good": say("The model beats the strongest simple rule, {0}, by {1} {2}.", name, gain, what),
+        "bad": say(
+            "The strongest simple rule, {0}, beats the model, whose gain is {1} {2}: use the rule.", name, gain, what
+        ),
+    }.get(
+        badge.tone,
+        say("Against the strongest simple rule, {0}, the gain is {1} {2}: it may be luck.", name, gain, what),
+    )
     return Callout(badge, said)
 
 
@@ -37,8 +43,8 @@ def _beats(rule: dict[str, object] | None) -> Badge | None:
     if badge is None:
         return None
     if badge.tone == "bad":
-        return Badge("worse than a simple rule", "bad")
-    return Badge(f"better than simple rules: {badge.text}", badge.tone)
+        return Badge(say("worse than a simple rule"), "bad")
+    return Badge(say("better than simple rules: {0}", badge.text), badge.tone)
 
 
 def _shown(blocks: list[Block | None]) -> tuple[Block, ...]:
@@ -51,47 +57,57 @@ def churn(part: ChurnSection, k: int) -> Section:
     rules = take(part.rules, "churn.rules", ("name", "auc"), ("auc_low", "auc_high", *_GAINS))
     lift = take(part.lift, "churn.lift", ("depth", "captured"), ("lift",))
     found = _captured(lift, 0.2)
-    finding = f"{words.percent(part.churn_rate)} of the customers leave within {words.days(part.horizon_days)}"
+    finding = say(
+        "{0} of the customers leave within {1}", words.percent(part.churn_rate), words.days(part.horizon_days)
+    )
     if found is not None:
-        finding = f"The riskiest 20% of customers hold {words.percent(found)} of all who leave"
+        finding = say("The riskiest 20% of customers hold {0} of all who leave", words.percent(found))
     learned = sorted({words.day(t): pd.Timestamp(t) for t in part.trained_at}.items(), key=lambda item: item[1])
     when = (
-        f" from {learned[0][0]}"
+        say(" from {0}", learned[0][0])
         if len(learned) == 1
-        else f" from {learned[0][0]} to {learned[-1][0]}"
+        else say(" from {0} to {1}", learned[0][0], learned[-1][0])
         if learned
         else ""
     )
-    lead = (
-        f"Leaving means silence for the following {words.days(part.horizon_days)}: "
-        f"{words.percent(part.churn_rate)} of the customers do. "
-        f"The model learned from the customers as they were{when or ' earlier'} and was then tested on "
-        f"{words.count(part.n)} customers as of {words.day(part.tested_at)}, a later time that it had not seen."
+    lead = say(
+        "Leaving means silence for the following {0}: {1} of the customers do. The model learned from the customers as they were{2} and was then tested on {3} customers as of {4}, a later time that it had not seen.",
+        words.days(part.horizon_days),
+        words.percent(part.churn_rate),
+        when or " earlier",
+        words.count(part.n),
+        words.day(part.tested_at),
     )
     rows = parts.with_model(rules, "auc", part.metrics.get("auc"))
     blocks: list[Block | None] = [
-        _judgement(parts.strongest(rules, "auc"), "in AUC"),
+        _judgement(parts.strongest(rules, "auc"), say("in AUC")),
         Facts(parts.facts(part.metrics)) if part.metrics else None,
         Picture(
-            f"Looking at 20% of the customers finds {words.percent(found)} of the leavers",
+            say("Looking at 20% of the customers finds {0} of the leavers", words.percent(found)),
             plots.gain_curve(lift, churn_rate=part.churn_rate),
-            "Dotted: a list in random order. Grey: a perfect list. The closer to the grey line, the better.",
+            say("Dotted: a list in random order. Grey: a perfect list. The closer to the grey line, the better."),
         ),
         *_calibration(part, k),
-        parts.intervals("The model beside simple rules", rows, "auc", _READ + " Further right is better.", words.score),
+        parts.intervals(
+            say("The model beside simple rules"),
+            rows,
+            "auc",
+            say(_READ) + say(" Further right is better."),
+            words.score,
+        ),
         _histogram(part, k),
         _reasons(part, k),
         parts.table(
-            "How deep to go down the list",
+            say("How deep to go down the list"),
             lift,
             (
-                ("depth", "First part of the list", words.percent, True),
-                ("captured", "Leavers found", words.percent, True),
-                ("lift", "Times better than random", words.one_digit, True),
+                ("depth", say("First part of the list"), words.percent, True),
+                ("captured", say("Leavers found"), words.percent, True),
+                ("lift", say("Times better than random"), words.one_digit, True),
             ),
         ),
     ]
-    return Section("churn", "Churn", finding, lead, _shown(blocks), _beats(parts.strongest(rules, "auc")))
+    return Section("churn", say("Churn"), finding, lead, _shown(blocks), _beats(parts.strongest(rules, "auc")))
 
 
 def _captured(lift: pd.DataFrame, depth: float) -> float | None:
@@ -112,24 +128,26 @@ def _calibration(part: ChurnSection, k: int) -> list[Block | None]:
     bins = bins[~small.hidden(bins["customers"], k)]
     size, said, seen = (plots.numbers(bins, c) for c in columns)
     fine = np.isfinite(size) & np.isfinite(said) & np.isfinite(seen)
-    title = "Said and seen"
+    title = say("Said and seen")
     if fine.any() and size[fine].sum() > 0:
         off = float(np.average(np.abs(said[fine] - seen[fine]), weights=size[fine]))
-        points = f"{100 * off:.1f} points"
-        title = f"The probabilities can be taken at their word: {points} off on average"
+        points = say("{0:.1f} points", 100 * off)
+        title = say("The probabilities can be taken at their word: {0} off on average", points)
         if off > 0.03:
-            title = f"The probabilities are {points} off on average: use their order"
+            title = say("The probabilities are {0} off on average: use their order", points)
     return [
-        Picture(title, plots.calibration(bins), "On the dotted line, as many left as predicted. Lines are intervals."),
+        Picture(
+            title, plots.calibration(bins), say("On the dotted line, as many left as predicted. Lines are intervals.")
+        ),
         parts.table(
-            "Predicted and observed, group by group",
+            say("Predicted and observed, group by group"),
             bins,
             (
-                ("customers", "Customers", words.count, True),
-                ("predicted", "Predicted to leave", words.fine_percent, True),
-                ("observed", "Really left", words.fine_percent, True),
-                ("low", "at least", words.fine_percent, True),
-                ("high", "at most", words.fine_percent, True),
+                ("customers", say("Customers"), words.count, True),
+                ("predicted", say("Predicted to leave"), words.fine_percent, True),
+                ("observed", say("Really left"), words.fine_percent, True),
+                ("low", say("at least"), words.fine_percent, True),
+                ("high", say("at most"), words.fine_percent, True),
             ),
         ),
     ]
@@ -140,13 +158,13 @@ def _histogram(part: ChurnSection, k: int) -> Picture:
     bins = take(part.scores_histogram, "churn.scores_histogram", ("low", "high", "customers"))
     size, low = plots.numbers(bins, "customers"), plots.numbers(bins, "low")
     total = float(np.nansum(size))
-    title = "How the probabilities are spread"
+    title = say("How the probabilities are spread")
     likely = float(np.nansum(size[low >= 0.5 - 1e-9]))
     if total > 0 and (likely == 0 or likely >= k):
-        title = f"{words.percent(likely / total)} of the customers are likelier to leave than to stay"
+        title = say("{0} of the customers are likelier to leave than to stay", words.percent(likely / total))
     hide = small.hidden(bins["customers"], k)
-    caption = "A list with many customers at both ends separates well; one heap in the middle does not."
-    caption += f" Bars of fewer than {k} customers are left out." if hide.any() else ""
+    caption = say("A list with many customers at both ends separates well; one heap in the middle does not.")
+    caption += say(" Bars of fewer than {0} customers are left out.", k) if hide.any() else ""
     return Picture(title, plots.score_histogram(bins[~hide]), caption)
 
 
@@ -161,11 +179,14 @@ def _reasons(part: ChurnSection, k: int) -> Bars | None:
     for r in list(records(frame))[:8]:
         share = "" if words.real(r["share"]) is None else f" ({words.percent(r['share'])})"
         rows.append(
-            BarRow(words.text(r["reason"]), (parts.bar(r["customers"], top, words.count(r["customers"]) + share),))
+            BarRow(words.name(r["reason"]), (parts.bar(r["customers"], top, words.count(r["customers"]) + share),))
         )
-    caption = "What raises the model's probability most. A reason is a sign, not a cause."
+    caption = say("What raises the model's probability most. A reason is a sign, not a cause.")
     return Bars(
-        "What most often speaks for leaving", ("customers with this as their first reason",), tuple(rows), caption
+        say("What most often speaks for leaving"),
+        (say("customers with this as their first reason"),),
+        tuple(rows),
+        caption,
     )
 
 
@@ -174,38 +195,40 @@ def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
     needed, optional = ("name", "mae"), ("mae_low", "mae_high", *_GAINS, "capture")
     rules = take(part.rules, "value.rules", needed, optional)
     ahead = words.days(horizon / pd.Timedelta(days=1))
-    finding = f"What each customer will bring in the coming {ahead}"
+    finding = say("What each customer will bring in the coming {0}", ahead)
     if part.total is not None and words.real(part.total.value) is not None:
         total = words.estimate(part.total, words.money)
-        finding = f"The coming {ahead} should bring {total} from today's customers"
-    lead = f"Tested on what {words.count(part.n)} customers really brought later, which the model had not seen."
+        finding = say("The coming {0} should bring {1} from today's customers", ahead, total)
+    lead = say("Tested on what {0} customers really brought later, which the model had not seen.", words.count(part.n))
     if part.total is not None:
-        lead += " The brackets around the total are as wide as the total was off in that one test."
+        lead += say(" The brackets around the total are as wide as the total was off in that one test.")
     facts = list(parts.facts(part.metrics))
     if part.coverage is not None and words.real(part.coverage.value) is not None:
-        note = f"Real values inside their interval: {words.percent(part.level)} should be."
+        note = say("Real values inside their interval: {0} should be.", words.percent(part.level))
         around = words.brackets(part.coverage.low, part.coverage.high, words.fine_percent)
-        facts.insert(0, Fact("Coverage", words.fine_percent(part.coverage.value), note, around))
+        facts.insert(0, Fact(say("Coverage"), words.fine_percent(part.coverage.value), note, around))
     rows = parts.with_model(rules, "mae", part.metrics.get("mae"))
     table = pd.DataFrame(rows, columns=rules.columns)
     blocks: list[Block | None] = [
-        _judgement(parts.strongest(rules, "mae", small_is_good=True), "in mean error per customer", words.money),
+        _judgement(parts.strongest(rules, "mae", small_is_good=True), say("in mean error per customer"), words.money),
         Facts(tuple(facts)) if facts else None,
         *_deciles(part, k),
-        parts.intervals("Mean error per customer", rows, "mae", _READ + " Further left is better.", words.money),
+        parts.intervals(
+            say("Mean error per customer"), rows, "mae", say(_READ) + say(" Further left is better."), words.money
+        ),
         parts.table(
-            "All figures by rule",
+            say("All figures by rule"),
             table,
             (
-                ("name", "Rule", words.text, False),
-                ("mae", "Mean error", words.money, True),
-                ("capture", "Money in the top tenth", words.percent, True),
-                ("gain", "Gain of the model", words.money, True),
+                ("name", say("Rule"), words.name, False),
+                ("mae", say("Mean error"), words.money, True),
+                ("capture", say("Money in the top tenth"), words.percent, True),
+                ("gain", say("Gain of the model"), words.money, True),
             ),
         ),
     ]
     beats = _beats(parts.strongest(rules, "mae", small_is_good=True))
-    return Section("value", "Customer value", finding, lead, _shown(blocks), beats)
+    return Section("value", say("Customer value"), finding, lead, _shown(blocks), beats)
 
 
 def _deciles(part: ValueSection, k: int) -> list[Block | None]:
@@ -217,51 +240,60 @@ def _deciles(part: ValueSection, k: int) -> list[Block | None]:
     frame = frame.iloc[np.argsort(-plots.numbers(frame, "predicted"), kind="stable")]
     money = plots.numbers(frame, "actual") * plots.numbers(frame, "customers")
     total = float(np.nansum(money))
-    title = "Predicted and real money by tenth"
+    title = say("Predicted and real money by tenth")
     if total > 0 and len(frame) == 10 and np.isfinite(money[0]):
-        title = f"The tenth predicted highest really brought {words.percent(money[0] / total)} of the money"
+        title = say("The tenth predicted highest really brought {0} of the money", words.percent(money[0] / total))
     table = parts.table(
-        "Predicted and real money, tenth by tenth",
+        say("Predicted and real money, tenth by tenth"),
         frame,
         (
-            ("decile", "Tenth", words.text, False),
-            ("customers", "Customers", words.count, True),
-            ("predicted", "Predicted each", words.money, True),
-            ("actual", "Really came each", words.money, True),
+            ("decile", say("Tenth"), words.text, False),
+            ("customers", say("Customers"), words.count, True),
+            ("predicted", say("Predicted each"), words.money, True),
+            ("actual", say("Really came each"), words.money, True),
         ),
     )
-    caption = "Mean money per customer. Dots on top of their bars mean honest amounts; falling bars mean a good order."
+    caption = say(
+        "Mean money per customer. Dots on top of their bars mean honest amounts; falling bars mean a good order."
+    )
     return [Picture(title, plots.value_deciles(frame), caption), table]
 
 
-def offers(part: OfferSection, k: int, key: str = "offers", name: str = "What to offer") -> Section:
+def offers(part: OfferSection, k: int, key: str, name: str) -> Section:
     """What to offer next, or what is bought again."""
     needed, optional = ("name", "ndcg"), ("hit_rate", "recall", "precision", "ndcg_low", "ndcg_high", *_GAINS)
     rules = take(part.rules, "offers.rules", needed, optional)
     own = next((r for r in records(rules) if parts.is_model(r)), None)
-    within = f"within {words.days(part.horizon_days)}"
-    finding = f"{part.k} items for each customer"
+    within = say("within {0}", words.days(part.horizon_days))
+    finding = say("{0} items for each customer", part.k)
     if own is not None and words.real(own["hit_rate"]) is not None:
-        finding = (
-            f"{words.percent(own['hit_rate'])} of later buyers went on to buy something from their list of {part.k}"
+        finding = say(
+            "{0} of later buyers went on to buy something from their list of {1}",
+            words.percent(own["hit_rate"]),
+            part.k,
         )
-    lead = (
-        f"Lists of {part.k} items ({words.text(part.mode)}), tested on what {words.count(part.n)} customers bought "
-        f"{within}. They might have bought it anyway: this measures the guess, not the effect of offering."
+    lead = say(
+        "Lists of {0} items ({1}), tested on what {2} customers bought {3}. They might have bought it anyway: this measures the guess, not the effect of offering.",
+        part.k,
+        words.name(part.mode),
+        words.count(part.n),
+        within,
     )
     columns = (
-        ("name", "Rule", words.text, False),
-        ("hit_rate", "Customers with a hit", words.fine_percent, True),
-        ("recall", "Recall", words.score, True),
-        ("precision", "Precision", words.score, True),
-        ("ndcg", "NDCG", words.score, True),
+        ("name", say("Rule"), words.name, False),
+        ("hit_rate", say("Customers with a hit"), words.fine_percent, True),
+        ("recall", say("Recall"), words.score, True),
+        ("precision", say("Precision"), words.score, True),
+        ("ndcg", say("NDCG"), words.score, True),
     )
     rows = parts.with_model(rules, "ndcg", None)
     blocks: list[Block | None] = [
-        _judgement(parts.strongest(rules, "ndcg"), "in NDCG"),
-        parts.intervals("Quality of the lists (NDCG)", rows, "ndcg", _READ + " Further right is better.", words.score),
+        _judgement(parts.strongest(rules, "ndcg"), say("in NDCG")),
+        parts.intervals(
+            say("Quality of the lists (NDCG)"), rows, "ndcg", say(_READ) + say(" Further right is better."), words.score
+        ),
         _top(part, k),
-        parts.table("All figures by rule", rules, columns),
+        parts.table(say("All figures by rule"), rules, columns),
     ]
     return Section(key, name, finding, lead, _shown(blocks), _beats(parts.strongest(rules, "ndcg")))
 
@@ -275,18 +307,22 @@ def _top(part: OfferSection, k: int) -> Bars | None:
     top = parts.most(frame, "customers")
     rows = []
     for r in list(records(frame))[:12]:
-        category = "" if words.text(r["category"]) == "(no name)" else words.text(r["category"])
+        category = "" if words.missing(r["category"]) else words.text(r["category"])
         rows.append(
             BarRow(words.text(r["item"]), (parts.bar(r["customers"], top, words.count(r["customers"])),), category)
         )
-    title = "The items offered most"
+    title = say("The items offered most")
     return Bars(
-        title, ("customers it is offered to",), tuple(rows), f"Items for fewer than {k} customers are left out.", True
+        title,
+        (say("customers it is offered to"),),
+        tuple(rows),
+        say("Items for fewer than {0} customers are left out.", k),
+        True,
     )
 
 
 def too_few(anchor: str, name: str, k: int) -> Section:
     """A section that would speak about too few customers."""
-    badge = Badge("too few", "plain")
-    text = f"Fewer than {k} customers were looked at: nothing is shown, to protect them."
-    return Section(anchor, name, "Too few customers to say anything", "", (Callout(badge, text),))
+    badge = Badge(say("too few"), "plain")
+    text = say("Fewer than {0} customers were looked at: nothing is shown, to protect them.", k)
+    return Section(anchor, name, say("Too few customers to say anything"), "", (Callout(badge, text),))

@@ -1,15 +1,21 @@
 """The page: one HTML file that needs nothing else, the same bytes for the same report."""
 
+import base64
+import hashlib
 import os
+from functools import cache
+from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from crmintel.reports import doing, forecasts, people, small, words
+from crmintel.reports import canvas, doing, forecasts, people, small, words
 from crmintel.reports.blocks import Section
 from crmintel.reports.data import Report
+from crmintel.reports.language import Language, say, speaking, spoken, told
 
 TERMS: Final = (
     ("As of", "Customers are described only with what was known before this instant; predictions look ahead from it."),
@@ -32,6 +38,9 @@ _environment = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_environment.globals["say"] = say
+_environment.globals["told"] = told
+_environment.filters["themed"] = canvas.themed
 
 
 def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
@@ -41,12 +50,15 @@ def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
         made.append(people.segments(report, k))
     if report.churn is not None:
         few = report.churn.n < k
-        made.append(forecasts.too_few("churn", "Churn", k) if few else forecasts.churn(report.churn, k))
+        made.append(forecasts.too_few("churn", say("Churn"), k) if few else forecasts.churn(report.churn, k))
     if report.value is not None:
         few = report.value.n < k
-        name = "Customer value"
+        name = say("Customer value")
         made.append(forecasts.too_few("value", name, k) if few else forecasts.value(report.value, report.horizon, k))
-    for key, name, part in (("offers", "What to offer", report.offers), ("repeats", "Bought again", report.repeats)):
+    for key, name, part in (
+        ("offers", say("What to offer"), report.offers),
+        ("repeats", say("Bought again"), report.repeats),
+    ):
         if part is not None:
             made.append(forecasts.too_few(key, name, k) if part.n < k else forecasts.offers(part, k, key, name))
     if report.plan is not None:
@@ -54,7 +66,7 @@ def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
     return tuple(s for s in made if s is not None)
 
 
-def render(report: Report, *, k: int = small.SMALLEST) -> str:
+def render(report: Report, *, k: int = small.SMALLEST, lang: Language = "en") -> str:
     """The whole page as text.
 
     Parameters
@@ -63,29 +75,57 @@ def render(report: Report, *, k: int = small.SMALLEST) -> str:
         What to show.
     k : int, default=10
         Groups of fewer customers are merged or left out.
+    lang : {"en", "zh"}
+        The language of the page. Names from the data stay as they are.
 
     Raises
     ------
     DataContractError
-        If a frame with rows lacks columns that the page needs.
+        If the language is another, or a frame with rows lacks columns that the page needs.
     """
-    facts = [
-        ("Source", report.source),
-        ("History", f"{words.day(report.span[0])} – {words.day(report.span[1])}"),
-        ("Described as of", words.day(report.at)),
-        ("Looking ahead", words.days(report.horizon / pd.Timedelta(days=1))),
-    ]
-    if report.created is not None:
-        facts.append(("Created", report.created))
-    return _environment.get_template("report.html").render(
-        title=report.title, facts=facts, sections=sections(report, k=k), notes=report.notes, terms=TERMS
+    with speaking(lang):
+        facts = [
+            (say("Source"), report.source),
+            (say("History"), f"{words.day(report.span[0])} – {words.day(report.span[1])}"),
+            (say("Described as of"), words.day(report.at)),
+            (say("Looking ahead"), words.days(report.horizon / pd.Timedelta(days=1))),
+        ]
+        if report.created is not None:
+            facts.append((say("Created"), report.created))
+        return page(
+            "report.html",
+            title=told(report.title),
+            facts=facts,
+            sections=sections(report, k=k),
+            notes=report.notes,
+            terms=TERMS,
+        )
+
+
+def page(template: str, **values: object) -> str:
+    """A page of one of the templates, in the language of now; scripts and styles come along, and nothing else is allowed."""
+    script, numbers = _read("page.js"), count(1)
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _environment.get_template(template).render(
+        lang="zh-Hans" if spoken() == "zh" else "en",
+        style=_read("style.css"),
+        script=script,
+        allowed=allowed,
+        unique=lambda kind: f"{kind}{next(numbers)}",
+        **values,
     )
 
 
-def write(report: Report, path: str | os.PathLike[str], *, k: int = small.SMALLEST) -> Path:
+@cache
+def _read(name: str) -> str:
+    """A file that pages take along."""
+    return (files("crmintel.reports") / "templates" / name).read_text(encoding="utf-8").strip()
+
+
+def write(report: Report, path: str | os.PathLike[str], *, k: int = small.SMALLEST, lang: Language = "en") -> Path:
     """Write the page to a file, in one step: never half a page. Returns the path."""
     target = Path(path)
-    text = render(report, k=k)
+    text = render(report, k=k, lang=lang)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + ".part")
     draft.write_bytes(text.encode("utf-8"))

@@ -10,6 +10,7 @@ from crmintel.reports import plots, words
 from crmintel.reports.blocks import Badge, Bar, Fact, IntervalRow, Intervals, Table
 from crmintel.reports.data import Estimate
 from crmintel.reports.frames import known, records
+from crmintel.reports.language import say, told
 
 Write = Callable[[object], str]
 
@@ -48,7 +49,7 @@ def verdict(x: object) -> Badge | None:
     """A judgement as a badge; None for the model itself."""
     if not isinstance(x, str) or not x.strip() or x.strip().lower() == "model":
         return None
-    return Badge(x.strip(), _TONES.get(x.strip().lower(), "plain"))
+    return Badge(told(x.strip()), _TONES.get(x.strip().lower(), "plain"))
 
 
 def facts(metrics: Mapping[str, Estimate]) -> tuple[Fact, ...]:
@@ -57,6 +58,7 @@ def facts(metrics: Mapping[str, Estimate]) -> tuple[Fact, ...]:
     rows = []
     for name, e in metrics.items():
         label, note, write = METRICS.get(name, (name.replace("_", " "), *plain))
+        label, note = told(label), told(note)
         if words.real(e.value) is not None:
             rows.append(Fact(label, write(e.value), note, words.brackets(e.low, e.high, write)))
     return tuple(rows)
@@ -104,7 +106,7 @@ def with_model(rules: pd.DataFrame, measure: str, e: Estimate | None) -> list[di
     own = [r for r in rows if is_model(r)]
     if not own and e is not None and words.real(e.value) is not None:
         blank: dict[str, object] = dict.fromkeys(map(str, rules.columns))
-        own = [blank | {"name": "the model", measure: e.value, f"{measure}_low": e.low, f"{measure}_high": e.high}]
+        own = [blank | {"name": say("the model"), measure: e.value, f"{measure}_low": e.low, f"{measure}_high": e.high}]
     return own + [r for r in rows if not is_model(r)]
 
 
@@ -132,7 +134,7 @@ def intervals(
         own = is_model(row)
         drawn.append(
             IntervalRow(
-                name=words.text(row["name"]),
+                name=words.name(row["name"]),
                 text=words.interval(value, row[f"{measure}_low"], row[f"{measure}_high"], write),
                 dot=place(value),
                 left=place(min(left, right)),

@@ -7,6 +7,7 @@ from crmintel.reports import parts, plots, small, words
 from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Picture, Section
 from crmintel.reports.data import Base, Report
 from crmintel.reports.frames import known, records, take
+from crmintel.reports.language import say
 
 _MOST_BARS = 15
 _SEGMENT_SUMS = ("share", "revenue", "revenue_share")
@@ -20,23 +21,29 @@ def _plain(x: pd.Timestamp) -> pd.Timestamp:
 
 def customers(report: Report, k: int) -> Section:
     """The base at a glance: how many, how active, how concentrated, how loyal."""
-    base, span = report.base, f"between {words.day(report.span[0])} and {words.day(report.span[1])}"
+    base, span = report.base, say("between {0} and {1}", words.day(report.span[0]), words.day(report.span[1]))
     if base.customers < k:
-        finding = f"The history holds fewer than {k} customers"
-        return Section("customers", "Customers", finding, "Nothing is shown about so few, to protect them.", ())
+        finding = say("The history holds fewer than {0} customers", k)
+        return Section(
+            "customers", say("Customers"), finding, say("Nothing is shown about so few, to protect them."), ()
+        )
     half = None if base.concentration is None else plots.half_point(_smooth(base.concentration, base.customers, k))
-    finding = f"{words.count(base.customers)} customers placed {words.count(base.orders)} orders"
+    finding = say("{0} customers placed {1} orders", words.count(base.customers), words.count(base.orders))
     if half is not None:
-        finding = f"Half of the money comes from {words.percent(half)} of the customers"
-    lead = f"Everything the history tells about who bought, how often and for how much, {span}."
+        finding = say("Half of the money comes from {0} of the customers", words.percent(half))
+    lead = say("Everything the history tells about who bought, how often and for how much, {0}.", span)
     blocks: list[Block | None] = [_base_facts(base), *_months(report, k)]
     if base.concentration is not None:
         curve = _smooth(base.concentration, base.customers, k)
-        title = f"{words.percent(half)} of the customers bring half of the money" if half else "Who brings the money"
-        caption = "The further the line bulges from the dotted one, the more the money depends on few customers."
+        title = (
+            say("{0} of the customers bring half of the money", words.percent(half))
+            if half
+            else say("Who brings the money")
+        )
+        caption = say("The further the line bulges from the dotted one, the more the money depends on few customers.")
         blocks.append(_picture(title, plots.concentration(curve), caption))
     blocks += _retention(base, k)
-    return Section("customers", "Customers", finding, lead, tuple(b for b in blocks if b is not None))
+    return Section("customers", say("Customers"), finding, lead, tuple(b for b in blocks if b is not None))
 
 
 def _picture(title: str, svg: str, caption: str, *, wide: bool = False) -> Picture | None:
@@ -47,15 +54,19 @@ def _picture(title: str, svg: str, caption: str, *, wide: bool = False) -> Pictu
 def _base_facts(base: Base) -> Facts:
     """The figures of the whole history."""
     facts = [
-        Fact("Customers", words.count(base.customers)),
-        Fact("Interactions", words.count(base.interactions)),
-        Fact("Orders", words.count(base.orders), f"{words.one_digit(base.orders / base.customers)} per customer"),
+        Fact(say("Customers"), words.count(base.customers)),
+        Fact(say("Interactions"), words.count(base.interactions)),
+        Fact(
+            say("Orders"),
+            words.count(base.orders),
+            say("{0} per customer", words.one_digit(base.orders / base.customers)),
+        ),
     ]
     if words.real(base.revenue) is None:
-        facts.append(Fact("Money", words.NOTHING, "the history has no amounts"))
+        facts.append(Fact(say("Money"), words.NOTHING, say("the history has no amounts")))
     else:
         mean = words.money((words.real(base.revenue) or 0.0) / base.customers)
-        facts.append(Fact("Money", words.money(base.revenue), f"{mean} per customer"))
+        facts.append(Fact(say("Money"), words.money(base.revenue), say("{0} per customer", mean)))
     return Facts(tuple(facts))
 
 
@@ -81,26 +92,26 @@ def _months(report: Report, k: int) -> list[Block | None]:
     first, last = _plain(report.span[0]), _plain(report.span[1])
     slack = pd.Timedelta(days=3)
     partial = [s < first - slack or s + pd.offsets.MonthBegin(1) > last + slack for s in starts]
-    caption = "Every month counts a customer once."
+    caption = say("Every month counts a customer once.")
     if not known(monthly, "revenue"):
-        caption = "Every month counts a customer once. The history has no amounts."
-    caption += " Paler months are not complete." if any(partial) else ""
-    caption += f" Figures of fewer than {k} customers are left empty." if few_new.any() else ""
+        caption = say("Every month counts a customer once. The history has no amounts.")
+    caption += say(" Paler months are not complete.") if any(partial) else ""
+    caption += say(" Figures of fewer than {0} customers are left empty.", k) if few_new.any() else ""
     table = parts.table(
-        "Month by month",
+        say("Month by month"),
         monthly,
         (
-            ("month", "Month", words.month, False),
-            ("active_customers", "Active customers", words.count, True),
-            ("new_customers", "New customers", words.count, True),
-            ("revenue", "Money", words.money, True),
+            ("month", say("Month"), words.month, False),
+            ("active_customers", say("Active customers"), words.count, True),
+            ("new_customers", say("New customers"), words.count, True),
+            ("revenue", say("Money"), words.money, True),
         ),
     )
     activity = plots.monthly_activity(monthly, partial=partial)
     money = plots.monthly_money(monthly, partial=partial)
     return [
         _picture(_months_title(monthly, "active_customers", partial), activity, caption),
-        _picture(_months_title(monthly, "revenue", partial), money, "The sum of all amounts of each month."),
+        _picture(_months_title(monthly, "revenue", partial), money, say("The sum of all amounts of each month.")),
         table,
     ]
 
@@ -110,18 +121,28 @@ def _months_title(monthly: pd.DataFrame, column: str, partial: list[bool]) -> st
     figures = plots.numbers(monthly, column)
     whole = [i for i, p in enumerate(partial) if not p and np.isfinite(figures[i])]
     if not whole:
-        return "Month by month"
+        return say("Month by month")
     i, when = whole[-1], words.month(monthly["month"].iloc[whole[-1]])
-    text = f"{words.count(figures[i])} customers were active in {when}"
+    text = say("{0} customers were active in {1}", words.count(figures[i]), when)
     if column == "revenue":
-        text = f"{when} brought {words.money(figures[i])}"
+        text = say("{0} brought {1}", when, words.money(figures[i]))
     before = i - 12
     if before in whole and figures[before] > 0:
         change = figures[i] / figures[before] - 1
-        side = "more" if change > 0 else "less" if column == "revenue" else "fewer"
-        said = "as much as" if abs(change) < 0.005 else f"{words.percent(abs(change))} {side} than"
-        text += f", {said} a year before"
+        text += say(", {0}", _compared(change, column))
     return text
+
+
+def _compared(change: float, column: str) -> str:
+    """A change over a year in words."""
+    if abs(change) < 0.005:
+        return say("as much as a year before")
+    size = words.percent(abs(change))
+    if change > 0:
+        return say("{0} more than a year before", size)
+    return (
+        say("{0} less than a year before", size) if column == "revenue" else say("{0} fewer than a year before", size)
+    )
 
 
 def _retention(base: Base, k: int) -> list[Block | None]:
@@ -136,12 +157,12 @@ def _retention(base: Base, k: int) -> list[Block | None]:
     svg = plots.retention(shares)
     means = {int(float(c)): pd.to_numeric(shares[c], errors="coerce").mean() for c in shares.columns}
     said = [
-        f"{100 * means[m]:.0f} come back {words_after}"
-        for m, words_after in ((1, "one month later"), (6, "six months later"))
+        say("{0:.0f} come back {1}", 100 * means[m], words_after)
+        for m, words_after in ((1, say("one month later")), (6, say("six months later")))
         if m in means and np.isfinite(means[m])
     ]
-    title = f"Of 100 new customers, {' and '.join(said)}" if said else "Who comes back"
-    caption = (
+    title = say("Of 100 new customers, {0}", say(" and ").join(said)) if said else say("Who comes back")
+    caption = say(
         "Percent of the customers first seen in the month on the left that were active again so many months later."
     )
     return [_picture(title, svg, caption)]
@@ -155,37 +176,41 @@ def _stamps(index: pd.Index) -> list[pd.Timestamp]:
 def quality(report: Report) -> Section:
     """What was wrong with the data, and what was done about it."""
     frame = take(report.quality, "quality", ("rule", "rows"), ("share", "action", "level"))
-    lead = "Every row was checked once at the door. What was found, and what was done with it:"
+    lead = say("Every row was checked once at the door. What was found, and what was done with it:")
     if frame.empty:
-        return Section("quality", "Data quality", "No checks of the data were recorded", "", ())
+        return Section("quality", say("Data quality"), say("No checks of the data were recorded"), "", ())
     found = plots.numbers(frame, "rows") > 0
     remarks = frame[found & ~frame["level"].isin(["info", "note", "ok"]).to_numpy()]
     n = len(remarks)
-    finding = "The data are clean: no check found anything to mend"
+    finding = say("The data are clean: no check found anything to mend")
     if n:
         worst = remarks.iloc[int(np.nanargmax(plots.numbers(remarks, "rows")))]
         share = words.real(worst["share"])
-        size = f"{words.percent(share)} of the rows" if share is not None else f"{words.count(worst['rows'])} rows"
-        finding = f"{n} things in the data deserve a look; the largest concerns {size}"
+        size = (
+            say("{0} of the rows", words.percent(share))
+            if share is not None
+            else say("{0} rows", words.count(worst["rows"]))
+        )
+        finding = say("{0} things in the data deserve a look; the largest concerns {1}", n, size)
         if n == 1:
-            finding = f"One thing in the data deserves a look: it concerns {size}"
+            finding = say("One thing in the data deserves a look: it concerns {0}", size)
     columns = (
-        ("rule", "Check", words.text, False),
-        ("rows", "Rows", words.count, True),
-        ("share", "Share", words.fine_percent, True),
-        ("action", "What was done", _or_nothing, False),
-        ("level", "Level", _level, False),
+        ("rule", say("Check"), words.name, False),
+        ("rows", say("Rows"), words.count, True),
+        ("share", say("Share"), words.fine_percent, True),
+        ("action", say("What was done"), _or_nothing, False),
+        ("level", say("Level"), _level, False),
     )
     blocks = (
-        parts.table("What the checks found", frame[found], columns, folded=False),  # type: ignore[arg-type]
-        parts.table("Checks without a finding", frame[~found], columns),  # type: ignore[arg-type]
+        parts.table(say("What the checks found"), frame[found], columns, folded=False),  # type: ignore[arg-type]
+        parts.table(say("Checks without a finding"), frame[~found], columns),  # type: ignore[arg-type]
     )
-    return Section("quality", "Data quality", finding, lead if found.any() else "", tuple(b for b in blocks if b))
+    return Section("quality", say("Data quality"), finding, lead if found.any() else "", tuple(b for b in blocks if b))
 
 
 def _or_nothing(x: object) -> str:
     """Text, or a dash for none."""
-    return words.NOTHING if words.text(x) == "(no name)" else words.text(x)
+    return words.NOTHING if words.missing(x) else words.name(x)
 
 
 def _level(x: object) -> object:
@@ -197,29 +222,34 @@ def segments(report: Report, k: int) -> Section:
     """Which groups there are, what they bring and how likely they leave."""
     frame = segment_frame(report, k)
     money = known(frame, "revenue_share")
-    lead = "Groups of customers with a similar history. Money is what they brought so far."
+    lead = say("Groups of customers with a similar history. Money is what they brought so far.")
     blocks: list[Block | None] = []
-    finding = "There are no groups to show"
+    finding = say("There are no groups to show")
     if not frame.empty:
         top = frame.iloc[int(np.nanargmax(plots.numbers(frame, "revenue_share" if money else "customers")))]
         name, share = words.sentence(words.quoted(top["segment"])), words.percent(top["share"])
-        finding = f"{name} is the largest segment: {share} of the customers"
+        finding = say("{0} is the largest segment: {1} of the customers", name, share)
         if money:
-            finding = f"{name}: {share} of the customers, {words.percent(top['revenue_share'])} of the money"
-        blocks.append(_share_bars("Customers and money by segment", frame, "segment", money, wide=True))
+            finding = say(
+                "{0}: {1} of the customers, {2} of the money", name, share, words.percent(top["revenue_share"])
+            )
+        blocks.append(_share_bars(say("Customers and money by segment"), frame, "segment", money, wide=True))
         blocks.append(_segment_table(frame))
         blocks.append(_risk_bars(frame))
     if not money:
-        lead = "Groups of customers with a similar history."
+        lead = say("Groups of customers with a similar history.")
         blocks.insert(
-            0, Callout(Badge("no amounts", "plain"), "The history has no amounts: shares of money are left out.")
+            0,
+            Callout(
+                Badge(say("no amounts"), "plain"), say("The history has no amounts: shares of money are left out.")
+            ),
         )
     tiers = take(report.tiers, "tiers", ("tier", "customers", "share"), ("revenue", "revenue_share"))
     tiers = small.merge_small(tiers, name="tier", customers="customers", sums=_SEGMENT_SUMS, k=k)
     if not tiers.empty:
-        blocks.append(_share_bars("Value tiers", tiers, "tier", known(tiers, "revenue_share")))
+        blocks.append(_share_bars(say("Value tiers"), tiers, "tier", known(tiers, "revenue_share")))
     blocks.append(_stage_bars(report, k))
-    return Section("segments", "Segments", finding, lead, tuple(b for b in blocks if b is not None))
+    return Section("segments", say("Segments"), finding, lead, tuple(b for b in blocks if b is not None))
 
 
 def segment_frame(report: Report, k: int) -> pd.DataFrame:
@@ -236,31 +266,35 @@ def _share_bars(title: str, frame: pd.DataFrame, name: str, money: bool, *, wide
     top = parts.most(frame, *columns)
     rows = tuple(
         BarRow(
-            words.text(row[name]),
+            words.name(row[name]),
             tuple(parts.bar(row[c], top, words.percent(row[c])) for c in columns),
-            f"{words.count(row['customers'])} customers",
+            say("{0} customers", words.count(row["customers"])),
         )
         for row in list(records(frame))[:_MOST_BARS]
     )
-    legend = ("share of customers", "share of money") if money else ("share of customers",)
-    left_out = f"The first {_MOST_BARS} of {len(frame)} groups; the table has all." if len(frame) > _MOST_BARS else ""
+    legend = (say("share of customers"), say("share of money")) if money else (say("share of customers"),)
+    left_out = (
+        say("The first {0} of {1} groups; the table has all.", _MOST_BARS, len(frame))
+        if len(frame) > _MOST_BARS
+        else ""
+    )
     return Bars(title, legend, rows, left_out, wide)
 
 
 def _segment_table(frame: pd.DataFrame) -> Block | None:
     """All figures of the segments."""
     columns = (
-        ("segment", "Segment", words.text, False),
-        ("customers", "Customers", words.count, True),
-        ("share", "Share", words.fine_percent, True),
-        ("revenue", "Money", words.money, True),
-        ("revenue_share", "Share of money", words.fine_percent, True),
-        ("recency_days", "Days since last", words.count, True),
-        ("orders", "Orders each", words.one_digit, True),
-        ("mean_value", "Money each", words.money, True),
-        ("churn_probability", "Likely to leave", words.percent, True),
+        ("segment", say("Segment"), words.name, False),
+        ("customers", say("Customers"), words.count, True),
+        ("share", say("Share"), words.fine_percent, True),
+        ("revenue", say("Money"), words.money, True),
+        ("revenue_share", say("Share of money"), words.fine_percent, True),
+        ("recency_days", say("Days since last"), words.count, True),
+        ("orders", say("Orders each"), words.one_digit, True),
+        ("mean_value", say("Money each"), words.money, True),
+        ("churn_probability", say("Likely to leave"), words.percent, True),
     )
-    return parts.table("All figures by segment", frame, columns)
+    return parts.table(say("All figures by segment"), frame, columns)
 
 
 def _risk_bars(frame: pd.DataFrame) -> Bars | None:
@@ -271,12 +305,12 @@ def _risk_bars(frame: pd.DataFrame) -> Bars | None:
     frame = frame[np.isfinite(risk)].iloc[np.argsort(-risk[np.isfinite(risk)], kind="stable")]
     rows = tuple(
         BarRow(
-            words.text(r["segment"]), (parts.bar(r["churn_probability"], 1.0, words.percent(r["churn_probability"])),)
+            words.name(r["segment"]), (parts.bar(r["churn_probability"], 1.0, words.percent(r["churn_probability"])),)
         )
         for r in list(records(frame))[:_MOST_BARS]
     )
-    title = f"{words.sentence(words.quoted(frame['segment'].iloc[0]))}: most at risk"
-    return Bars(title, ("mean probability to leave",), rows, "A full bar would be certainty.")
+    title = say("{0}: most at risk", words.sentence(words.quoted(frame["segment"].iloc[0])))
+    return Bars(title, (say("mean probability to leave"),), rows, say("A full bar would be certainty."))
 
 
 def _stage_bars(report: Report, k: int) -> Bars | None:
@@ -291,9 +325,9 @@ def _stage_bars(report: Report, k: int) -> Bars | None:
     rows = []
     for row in list(records(frame))[:_MOST_BARS]:
         risk = words.real(row["churn_probability"])
-        detail = f"{words.count(row['customers'])} customers"
-        detail += "" if risk is None else f", {words.percent(risk)} likely to leave"
+        detail = say("{0} customers", words.count(row["customers"]))
+        detail += "" if risk is None else say(", {0} likely to leave", words.percent(risk))
         rows.append(
-            BarRow(words.text(row["stage"]), (parts.bar(row["share"], top, words.percent(row["share"])),), detail)
+            BarRow(words.name(row["stage"]), (parts.bar(row["share"], top, words.percent(row["share"])),), detail)
         )
-    return Bars("Stages of life", ("share of customers",), tuple(rows))
+    return Bars(say("Stages of life"), (say("share of customers"),), tuple(rows))

@@ -32,6 +32,7 @@ from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
+from crmintel.reports.language import say
 from crmintel.reports.plan_plots import plan_plot
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
@@ -95,8 +96,8 @@ def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), pre
         _month_bars(axes, new, BLUE, partial)
         amounts(axes)
         _month_ticks(axes, months)
-        key(axes, (("active customers", PALE), ("of them new", BLUE)))
-        label = f"Bars: active and new customers a month from {months[0]} to {months[-1]}"
+        key(axes, ((say("active customers"), PALE), (say("of them new"), BLUE)))
+        label = say("Bars: active and new customers a month from {0} to {1}", months[0], months[-1])
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
@@ -111,8 +112,8 @@ def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix
         _month_bars(axes, revenue, GREEN, partial)
         amounts(axes)
         _month_ticks(axes, months)
-        key(axes, (("money a month", GREEN),))
-        label = f"Bars: money a month from {months[0]} to {months[-1]}"
+        key(axes, ((say("money a month"), GREEN),))
+        label = say("Bars: money a month from {0} to {1}", months[0], months[-1])
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
@@ -145,16 +146,24 @@ def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
         money_curve(axes, x, y)
         axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
         axes.annotate(
-            "if all were equal", (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
+            say("if all were equal"),
+            (0.66, 0.66),
+            (6, -6),
+            textcoords="offset points",
+            color=MUTED,
+            va="top",
+            ha="left",
         )
         if half is not None:
             mark(axes, half, 0.5)
             place = (max(half, 0.1), 0)
-            text = f"{words.percent(half)} of customers"
+            text = say("{0} of customers", words.percent(half))
             axes.annotate(text, place, (8, 8), textcoords="offset points", fontweight="bold")
         money_scales(axes, float(y.max()))
-        said = "" if half is None else f": {words.percent(half)} of customers bring half of it"
-        return canvas.svg(figure_of(axes), prefix=prefix, label=f"Curve: share of money by share of customers{said}")
+        said = "" if half is None else say(": {0} of customers bring half of it", words.percent(half))
+        return canvas.svg(
+            figure_of(axes), prefix=prefix, label=say("Curve: share of money by share of customers{0}", said)
+        )
 
 
 def half_point(curve: pd.DataFrame, part: float = 0.5) -> float | None:
@@ -209,9 +218,9 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
         axes.xaxis.tick_top()
         axes.set_xticks(range(columns), [f"{float(c):.0f}" for c in shares.columns])
         axes.set_yticks(range(rows), [words.month(m) for m in shares.index])
-        axes.set_title("Months after the first purchase", pad=24)
+        axes.set_title(say("Months after the first purchase"), pad=24)
         return canvas.svg(
-            figure_of(axes), prefix=prefix, label="Heat map: share of new customers that came back, by month"
+            figure_of(axes), prefix=prefix, label=say("Heat map: share of new customers that came back, by month")
         )
 
 
@@ -234,13 +243,13 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
         axes.fill_between(x, np.minimum(x, y), y, color=PALE, alpha=0.45, linewidth=0)
         axes.plot(x, y, color=BLUE)
         axes.annotate(
-            "random list", (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
+            say("random list"), (0.66, 0.66), (6, -6), textcoords="offset points", color=MUTED, va="top", ha="left"
         )
         at = 0.2
         found = float(np.interp(at, x, y))
         mark(axes, at, found)
         axes.annotate(
-            f"{words.percent(found)} of leavers",
+            say("{0} of leavers", words.percent(found)),
             (at, 0),
             (8, 10),
             textcoords="offset points",
@@ -250,9 +259,9 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
         percents(axes, "x", 1.0, most=5)
         percents(axes, "y", 1.0)
         axes.set_ylim(0, 1.02)
-        axes.set_title("Share of leavers found")
-        axes.set_xlabel("Share of customers looked at, riskiest first")
-        label = f"Curve: the first 20% of the list hold {words.percent(found)} of the leavers"
+        axes.set_title(say("Share of leavers found"))
+        axes.set_xlabel(say("Share of customers looked at, riskiest first"))
+        label = say("Curve: the first 20% of the list hold {0} of the leavers", words.percent(found))
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
 
@@ -270,15 +279,24 @@ def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
         axes.plot([0, end], [0, end], color=MUTED, linewidth=1.2, dashes=(3, 3))
         axes.vlines(x, low, high, color=BLUE, linewidth=2, alpha=0.55, clip_on=False)
         axes.plot(x, y, "o", color=BLUE, markersize=7, markeredgecolor="white", markeredgewidth=1.2, clip_on=False)
-        axes.annotate("more left than said", (0.04, 0.95), xycoords="axes fraction", color=MUTED, va="top", ha="left")
         axes.annotate(
-            "fewer left than said", (0.97, 0.06), xycoords="axes fraction", color=MUTED, va="bottom", ha="right"
+            say("more left than said"), (0.04, 0.95), xycoords="axes fraction", color=MUTED, va="top", ha="left"
+        )
+        axes.annotate(
+            say("fewer left than said"),
+            (0.97, 0.06),
+            xycoords="axes fraction",
+            color=MUTED,
+            va="bottom",
+            ha="right",
         )
         percents(axes, "x", end, most=5)
         percents(axes, "y", end, most=5)
-        axes.set_title("Share that really left")
-        axes.set_xlabel("Share predicted to leave")
-        return canvas.svg(figure_of(axes), prefix=prefix, label="Dots: predicted against observed share of leavers")
+        axes.set_title(say("Share that really left"))
+        axes.set_xlabel(say("Share predicted to leave"))
+        return canvas.svg(
+            figure_of(axes), prefix=prefix, label=say("Dots: predicted against observed share of leavers")
+        )
 
 
 def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
@@ -294,9 +312,9 @@ def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
         axes.bar(low + gap, customers, width=high - low - 2 * gap, align="edge", color=BLUE, linewidth=0)
         amounts(axes)
         percents(axes, "x", max(float(high.max()), 0.01), most=5)
-        axes.set_title("Customers")
-        axes.set_xlabel("Probability to leave")
-        return canvas.svg(figure_of(axes), prefix=prefix, label="Bars: customers by their probability to leave")
+        axes.set_title(say("Customers"))
+        axes.set_xlabel(say("Probability to leave"))
+        return canvas.svg(figure_of(axes), prefix=prefix, label=say("Bars: customers by their probability to leave"))
 
 
 def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
@@ -316,9 +334,11 @@ def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
         amounts(axes)
         axes.set_xlim(0.3, len(x) + 0.7)
         axes.set_xticks(x)
-        key(axes, (("really came", PALE), ("predicted", ORANGE)))
-        axes.set_xlabel("Tenth of customers, highest predicted first")
-        return canvas.svg(figure_of(axes), prefix=prefix, label="Bars and dots: actual and predicted value by tenth")
+        key(axes, ((say("really came"), PALE), (say("predicted"), ORANGE)))
+        axes.set_xlabel(say("Tenth of customers, highest predicted first"))
+        return canvas.svg(
+            figure_of(axes), prefix=prefix, label=say("Bars and dots: actual and predicted value by tenth")
+        )
 
 
 def round_ticks(low: float, high: float) -> tuple[float, ...]:

@@ -7,12 +7,16 @@ from typing import Final
 import pandas as pd
 
 from crmintel.reports.data import Estimate
+from crmintel.reports.language import say, spoken, told
 
 NOTHING: Final = "–"
 """Shown where there is no figure."""
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_SCALES: Final = (("", 1.0), ("k", 1e3), ("M", 1e6), ("B", 1e9), ("T", 1e12))
+_SCALES: Final = {
+    "en": (("", 1.0), ("k", 1e3), ("M", 1e6), ("B", 1e9), ("T", 1e12)),
+    "zh": (("", 1.0), ("万", 1e4), ("亿", 1e8), ("万亿", 1e12)),
+}
 
 
 def real(x: object) -> float | None:
@@ -54,10 +58,11 @@ def money(x: object) -> str:
     number = real(x)
     if number is None:
         return NOTHING
-    for letter, scale in _SCALES:
+    scales = _SCALES[spoken()]
+    for (letter, scale), (_, above) in zip(scales, [*scales[1:], ("", math.inf)], strict=True):
         digits = 1 if abs(number) / scale < 99.95 else 0
         short = round(number / scale, digits)
-        if abs(short) < 1000 or letter == _SCALES[-1][0]:
+        if abs(short) < above / scale:
             return _signed(f"{short:,.{digits}f}".removesuffix(".0") + letter)
     raise AssertionError("unreachable")
 
@@ -118,7 +123,7 @@ def brackets(low: object, high: object, write: Callable[[object], str] = score) 
     """An interval in brackets, or nothing."""
     if real(low) is None or real(high) is None:
         return ""
-    dash = " to " if (real(low) or 0) < 0 else "–"
+    dash = "–" if (real(low) or 0) >= 0 else " to " if spoken() == "en" else "至"
     return f"({write(low)}{dash}{write(high)})"
 
 
@@ -144,7 +149,11 @@ def day(x: object) -> str:
     '9 Mar 2024'
     """
     stamp: pd.Timestamp = pd.Timestamp(x)  # type: ignore[arg-type]
-    return NOTHING if pd.isna(stamp) else f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
+    if pd.isna(stamp):
+        return NOTHING
+    if spoken() == "zh":
+        return f"{stamp.year}年{stamp.month}月{stamp.day}日"
+    return f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
 
 
 def month(x: object) -> str:
@@ -153,7 +162,8 @@ def month(x: object) -> str:
     >>> month(pd.Timestamp("2024-03-09"))
     'Mar 2024'
     """
-    return day(x).partition(" ")[2] or NOTHING
+    text = day(x)
+    return text.partition("月")[0] + "月" if "月" in text else text.partition(" ")[2] or NOTHING
 
 
 def days(x: object) -> str:
@@ -165,7 +175,7 @@ def days(x: object) -> str:
     number = real(x)
     if number is None:
         return NOTHING
-    return "1 day" if number == 1 else f"{number:,.1f}".removesuffix(".0") + " days"
+    return say("1 day") if number == 1 else say("{0} days", f"{number:,.1f}".removesuffix(".0"))
 
 
 def text(x: object) -> str:
@@ -174,16 +184,28 @@ def text(x: object) -> str:
     >>> text(" a "), text(None), text(float("nan")), text("")
     ('a', '(no name)', '(no name)', '(no name)')
     """
-    if x is None or x is pd.NaT or x is pd.NA or x != x:
-        return "(no name)"
-    return str(x).strip() or "(no name)"
+    return say("(no name)") if missing(x) else str(x).strip()
+
+
+def missing(x: object) -> bool:
+    """Whether a cell holds no text."""
+    return x is None or x is pd.NaT or x is pd.NA or x != x or not str(x).strip()
+
+
+def name(x: object) -> str:
+    """A name from the data or of ours, in the language of now where we know it.
+
+    >>> name("at risk")
+    'at risk'
+    """
+    return told(text(x))
 
 
 def quoted(x: object, longest: int = 40) -> str:
     """A name inside a sentence: shortened, and kept apart from the direction of the text around it."""
-    name = text(x)
-    name = name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
-    return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    called = name(x)
+    called = called if len(called) <= longest else called[: longest - 1].rstrip() + "…"
+    return f"\N{FIRST STRONG ISOLATE}{called}\N{POP DIRECTIONAL ISOLATE}"
 
 
 def sentence(text: str) -> str:
