@@ -107,9 +107,8 @@ class TwoStage(Recommender):
         self._stairs = (np.asarray(true.X_thresholds_, np.float64), np.asarray(true.y_thresholds_, np.float64))
         now, X = self._stage(past, at)
         raw = self._raw(X)
-        chance = np.interp(raw, *self._stairs) + _TINY / (
-            1 + np.exp(-raw)
-        )  # steps of equal probability keep the order of the trees
+        # Steps of equal probability keep the order of the trees, and nothing passes 1.
+        chance = np.interp(raw, *self._stairs) * (1 - _TINY) + _TINY / (1 + np.exp(-raw))
         place = (self.customers_.get_indexer(pd.Index(now[CUSTOMER])), self.items_.get_indexer(pd.Index(now[ITEM])))
         self._chance = sp.csr_array(sp.coo_array((chance, place), self.history_.shape))
         return self
