@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 OUT ?= demo-output
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test check lint notebooks bench clean
 
 demo: $(VENV)/installed  ## install, then run the whole job on a year of real groceries
 	$(BIN)/crmintel demo --out $(OUT)
@@ -21,6 +21,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+notebooks: $(VENV)/installed  ## run the notebooks of examples/; their stored outputs are not touched
+	$(BIN)/python examples/run.py --check
 
 bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.foundation
