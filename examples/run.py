@@ -53,7 +53,9 @@ def run(path: Path) -> Any:
 def texts(notebook: Any) -> list[str]:
     """What each cell printed or showed as plain text."""
     return [
-        "".join(output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", []))
+        "".join(
+            output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", [])
+        )
         for cell in notebook.cells
     ]
 

@@ -51,7 +51,7 @@ def test_no_cell_failed_or_warned(path: Path) -> None:
 
 @each_notebook
 def test_a_cell_that_prints_or_shows_has_an_output(path: Path) -> None:
-    shows = re.compile(r"^(?:print\(|SVG\()", re.MULTILINE)
+    shows = re.compile(r"^(?:print\(|Picture\()", re.MULTILINE)
     assert [source(c) for c in code_cells(path) if shows.search(source(c)) and not c["outputs"]] == []
 
 
