@@ -39,7 +39,7 @@ def run(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:  # what a notebook writes is not left behind
         place, quiet = {"metadata": {"path": folder}}, ["--log-level=ERROR"]
-        NotebookClient(notebook, timeout=300, resources=place, extra_arguments=quiet).execute()
+        NotebookClient(notebook, timeout=300, coalesce_streams=True, resources=place, extra_arguments=quiet).execute()
     for number, cell in enumerate(notebook.cells, 1):
         cell.id, cell.metadata = f"c{number:02d}", {}
         for output in cell.get("outputs", []):

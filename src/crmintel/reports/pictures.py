@@ -15,7 +15,7 @@ class Picture:
     ----------
     markup : str
         What a function of `crmintel.reports.plots` returned.
-    width : int, default=520
+    width : int, default=440
         In pixels; the height follows.
 
     Examples
@@ -30,7 +30,7 @@ class Picture:
     """
 
     markup: str
-    width: int = 520
+    width: int = 440
 
     def _repr_svg_(self) -> str | None:
         """What notebooks ask for; None where there is nothing to draw, then they show the words."""
