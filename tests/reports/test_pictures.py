@@ -1,6 +1,6 @@
 """Pictures in notebooks: one width, letters of their own, words where nothing can be drawn."""
 
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pandas as pd
 

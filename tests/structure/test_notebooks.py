@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
-from examples.run import code_digest
+from examples.run import code_digest, run, said_otherwise
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
@@ -103,3 +105,31 @@ def test_it_is_short_to_read_and_small_to_load(path: Path) -> None:
     assert [source(c) for c in code_cells(path) if len(source(c).splitlines()) > 12] == []
     links = re.findall(r"\]\(([^)]+\.ipynb)\)", "".join(source(c) for c in cells if c["cell_type"] == "markdown"))
     assert [link for link in links if not (EXAMPLES / link).is_file()] == []
+
+
+def notebook_of(tmp_path: Path, code: str) -> Path:
+    path = tmp_path / "small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+    return path
+
+
+def test_a_run_keeps_what_was_said_and_nothing_of_the_machine(tmp_path: Path) -> None:
+    path = notebook_of(tmp_path, "print('four', 2 + 2)")
+    before = path.read_bytes()
+    fresh = run(path)
+    assert fresh.cells[0].outputs == [{"output_type": "stream", "name": "stdout", "text": "four 4\n"}]
+    assert (fresh.cells[0].id, fresh.cells[0].metadata) == ("c01", {})
+    assert fresh.metadata["code_sha256"] == code_digest(fresh)
+    assert path.read_bytes() == before
+    assert said_otherwise(fresh, fresh) == []
+    assert len(said_otherwise(nbformat.read(path, as_version=4), fresh)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("1 / 0", CellExecutionError), ("import warnings\nwarnings.warn('odd')", RuntimeError)],
+    ids=["a cell fails", "a cell warns"],
+)
+def test_a_cell_that_fails_or_warns_stops_the_run(tmp_path: Path, code: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        run(notebook_of(tmp_path, code))
