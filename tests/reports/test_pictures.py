@@ -1,6 +1,6 @@
 """Pictures in notebooks: one width, letters of their own, words where nothing can be drawn."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ LIFT = pd.DataFrame({"depth": [0.1, 0.5, 1.0], "captured": [0.4, 0.9, 1.0]})
 def test_a_picture_has_its_width_and_its_letters_once() -> None:
     drawn = plots.Picture(plots.gain_curve(LIFT), width=300)._repr_svg_()
     assert drawn is not None
-    root = ElementTree.fromstring(drawn)
+    root = ET.fromstring(drawn)
     assert (root.get("width"), root.get("font-family")) == ("300", "sans-serif")
     assert drawn.count("sans-serif") == 1
 
