@@ -113,6 +113,17 @@ def reasons(
     References
     ----------
     Lundberg et al. (2018), Consistent individualized feature attribution for tree ensembles, arXiv:1802.03888.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> told = reasons(model, X.tail(2), k=1)
+    >>> told.sentences
+         reason_1
+    238  calls: 2
+    239  calls: 3
     """
     check_is_fitted(model)
     if k < 1:

@@ -101,6 +101,13 @@ def suggest_silence(
     ------
     DataContractError (a ValueError)
         If nobody bought on two days, or no candidate is as short as half the log.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> suggest_silence(log, n=20)
+    Silence(horizon='90d')
     """
     if not 0 < share < 1:
         raise DataContractError(f"share is {share:g}. Pass a share between 0 and 1, such as 0.9.")

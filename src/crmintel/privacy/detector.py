@@ -127,6 +127,11 @@ def warn_of_personal_data(data: Any, *, sample: int = SAMPLE) -> PersonalData:
     -----
     DataContractWarning
         If columns seem to hold personal data.
+
+    Examples
+    --------
+    >>> warn_of_personal_data(pd.DataFrame({"orders": [3, 5]}))
+    PersonalData: nothing found in 1 columns; that is no proof that there is none
     """
     report = personal_data(data, sample=sample)
     if report:

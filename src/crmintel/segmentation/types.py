@@ -86,7 +86,14 @@ class Naming(Protocol):
 @final
 @dataclass(frozen=True)
 class Grid:
-    """The usual ten segments, by the scores of recency and frequency."""
+    """The usual ten segments, by the scores of recency and frequency.
+
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> RFM(naming=Grid()).fit(log, at=log.end).segments()["segment"].value_counts().index[0]
+    'hibernating'
+    """
 
     def learned(self, bought: pd.DataFrame) -> Self:
         return self
@@ -112,6 +119,14 @@ class EightTypes:
     usual : {"mean", "median"}, default="mean"
         What better is compared with. The mean is the rule of the textbooks; a few rich customers move it, not the median.
         A customer who equals it is better.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> RFM(naming=EightTypes()).fit(log, at=log.end).segments(language="zh")["segment"].value_counts().index[0]
+    '一般发展客户'
     """
 
     usual: Literal["mean", "median"] = "mean"
