@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "src")]
 
-from generate import api_pages, copy_notebooks, filenames  # noqa: E402  (found by the line above)
+from generate import PACKAGES, api_pages, copy_notebooks, filenames, makers  # noqa: E402  (found by the line above)
 
 from crmintel import __version__  # noqa: E402  (found by the line above)
 
@@ -75,6 +75,16 @@ def only_ours(app: object, what: str, name: str, obj: object, skip: bool, option
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
+def made_by(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Beneath a class without an example of its own: what returns it, where the example stands."""
+    package, _, short = name.rpartition(".")
+    if what != "class" or package not in PACKAGES or ">>>" in "\n".join(lines):
+        return
+    if found := makers(package, short):
+        lines += ["", ".. seealso:: " + ", ".join(f":obj:`{n} <{package}.{n}>`" for n in found), ""]
+
+
 def setup(app: object) -> None:
     """Told to Sphinx when the site is built."""
+    app.connect("autodoc-process-docstring", made_by, 400)  # type: ignore[attr-defined]  # before numpydoc reads it
     app.connect("autodoc-skip-member", only_ours)  # type: ignore[attr-defined]  # Sphinx gives the application

@@ -79,6 +79,35 @@ def _spark() -> list[str]:
     return list(ast.literal_eval(assigned[0].value))
 
 
+def makers(package: str, name: str) -> list[str]:
+    """The public functions and methods of a package that are declared to return a class, and the classes that hold it."""
+    module = importlib.import_module(package)
+    word = re.compile(rf"\b{name}\b")
+    found = []
+    for other in public(package):
+        thing = getattr(module, other)
+        if inspect.isfunction(thing) and word.search(str(thing.__annotations__.get("return", ""))):
+            found.append(other)
+        if inspect.isclass(thing) and other != name:
+            for key, member in vars(thing).items():
+                inner = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+                if inspect.isfunction(inner) and not key.startswith("_") and word.search(str(inner.__annotations__.get("return", ""))):  # fmt: skip
+                    found.append(f"{other}.{key}")
+            if any(word.search(str(a)) for a in inspect.get_annotations(thing).values()):
+                found.append(other)
+    return found
+
+
+def examples(thing: Any) -> str:
+    """The docstring of a function, or of a class and its own public methods."""
+    told = [inspect.getdoc(thing) or ""]
+    if inspect.isclass(thing):
+        for key, member in vars(thing).items():
+            if not key.startswith("_"):
+                told.append(inspect.getdoc(getattr(member, "__func__", None) or member) or "")
+    return "\n".join(told)
+
+
 def filenames() -> dict[str, str]:
     """Files of names that differ by capitals only, which some discs cannot tell apart."""
     return {

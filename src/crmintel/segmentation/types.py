@@ -96,13 +96,16 @@ class Grid:
     """
 
     def learned(self, bought: pd.DataFrame) -> Self:
+        """The same with what it must know of the customers who bought."""
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names it gives."""
         return tuple(n for *_, n in _GRID)
 
     def codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """For each customer who bought, the place of the name."""
         place = np.zeros((SCORES + 1) ** 2, np.int64)
         for (r, f), name in NAMES.items():
             place[(SCORES + 1) * r + f] = self.names.index(name)
@@ -137,6 +140,7 @@ class EightTypes:
             raise DataContractError(f"usual is {self.usual!r}. Choose 'mean' or 'median'.")
 
     def learned(self, bought: pd.DataFrame) -> Self:
+        """The same with what it must know of the customers who bought."""
         if "monetary" not in bought:
             raise DataContractError(
                 "The eight types need amounts. Map 'amount', or use the grid of recency and frequency."
@@ -146,9 +150,11 @@ class EightTypes:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names it gives."""
         return tuple(TYPES.values())
 
     def codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """For each customer who bought, the place of the name."""
         better = [
             table[c].to_numpy() >= t - slack if c != "recency_days" else table[c].to_numpy() <= t + slack
             for c, t in self.thresholds.items()
