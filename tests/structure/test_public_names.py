@@ -2,16 +2,11 @@
 
 import importlib
 import inspect
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
-sys.path.append(str(DOCS))
-
-from generate import PACKAGES, examples, makers, public  # noqa: E402  (found by the line above)
+from docs.generate import PACKAGES, examples, makers, public
 
 NEED_A_STORE = "needs an MLflow store, which takes five seconds to make: shown in docs/shipping.md, which is run"
 EXEMPT = {
