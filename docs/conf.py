@@ -63,7 +63,8 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+ALONE = ["index", "quickstart", "howto", "commands", "comparison", "troubleshooting", "glossary"]
+html_sidebars = {page: [] for page in ALONE}  # pages without others below them
 pygments_style = "default"
 
 api_pages(HERE / "api")
@@ -71,8 +72,9 @@ copy_notebooks(HERE.parent / "examples", HERE / "gallery")
 
 
 def only_ours(app: object, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
-    """Leave out the routing methods that scikit-learn adds to every estimator."""
-    return True if name.startswith("set_") and name.endswith("_request") else None
+    """Leave out what scikit-learn adds to every estimator."""
+    routing = name.startswith("set_") and name.endswith("_request")
+    return True if routing or str(getattr(obj, "__module__", "")).startswith("sklearn") else None
 
 
 def made_by(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
