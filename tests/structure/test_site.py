@@ -1,5 +1,6 @@
 """How the site is made: a page for every public name, a gallery of whatever notebooks there are."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -18,7 +19,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("package", [p for p in generate.PACKAGES if p not in ("crmintel", "crmintel.spark")])
 def test_every_public_name_is_on_the_page_of_its_package(package: str, api: Path) -> None:
     page = (api / f"{package}.rst").read_text(encoding="utf-8")
-    assert [n for n in generate.public(package) if f"   {n}\n" not in page and f"`{n} <" not in page] == []
+    made_here, borrowed = generate.homes()[package], set(generate.public(package)) - set(generate.homes()[package])
+    assert [n for n in made_here if f"   {n}\n" not in page] == []
+    assert [n for n in borrowed if f"`{n} <" not in page] == []
+    module = importlib.import_module(package)
+    assert [n for n in borrowed if getattr(module, n).__module__.startswith(f"{package}.")] == []
 
 
 def test_the_spark_page_is_made_without_spark(api: Path) -> None:
