@@ -55,6 +55,14 @@ class Plan:
         Where effects are known: the candidates within limits, with prices and what more money would bring.
     eligibility : Eligibility, optional
         Which action is open to whom, and which rule closed the others.
+
+    Examples
+    --------
+    >>> from crmintel.actions import Action, plan_actions
+    >>> at_risk = pd.Series([90.0, 50.0, 10.0, 80.0, 70.0], index=pd.RangeIndex(5, name="customer_id"))
+    >>> plan = plan_actions(at_risk, at_risk / 100, [Action("call", 4.0, capacity=3)], budget=12.0, horizon_days=30, seed=1)
+    >>> plan.decisions().columns.tolist()
+    ['customer_id', 'at', 'action', 'propensity']
     """
 
     table: pd.DataFrame

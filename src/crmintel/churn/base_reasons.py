@@ -45,6 +45,14 @@ class BaseReasons:
         is never among them.
     index : Index
         Of the rows.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier, base_reasons
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> base_reasons(model, X, k=1).to_frame().columns.tolist()
+    ['churn_probability', 'reason_1', 'contribution_1']
     """
 
     log_odds: Float

@@ -33,6 +33,13 @@ class Suspicion:
         Values of the sample that are of the kind.
     share : float in (0, 1]
         The same as a part of the sample.
+
+    Examples
+    --------
+    >>> from crmintel.privacy import personal_data
+    >>> found = personal_data(pd.DataFrame({"login": ["a@example.org", "b@example.org"]}))
+    >>> found.found[0]
+    Suspicion(column='login', kind='e-mail', count=2, share=1.0)
     """
 
     column: str
@@ -54,6 +61,13 @@ class PersonalData:
         How many columns were looked at.
     sample : int
         Different values that were looked at in a column at most.
+
+    Examples
+    --------
+    >>> from crmintel.privacy import personal_data
+    >>> found = personal_data(pd.DataFrame({"login": ["a@example.org", "b@example.org"]}))
+    >>> [(s.column, s.kind) for s in found.found]
+    [('login', 'e-mail')]
     """
 
     found: tuple[Suspicion, ...]

@@ -47,6 +47,19 @@ class BatchReport:
     bundle, digest : str
         Fingerprints of the model and of the result.
     seconds : float
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.scoring import save_bundle, score_batch
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = save_bundle(RFM().fit(log, at=log.end), f"{folder}/rfm")
+    >>> report = score_batch(f"{folder}/rfm", log, f"{folder}/scores.csv", at=log.end)
+    >>> report.customers, report.parts
+    (100, 1)
     """
 
     out: str

@@ -56,6 +56,16 @@ class Manifest:
         SHA-256 of the manifest: equal for equal models. Keep it elsewhere, to notice a whole bundle that was exchanged.
     signed : bool
         Whether a signature lies beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.scoring import save_bundle
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> save_bundle(RFM().fit(log, at=log.end), tempfile.mkdtemp() + "/rfm", metadata={"for": "an example"}).metadata
+    {'for': 'an example'}
     """
 
     kind: str

@@ -44,6 +44,14 @@ class LookAlikes:
         Area under the ROC curve of seeds against the others; .5 is random.
     unknown : int
         Customers of the list who are not in the table.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import look_alikes
+    >>> table = pd.DataFrame({"orders": np.arange(200) % 9, "age": np.arange(200) % 60})
+    >>> found = look_alikes(table, table.index[table["orders"] == 8])
+    >>> found.separation.low > 0.5
+    True
     """
 
     customers: pd.DataFrame

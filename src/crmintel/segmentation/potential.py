@@ -40,6 +40,14 @@ class Potential:
         room (to the one and to the other, at least 0), own_peers (whether the segment was large enough to be the peers).
     check : Estimate, optional
         By how much customers in richer company were worth more later than others of equal current value; see `checked`.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import potential
+    >>> value = pd.Series(range(100), dtype=float)
+    >>> gap = potential(value, pd.Series(["tea"] * 50 + ["coffee"] * 50))
+    >>> gap.to_frame().columns.tolist()
+    ['segment', 'customers', 'current', 'gap', 'room']
     """
 
     customers: pd.DataFrame
