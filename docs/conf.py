@@ -56,7 +56,7 @@ html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
     "navigation_depth": 2,
-    "show_toc_level": 2,
+    "show_toc_level": 1,
     "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "footer_start": ["copyright"],

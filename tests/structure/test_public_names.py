@@ -9,25 +9,20 @@ import pytest
 from docs.generate import PACKAGES, examples, makers, public
 
 NEED_A_STORE = "needs an MLflow store, which takes five seconds to make: shown in docs/shipping.md, which is run"
-EXEMPT = {
-    **{
-        f"crmintel.tracking.{name}": NEED_A_STORE
-        for name in (
-            "aliases",
-            "fetch",
-            "fetch_cached",
-            "load",
-            "log",
-            "promote",
-            "record",
-            "set_alias",
-            "Fetched",
-            "Logged",
-            "Promotion",
-        )
-    },
-    "crmintel.value.BuyTillYouDie": "abstract: each of its models has one",
-}
+STORED = [
+    "aliases",
+    "fetch",
+    "fetch_cached",
+    "load",
+    "log",
+    "promote",
+    "record",
+    "set_alias",
+    "Fetched",
+    "Logged",
+    "Promotion",
+]
+EXEMPT = {f"crmintel.tracking.{name}": NEED_A_STORE for name in STORED}
 UNFINISHED = {"crmintel.job", "crmintel.reports"}  # the steps of `crmintel run`: shown by docs/howto.md for now
 NAMES = [
     (package, name)
