@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 OUT ?= demo-output
 
-.PHONY: demo test check lint bench clean
+.PHONY: demo test check lint docs notebooks bench clean
 
 demo: $(VENV)/installed  ## install, then run the whole job on a year of real groceries
 	$(BIN)/crmintel demo --out $(OUT)
@@ -21,6 +21,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+notebooks: $(VENV)/installed  ## run the notebooks of examples/; their stored outputs are not touched
+	$(BIN)/python examples/run.py --check
+
+docs: $(VENV)/installed  ## the site, in build/docs; a warning fails
+	$(BIN)/python docs/generate.py
+	PYTHONPATH=src OMP_NUM_THREADS=1 $(BIN)/sphinx-build -q -n -W --keep-going -d build/doctrees -b html docs build/docs
+	@echo "The site: build/docs/index.html"
 
 bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.foundation
@@ -38,4 +46,4 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(OUT) build src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) $(OUT) build docs/api docs/gallery src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .coverage

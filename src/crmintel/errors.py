@@ -2,7 +2,16 @@
 
 
 class CrmIntelError(Exception):
-    """Any complaint of this package."""
+    """Any complaint of this package.
+
+    >>> from crmintel import InteractionLog
+    >>> try:
+    ...     InteractionLog.read("nowhere.csv")
+    ... except CrmIntelError as error:
+    ...     print(error)
+    ...
+    No file matches 'nowhere.csv'. Give an existing Parquet or CSV file, folder or glob.
+    """
 
 
 class DataContractError(CrmIntelError, ValueError):

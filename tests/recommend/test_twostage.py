@@ -41,6 +41,16 @@ def test_scores_are_probabilities_and_repeats_are_among_them(fitted: TwoStage) -
     assert 0 < (np.asarray(history).ravel() > 0).mean() < 1
 
 
+def test_what_is_bought_for_sure_has_a_probability_of_at_most_one() -> None:
+    days = pd.date_range("2023-01-01", "2023-12-31", freq="3D")
+    rows = [(c, d, f"own {c % 5}") for c in range(60) for d in days]
+    rows += [(c, d, f"new {(c + i) % 20}") for c in range(60) for i, d in enumerate(days[::10])]
+    log = InteractionLog.read(pd.DataFrame(rows, columns=["customer_id", "timestamp", "item_id"]))
+    table = model().fit(log, at="2023-12-31").recommend(k=3)
+    assert table["score"].max() == pytest.approx(1)
+    assert table["score"].max() <= 1
+
+
 def test_equal_probabilities_keep_the_order_of_the_trees(log: InteractionLog, fitted: TwoStage) -> None:
     """The probability is a step function of what the trees say: within a step the trees still rank."""
     two = fitted

@@ -102,6 +102,17 @@ def next_best_actions(
     DataContractError
         If the history lacks a column, knows other actions than the catalogue, or holds no decision that is mature; if there is neither a
         history nor what is at risk.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(300, days=400, seed=1).log(quiet=True)
+    >>> import pandas as pd
+    >>> from crmintel.actions import Action
+    >>> risk = pd.Series(8.0, index=pd.RangeIndex(1, 301, name="customer_id"))
+    >>> plan = next_best_actions(log, [Action("call", 4.0, capacity=50)], at=log.end, horizon="30d", at_risk=risk, probability=risk / 20)
+    >>> plan.table["action"].value_counts().to_dict()
+    {'no action': 270, 'call': 29}
     """
     _check_options(budget, holdout)
     catalog = catalog if isinstance(catalog, ActionCatalog) else ActionCatalog(catalog)
@@ -153,7 +164,18 @@ def learn_effects(
     log: InteractionLog, history: pd.DataFrame, *, at: Any, horizon: str, names: tuple[str, ...],
     features: FeatureSet | None = None, outcome: Outcome | None = None, seed: int = 0,
 ) -> tuple[EffectModel, int]:  # fmt: skip
-    """What each action changed in past decisions, from what was known before each of them; and how many are not mature yet."""
+    """What each action changed in past decisions, from what was known before each of them; and how many are not mature yet.
+
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(400, days=300, seed=1).log(quiet=True)
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> drawn = np.random.default_rng(0).random(400) < 0.5
+    >>> history = pd.DataFrame({"customer_id": range(1, 401), "at": pd.Timestamp("2023-08-01"), "action": np.where(drawn, "mail", "no action"), "propensity": 0.5})
+    >>> model, immature = learn_effects(log, history, at=log.end, horizon="30d", names=("mail",))
+    >>> model.actions_, immature
+    (('mail',), 0)
+    """
     past = _history(history, names, log.zone)
     when, days = log.zone.stamp(log.zone.instant(at)), pd.Timedelta(duration(horizon), unit="us")
     mature = past[AT] + days <= min(when, log.end + pd.Timedelta(1, unit="us"))

@@ -55,6 +55,14 @@ class Plan:
         Where effects are known: the candidates within limits, with prices and what more money would bring.
     eligibility : Eligibility, optional
         Which action is open to whom, and which rule closed the others.
+
+    Examples
+    --------
+    >>> from crmintel.actions import Action, plan_actions
+    >>> at_risk = pd.Series([90.0, 50.0, 10.0, 80.0, 70.0], index=pd.RangeIndex(5, name="customer_id"))
+    >>> plan = plan_actions(at_risk, at_risk / 100, [Action("call", 4.0, capacity=3)], budget=12.0, horizon_days=30, seed=1)
+    >>> plan.decisions().columns.tolist()
+    ['customer_id', 'at', 'action', 'propensity']
     """
 
     table: pd.DataFrame
@@ -143,6 +151,13 @@ def plan_actions(
     ------
     DataContractError
         If the budget is negative or not finite, the hold-out is no share, a probability is none, or no action is given.
+
+    Examples
+    --------
+    >>> at_risk = pd.Series([90.0, 50.0, 10.0, 80.0, 70.0], index=pd.RangeIndex(5, name="customer_id"))
+    >>> plan = plan_actions(at_risk, at_risk / 100, [Action("call", 4.0, capacity=3)], budget=12.0, horizon_days=30, seed=1)
+    >>> plan.table.columns.tolist()
+    ['customer_id', 'action', 'action_why', 'arm', 'propensity', 'at_risk', 'cost']
     """
     if not (np.isfinite(budget) and budget >= 0):
         raise DataContractError(f"budget is {budget}. Give money of at least 0.")
@@ -215,7 +230,11 @@ def of_customers(values: Any, customers: pd.Index, name: str) -> pd.Series:
 
 
 def no_plan(customers: pd.Series) -> pd.DataFrame:
-    """The table of a plan for nobody: the same columns, no row."""
+    """The table of a plan for nobody: the same columns, no row.
+
+    >>> no_plan(pd.Series([], name="customer_id")).columns.tolist()
+    ['customer_id', 'action', 'action_why', 'arm', 'propensity', 'at_risk', 'cost']
+    """
     text, number = pd.array([], dtype="str"), np.zeros(0)
     columns = [customers[:0], text, text, text, number, number, number]
     return pd.DataFrame(

@@ -45,6 +45,14 @@ class BaseReasons:
         is never among them.
     index : Index
         Of the rows.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier, base_reasons
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> base_reasons(model, X, k=1).to_frame().columns.tolist()
+    ['churn_probability', 'reason_1', 'contribution_1']
     """
 
     log_odds: Float
@@ -204,6 +212,14 @@ def base_reasons(
         If a learner of the model cannot say what each column adds.
     DataContractError
         If a name in `themes` is unknown, or the language, or `k` is below one.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> base_reasons(model, X, k=1).to_frame().shape
+    (240, 3)
     """
     explain = LeafReasons.of(model, features, k=k, language=language, themes=themes)
     return explain(model.read(X), rows_of(X))

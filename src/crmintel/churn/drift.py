@@ -38,6 +38,15 @@ class Drift:
         Why, in words.
     n_before, n_after : int
         Rows of each period.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from crmintel.churn import drift
+    >>> rng = np.random.default_rng(0)
+    >>> before, after = (pd.DataFrame({"orders": rng.poisson(mean, 400).astype(float)}) for mean in (4, 6))
+    >>> drift(before, after).columns[["feature", "verdict"]].to_numpy().tolist()
+    [['orders', 'moved']]
     """
 
     columns: pd.DataFrame

@@ -26,6 +26,12 @@ class Empc:
         Per customer of the whole base, in the currency of `value`.
     fraction : float
         Share of the base that is contacted on average to reach it.
+
+    Examples
+    --------
+    >>> from crmintel.churn import empc
+    >>> empc([True, False, False, True], [0.9, 0.4, 0.2, 0.7])
+    Empc(profit=28.0000 per customer, contacting 50.0%)
     """
 
     profit: float

@@ -50,6 +50,14 @@ class Fairness:
         What was merged, and what to keep in mind.
     n : int
         Customers looked at.
+
+    Examples
+    --------
+    >>> from crmintel.churn import fairness
+    >>> rng = np.random.default_rng(0)
+    >>> p = rng.random(400)
+    >>> fairness(rng.random(400) < p, p, rng.choice(["north", "south"], 400)).groups[["group", "verdict"]].to_numpy().tolist()
+    [['south', 'no difference shown'], ['north', 'no difference shown']]
     """
 
     groups: pd.DataFrame

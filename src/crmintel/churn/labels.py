@@ -37,6 +37,13 @@ class Contracts:
         contract ended right at the instant, or the tenure is 0.
     n : int
         Customers in the table.
+
+    Examples
+    --------
+    >>> from crmintel.churn import by_status
+    >>> table = pd.DataFrame({"customer_id": [1, 2], "churn": ["yes", "no"], "months": [5, 9]})
+    >>> by_status(table, "churn", positive="yes", tenure="months")
+    Contracts(n=2, kept=2, 1 of 2 leave)
     """
 
     label: pd.Series | None

@@ -43,6 +43,16 @@ class Reasons:
         What each sentence speaks of.
     actionable : DataFrame of bool, shape (n_rows, k)
         Whether it is among those that the company said it can act on.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier, reasons
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> told = reasons(model, X, k=1)
+    >>> p = model.predict_proba(X)[:, 1]
+    >>> bool(np.allclose(told.contributions.sum(axis=1) + told.base, np.log(p / (1 - p))))
+    True
     """
 
     contributions: pd.DataFrame
@@ -113,6 +123,17 @@ def reasons(
     References
     ----------
     Lundberg et al. (2018), Consistent individualized feature attribution for tree ensembles, arXiv:1802.03888.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier
+    >>> X = pd.DataFrame({"calls": np.tile([0.0, 1.0, 2.0, 3.0], 60), "orders": np.arange(240.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X["calls"] + (X["orders"] % 5) > 4)
+    >>> told = reasons(model, X.tail(2), k=1)
+    >>> told.sentences
+         reason_1
+    238  calls: 2
+    239  calls: 3
     """
     check_is_fitted(model)
     if k < 1:

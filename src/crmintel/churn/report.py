@@ -42,6 +42,16 @@ class ChurnReport:
     grade : {"A", "B", "C", "not proven", "worse"}
         A letter only where the gain over every rule has an interval above zero: A, if at least a quarter of what the best rule
         leaves to a perfect order is gained, B for a tenth, C for less. "worse" where a rule is proven to be better.
+
+    Examples
+    --------
+    >>> from crmintel.churn import churn_report
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"recency_days_purchase": rng.exponential(50, 300), "orders_all": rng.poisson(4, 300).astype(float)})
+    >>> p = (X["recency_days_purchase"] / 100).clip(upper=0.95).to_numpy()
+    >>> told = churn_report(X, rng.random(300) < p, p)
+    >>> told.grade
+    'not proven'
     """
 
     overall: ProbabilityReport

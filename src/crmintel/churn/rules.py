@@ -38,6 +38,12 @@ def simple_rules(
     -------
     dict of str to float, shape (n_rows,)
         Empty where the table has none of the columns.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"recency_days_purchase": [3.0, 40.0], "orders_all": [9.0, 1.0]})
+    >>> {rule: score.tolist() for rule, score in simple_rules(table).items()}
+    {'days since the last purchase': [3.0, 40.0], 'few past orders': [-9.0, -1.0]}
     """
     known = {n: X[c].to_numpy(np.float64, na_value=np.nan) for n, c in zip(("recency", "orders", "gap"), (recency, orders, usual_gap), strict=True) if c in X}  # fmt: skip
     out: dict[str, Float] = {}
@@ -68,6 +74,12 @@ class BestColumn:
         Area under the ROC curve on the training period; of a category, by rates of other rows.
     rates : Series, optional
         Of a category: the share of leavers with each value, drawn towards that of all.
+
+    Examples
+    --------
+    >>> rule = BestColumn("recency_days", rising=True, missing_first=False, auc=0.7)
+    >>> rule.column, rule.rising
+    ('recency_days', True)
     """
 
     column: str

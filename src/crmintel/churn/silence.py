@@ -46,6 +46,14 @@ class Silence:
         Returns that the suggestion should have waited for.
     why : str
         In words.
+
+    Examples
+    --------
+    >>> from crmintel.churn import suggest_silence
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> suggest_silence(log, n=20).horizon
+    '90d'
     """
 
     horizon: str
@@ -101,6 +109,13 @@ def suggest_silence(
     ------
     DataContractError (a ValueError)
         If nobody bought on two days, or no candidate is as short as half the log.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> suggest_silence(log, n=20)
+    Silence(horizon='90d')
     """
     if not 0 < share < 1:
         raise DataContractError(f"share is {share:g}. Pass a share between 0 and 1, such as 0.9.")
@@ -256,6 +271,14 @@ class Reactivation:
     share : Estimate
         The same share over all instants that are followed long enough; customers resampled.
     horizon, within : str
+
+    Examples
+    --------
+    >>> from crmintel.churn import re_activated
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> re_activated(log, "2023-06-01", "60d", n=20)
+    Reactivation(33.3% (24.8% to 44.9%) of those silent for 60d bought within 60d more)
     """
 
     instants: pd.DataFrame

@@ -31,6 +31,15 @@ class SplineLogistic:
         More rows than these are not looked at: a smooth curve is known by then.
     interactions : pairs of column names
         The curve of a number may differ by another column: one curve for each value of a category, one that grows with a number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crmintel.churn import ChurnClassifier
+    >>> X = pd.DataFrame({"orders": np.arange(200.0)})
+    >>> model = ChurnClassifier(SplineLogistic(knots=4), folds=2, allow="*").fit(X, X["orders"] % 7 < 2)
+    >>> model.weights_.index.tolist()
+    ['spline-logistic']
     """
 
     name: str = "spline-logistic"

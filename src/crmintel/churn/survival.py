@@ -76,6 +76,17 @@ class TimeToChurn(BaseEstimator):
     References
     ----------
     Singer and Willett (1993), Journal of Educational Statistics 18; Tutz and Schmid (2016), Modeling Discrete Time-to-Event Data.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SplineLogistic
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"calls": rng.poisson(2, 300).astype(float)})
+    >>> months = np.minimum(np.ceil(rng.exponential(20 / (1 + X["calls"]))), 12)
+    >>> model = TimeToChurn([SplineLogistic()]).fit(X, duration=months, observed=months < 12)
+    >>> few, many = model.churn_probability(pd.DataFrame({"calls": [0.0, 6.0]}), 6)
+    >>> bool(few < many)
+    True
     """
 
     def __init__(

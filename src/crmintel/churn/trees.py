@@ -29,6 +29,15 @@ class Trees:
         Penalty on squared leaf values.
     cat_smooth : float
         LightGBM's smoothing of categories.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crmintel.churn import ChurnClassifier
+    >>> X = pd.DataFrame({"orders": np.arange(200.0)})
+    >>> model = ChurnClassifier(Trees("few", n_trees=20, leaves=4), folds=2, allow="*").fit(X, X["orders"] % 7 < 2)
+    >>> model.weights_.index.tolist()
+    ['few']
     """
 
     name: str = "trees"

@@ -40,6 +40,15 @@ class Simulation:
         propensity.
     world : World
         The options it was made with.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> world = simulate(50, days=90, seed=1)
+    >>> len(world.truth), world.truth["churned_at"].notna().any().item()
+    (50, True)
+    >>> world.log(quiet=True).quality.rows_kept == len(world.interactions)
+    True
     """
 
     interactions: pd.DataFrame
@@ -165,6 +174,13 @@ def simulate_to(
         If the folder holds anything already.
     ValueError
         As in `simulate`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = simulate_to(tempfile.mkdtemp() + "/world", 100, days=90, seed=1)
+    >>> sorted(p.name for p in folder.iterdir())
+    ['interactions', 'promotions.parquet', 'truth.parquet']
     """
     blocks = iter_simulate(n_customers, block=block, start=start, days=days, seed=seed, **options)
     target = Path(folder)

@@ -93,6 +93,15 @@ class World:
     ------
     ValueError
         If an option is out of its range.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> World().days
+    730
+    >>> faithful = simulate(50, days=365, seed=1, churn_a_year=0.0)
+    >>> faithful.world.churn_a_year, int(faithful.truth["churned_at"].notna().sum())
+    (0.0, 0)
     """
 
     start: pd.Timestamp = _START

@@ -35,6 +35,13 @@ class KaplanMeier:
         The curve, and the ends of its interval, time by time (not for the whole curve at once).
     level : float
         How often such an interval holds the truth.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import kaplan_meier
+    >>> stay = kaplan_meier([1, 2, 3, 4], [True, True, False, True])
+    >>> stay
+    KaplanMeier(times=4, events=3, median=2 (1 to inf))
     """
 
     time: Floats
@@ -156,6 +163,12 @@ class LogRank:
         One row a group: group, customers, events, and the events expected if all groups left alike.
     statistic, p_value : float
         Chi-square with one degree of freedom less than there are groups.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import log_rank
+    >>> log_rank([1, 2, 3, 4, 5, 6], [True] * 6, ["S", "S", "S", "L", "L", "L"])
+    LogRank(groups=2, statistic=5.052, p_value=0.0246)
     """
 
     groups: pd.DataFrame

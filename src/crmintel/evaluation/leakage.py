@@ -69,6 +69,15 @@ class LeakReport:
         In the order of the columns; a column may be found several times.
     columns : int
         How many columns were looked at.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import leak_check
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.random(400) < 0.3
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float), "copy": y + rng.normal(0, 0.01, 400)})
+    >>> leak_check(X, y).suspects
+    ['copy']
     """
 
     findings: tuple[tuple[str, str, str, float], ...]

@@ -46,12 +46,24 @@ def hit_rate(truth: pd.DataFrame, recommended: pd.DataFrame, *, k: int = 10) -> 
 
 
 def recall(truth: pd.DataFrame, recommended: pd.DataFrame, *, k: int = 10) -> float:
-    """Share of what a customer bought later that was in the first `k` items. Arguments as in `hit_rate`."""
+    """Share of what a customer bought later that was in the first `k` items. Arguments as in `hit_rate`.
+
+    >>> truth = pd.DataFrame({"customer_id": [1, 2], "item_id": ["cup", "pot"]})
+    >>> lists = pd.DataFrame({"customer_id": [1, 1, 2], "item_id": ["tea", "cup", "tea"], "rank": [1, 2, 1]})
+    >>> recall(truth, lists, k=2)
+    0.5
+    """
     return _mean(truth, recommended, k, "recall")
 
 
 def precision(truth: pd.DataFrame, recommended: pd.DataFrame, *, k: int = 10) -> float:
-    """Share of `k` places that held an item bought later; short lists lose. Arguments as in `hit_rate`."""
+    """Share of `k` places that held an item bought later; short lists lose. Arguments as in `hit_rate`.
+
+    >>> truth = pd.DataFrame({"customer_id": [1, 2], "item_id": ["cup", "pot"]})
+    >>> lists = pd.DataFrame({"customer_id": [1, 1, 2], "item_id": ["tea", "cup", "tea"], "rank": [1, 2, 1]})
+    >>> precision(truth, lists, k=2)
+    0.25
+    """
     return _mean(truth, recommended, k, "precision")
 
 

@@ -32,6 +32,15 @@ class RankingReport:
         Customers who bought something later, and the list length looked at.
     convention : str
         Which NDCG this is.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import compare_rankings
+    >>> truth = pd.DataFrame({"customer_id": [1, 2], "item_id": ["cup", "pot"]})
+    >>> tea = truth.assign(item_id="tea", rank=1)
+    >>> report = compare_rankings(truth, {"model": truth.assign(rank=1), "tea for all": tea}, k=1, n=20)
+    >>> report.metrics["hit_rate"].value
+    1.0
     """
 
     metrics: dict[str, Estimate]

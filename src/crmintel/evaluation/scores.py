@@ -35,6 +35,14 @@ class ProbabilityReport:
         See `lift_table`; with the 95 % intervals captured_low, captured_high, lift_low and lift_high.
     n, positives : int
         Rows looked at, and how many of them did.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import compare_scores
+    >>> y, p = [False] * 10 + [True] * 10, np.linspace(0, 1, 20)
+    >>> report = compare_scores(y, p, {"coin": [0, 1] * 10}, n=50)
+    >>> report.metrics["auc"].value
+    1.0
     """
 
     metrics: dict[str, Estimate]

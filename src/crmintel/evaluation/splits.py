@@ -25,6 +25,13 @@ class TimeSplit:
         Its label window ends at or before the end of the data.
     horizon : Timedelta
         Length of the label window.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import time_split
+    >>> split = time_split("2023-01-01", "2024-06-30", "60d")
+    >>> print(split)
+    train at 2023-10-01, 2023-11-01, 2023-12-01, 2024-01-01, 2024-02-01, 2024-03-01; test at 2024-05-01; horizon 60 days
     """
 
     train: tuple[pd.Timestamp, ...]

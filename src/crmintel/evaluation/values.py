@@ -30,6 +30,14 @@ class ValueReport:
         decile (1 holds the highest forecasts), customers, predicted and actual (means).
     n : int
         Customers looked at.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import compare_values
+    >>> spent = np.arange(40.0)
+    >>> report = compare_values(spent, spent + 1, spent - 1, spent + 2, {"mean": np.full(40, spent.mean())}, n=50)
+    >>> report.metrics["mean_absolute_error"].value
+    1.0
     """
 
     metrics: dict[str, Estimate]

@@ -234,5 +234,10 @@ def _windowed(*features: Any) -> None:
 
 
 def ratio(top: Windowed, bottom: Windowed) -> Ratio:
-    """Quotient of two features over the same windows."""
+    """Quotient of two features over the same windows.
+
+    >>> from crmintel.features import count, total
+    >>> ratio(total("amount"), count()).over("90d").features({})[0].words
+    'total amount of interactions per interactions in the last 90 days'
+    """
     return Ratio(top=top, bottom=bottom)

@@ -22,7 +22,13 @@ ANYTHING = ("interactions", "interaction")
 
 
 class Where(ABC):
-    """A condition on one interaction, told by what was known when it happened."""
+    """A condition on one interaction, told by what was known when it happened.
+
+    >>> from crmintel.features import between, where
+    >>> dear = where(kind="purchase") & between("amount", 50)
+    >>> dear.words, (~where(channel="web")).words
+    ('purchases with amount of 50 or more', 'interactions not with channel web')
+    """
 
     @abstractmethod
     def mask(self, part: Part, zone: Zone) -> Bool:

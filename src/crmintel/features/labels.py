@@ -87,6 +87,12 @@ def bought(
     """Whether a customer bought something that meets a filter in ``[at, at + horizon)``, such as ``where(category="tea")``.
 
     Parameters, result and errors are those of `churned`.
+
+    >>> from crmintel.features import where
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-02-05", "2024-02-28"]), "category": ["cup", "tea", "cup"]})
+    >>> log = InteractionLog.read(frame)
+    >>> bought(log, "2024-02-01", "14d", where(category="tea")).tolist()
+    [True]
     """
     return _happened(log, at, horizon, _BOUGHT & what, "bought", known_by, allow_censored)
 
@@ -98,6 +104,12 @@ def responded(
     """Whether a customer gave an answer in ``[at, at + horizon)``; with `contacts`, one later than a contact in that time.
 
     Parameters, result and errors are those of `churned`.
+
+    >>> from crmintel.features import where
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-02-05", "2024-02-28"]), "kind": ["purchase", "click", "purchase"]})
+    >>> log = InteractionLog.read(frame)
+    >>> responded(log, "2024-02-01", "14d", where(kind="click")).tolist()
+    [True]
     """
     if contacts is None:
         return _happened(log, at, horizon, answers, "responded", known_by, allow_censored)
@@ -166,6 +178,11 @@ def orders(
     """Orders in ``[at, at + horizon)``: different `order_id` of purchases; local days with a purchase in a log without it.
 
     Rows known later than `known_by` do not count; with `allow_censored`, windows that the log does not cover are missing.
+
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-02-05", "2024-02-28"])})
+    >>> log = InteractionLog.read(frame)
+    >>> orders(log, "2024-02-01", "14d").tolist()
+    [1]
     """
     what = ORDER if ORDER in log.columns else DAYS
     found = _told(log, at, horizon, _BOUGHT, what, "orders", known_by, allow_censored)
@@ -183,6 +200,13 @@ def spend(
     ------
     DataContractError
         If the history has no amounts.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-02-05", "2024-02-28"]), "amount": [5.0, 8.0, 3.0]})
+    >>> log = InteractionLog.read(frame)
+    >>> spend(log, "2024-02-01", "14d").tolist()
+    [8.0]
     """
     if not log.has_amounts:
         raise DataContractError(
@@ -195,6 +219,11 @@ def next_items(log: InteractionLog, at: Any, horizon: str, *, known_by: Any = No
     """The items each customer bought in ``[at, at + horizon)``: rows (customer_id, at, item_id), each once, sorted.
 
     Rows known later than `known_by` do not count.
+
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-02-05", "2024-02-28"]), "item_id": ["cup", "tea", "pot"]})
+    >>> log = InteractionLog.read(frame)
+    >>> next_items(log, "2024-02-01", "14d")["item_id"].tolist()
+    ['tea']
     """
     index = rows_of(log, at)
     when = _instants_of(log, index)

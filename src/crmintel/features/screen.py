@@ -41,6 +41,12 @@ class Screening:
         The columns that were looked at.
     findings : tuple of (column, finding, measure, value, other column)
         In the order of the columns; a column may be found several times.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"orders": [1.0, 2.0, 3.0, 4.0], "twice": [2.0, 4.0, 6.0, 8.0], "one": 1.0})
+    >>> screen(X).drop
+    ['twice', 'one']
     """
 
     columns: tuple[str, ...]

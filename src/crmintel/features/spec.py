@@ -37,6 +37,13 @@ class Spec(ABC):
         The stem of the name, instead of the one that is made up.
     phrase : str, optional
         The stem of the sentence, instead of the one that is made up.
+
+    Examples
+    --------
+    >>> from crmintel.features import count
+    >>> orders = count().over("30d", "90d").named("orders", "orders")
+    >>> [f.name for f in orders.features({})], orders.theme
+    (['orders_30d', 'orders_90d'], 'how often')
     """
 
     where: Where | None = None

@@ -52,7 +52,11 @@ def hours(first: int, last: int) -> Where:
 
 
 def weekend() -> Where:
-    """Interactions on a local Saturday or Sunday."""
+    """Interactions on a local Saturday or Sunday.
+
+    >>> (where(kind="purchase") & weekend()).words
+    'purchases at the weekend'
+    """
     return OnClock("weekend", "at the weekend", (5, 6))
 
 

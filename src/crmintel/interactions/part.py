@@ -47,6 +47,14 @@ class Part:
         Missing is NaN.
     known_at : int64, shape (n_rows,), optional
         When each row became known, where that differs from its time.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> part = next(log.parts(["amount"]))
+    >>> len(part.customers) <= 100, len(part.starts) - len(part.customers)
+    (True, 1)
     """
 
     customers: pa.Array

@@ -12,7 +12,11 @@ Level = Literal["note", "fixed", "warning"]
 @final
 @dataclass(frozen=True)
 class Finding:
-    """One rule that had something to say."""
+    """One rule that had something to say.
+
+    >>> Finding("rows without a customer or a time", rows=1, share=0.25, action="dropped", level="fixed").rule
+    'rows without a customer or a time'
+    """
 
     rule: str
     rows: int

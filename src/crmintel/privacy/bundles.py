@@ -22,6 +22,16 @@ def listed_in(path: Path, ids: frozenset[str]) -> bool | None:
         The folder of the bundle.
     ids : frozenset of str
         Identifiers as text, and pseudonyms.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> listed_in(folder, frozenset({"7"})) is None
+    True
+    >>> _ = (folder / "trained_on.json").write_text(json.dumps(["7", "8"]))
+    >>> listed_in(folder, frozenset({"7"}))
+    True
     """
     for name in NAMES:
         if (path / name).is_file():

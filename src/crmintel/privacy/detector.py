@@ -33,6 +33,13 @@ class Suspicion:
         Values of the sample that are of the kind.
     share : float in (0, 1]
         The same as a part of the sample.
+
+    Examples
+    --------
+    >>> from crmintel.privacy import personal_data
+    >>> found = personal_data(pd.DataFrame({"login": ["a@example.org", "b@example.org"]}))
+    >>> found.found[0]
+    Suspicion(column='login', kind='e-mail', count=2, share=1.0)
     """
 
     column: str
@@ -54,6 +61,13 @@ class PersonalData:
         How many columns were looked at.
     sample : int
         Different values that were looked at in a column at most.
+
+    Examples
+    --------
+    >>> from crmintel.privacy import personal_data
+    >>> found = personal_data(pd.DataFrame({"login": ["a@example.org", "b@example.org"]}))
+    >>> [(s.column, s.kind) for s in found.found]
+    [('login', 'e-mail')]
     """
 
     found: tuple[Suspicion, ...]
@@ -127,6 +141,11 @@ def warn_of_personal_data(data: Any, *, sample: int = SAMPLE) -> PersonalData:
     -----
     DataContractWarning
         If columns seem to hold personal data.
+
+    Examples
+    --------
+    >>> warn_of_personal_data(pd.DataFrame({"orders": [3, 5]}))
+    PersonalData: nothing found in 1 columns; that is no proof that there is none
     """
     report = personal_data(data, sample=sample)
     if report:

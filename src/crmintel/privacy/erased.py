@@ -11,7 +11,17 @@ from crmintel.evaluation.tables import page
 @final
 @dataclass(frozen=True)
 class ErasedFile:
-    """A stored table that held customers to erase: rows removed, and rows of others that lost an element of a list."""
+    """A stored table that held customers to erase: rows removed, and rows of others that lost an element of a list.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from crmintel.privacy import erase
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> pd.DataFrame({"customer_id": [7, 8]}).to_csv(folder / "people.csv", index=False)
+    >>> [(Path(f.path).name, f.removed) for f in erase([8], folder).files]
+    [('people.csv', 1)]
+    """
 
     path: str
     removed: int
@@ -21,7 +31,19 @@ class ErasedFile:
 @final
 @dataclass(frozen=True)
 class Retrain:
-    """A model that learned from them ("yes"), or may have ("unknown")."""
+    """A model that learned from them ("yes"), or may have ("unknown").
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from crmintel.privacy import erase
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> pd.DataFrame({"customer_id": [7, 8]}).to_csv(folder / "people.csv", index=False)
+    >>> (folder / "model").mkdir()
+    >>> _ = (folder / "model" / "manifest.json").write_text("{}")
+    >>> [r.trained for r in erase([8], folder).retrain]
+    ['unknown']
+    """
 
     path: str
     trained: str
@@ -30,7 +52,20 @@ class Retrain:
 @final
 @dataclass(frozen=True)
 class Reanchored:
-    """A decision log whose chain was hashed anew: its heads before and after."""
+    """A decision log whose chain was hashed anew: its heads before and after.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from crmintel.privacy import erase
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> from crmintel.actions import DecisionLog
+    >>> records = DecisionLog(folder / "decisions")
+    >>> head = records.append(pd.DataFrame({"customer_id": [7, 8], "action": ["mail", "call"]}), at="2024-03-01")
+    >>> changed = erase([8], folder).heads[0]
+    >>> changed.before == head, records.verify(changed.after).whole
+    (True, True)
+    """
 
     path: str
     before: str
@@ -40,7 +75,18 @@ class Reanchored:
 @final
 @dataclass(frozen=True)
 class Unsearched:
-    """A file that was not searched, and why."""
+    """A file that was not searched, and why.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from crmintel.privacy import erase
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> pd.DataFrame({"customer_id": [7, 8]}).to_csv(folder / "people.csv", index=False)
+    >>> _ = (folder / "notes.pdf").write_bytes(b"%PDF-1.7")
+    >>> [Path(u.path).name for u in erase([8], folder).unsearched]
+    ['notes.pdf']
+    """
 
     path: str
     why: str
@@ -70,6 +116,17 @@ class Erasure:
         Files of unknown kinds, or without a column of customers: somebody has to look.
     failed : tuple of Unsearched
         Files that could not be read or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from crmintel.privacy import erase
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> pd.DataFrame({"customer_id": [7, 8]}).to_csv(folder / "people.csv", index=False)
+    >>> erase([8], folder).rows, pd.read_csv(folder / "people.csv")["customer_id"].tolist()
+    (1, [7])
     """
 
     customers: int

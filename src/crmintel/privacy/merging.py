@@ -69,7 +69,12 @@ def merge_small(
     means: Sequence[str] = (),
     k: int = SMALLEST,
 ) -> pd.DataFrame:
-    """The frame with its small groups merged: money and shares add up, averages count by customers."""
+    """The frame with its small groups merged: money and shares add up, averages count by customers.
+
+    >>> groups = pd.DataFrame({"segment": ["loyal", "new", "lost"], "customers": [80, 4, 7], "money": [900.0, 20.0, 10.0]})
+    >>> merge_small(groups, name="segment", customers="customers", sums=["money"]).to_numpy().tolist()
+    [['loyal', 80, 900.0], ['other (small groups)', 11.0, 30.0]]
+    """
     names = small_names(frame, name=name, customers=customers, k=k)
     return merge(frame, names, name=name, customers=customers, sums=sums, means=means, k=k)
 

@@ -121,6 +121,15 @@ def suppressed(
     ------
     DataContractError
         If the column is not there, there is no such file, or the list was made with another key.
+
+    Examples
+    --------
+    >>> import secrets
+    >>> from crmintel.privacy import Pseudonymizer
+    >>> who = Pseudonymizer(secrets.token_bytes(32))
+    >>> erased = SuppressionList(who.key_id).with_ids([7], who)
+    >>> suppressed(pd.DataFrame({"customer_id": [7, 8]}), erased, who)["customer_id"].tolist()
+    [8]
     """
     named(table, [column])
     if not isinstance(erased, SuppressionList):

@@ -47,6 +47,23 @@ class Recommender(ABC):
         On how many rows each customer bought each item.
     owners_ : int64, shape (n_items,)
         How many customers had each item.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> class Rare(Recommender):
+    ...     name = "rare"
+    ...
+    ...     def _fit(self, purchases):
+    ...         pass
+    ...
+    ...     def _score(self, who):
+    ...         return np.tile(1 / self.owners_, (len(who), 1))
+    ...
+    >>> lists = Rare().fit(log).recommend(k=2)
+    >>> lists["source"].unique().tolist()
+    ['rare']
     """
 
     name: str

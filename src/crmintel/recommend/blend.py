@@ -51,6 +51,16 @@ class Blend:
     ------
     DataContractError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from crmintel import InteractionLog
+    >>> from crmintel.recommend import NextBasket
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-09", "2024-01-20", "2024-01-03"]), "item_id": ["tea", "tea", "cup", "cup"]})
+    >>> loyal = NextBasket(blend=Blend(popularity=0.0, together=0.0))
+    >>> loyal.fit(InteractionLog.read(frame)).recommend([1], k=1)["item_id"].tolist()
+    ['tea']
     """
 
     decay: float = 0.9

@@ -47,6 +47,15 @@ class AutoRecommender(Recommender):
     -----
     The past is cut at four fifths of its rows. Where it has no clock (all rows at one instant), a fifth of what each customer bought is hidden
     instead, by chance; for the next basket nothing can be told then, as what is hidden is never a repeat, and the first is kept.
+
+    Examples
+    --------
+    >>> from crmintel.recommend import CoOccurrence, Popularity
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> model = AutoRecommender(candidates=[Popularity(), CoOccurrence(rank=16)]).fit(log)
+    >>> model.trials_["candidate"].tolist()
+    ['Popularity()', 'CoOccurrence(a=0.4, l=0.5, r=0.4)']
     """
 
     name = "auto"

@@ -60,6 +60,14 @@ class CoOccurrence(Recommender):
     The defaults were chosen once over eight data sets, without the test part of any. Sources: Deshpande and Karypis (2004) and
     Cooper et al. (2014) for the family; Shen et al. (2021), "How Powerful is Graph Convolution for Recommendation?", for the two parts.
     Where there are at most 4,000 items, sums go row by row and one customer scores exactly as in a batch; with more, equal to float32.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> model = CoOccurrence().fit(log)
+    >>> model.recommend(k=3).groupby("customer_id").size().unique().tolist()
+    [3]
     """
 
     name = "co-occurrence"

@@ -39,6 +39,15 @@ class Evidence:
     Notes
     -----
     Of several interactions of a customer with an item the strongest counts, so the default is 1 for every item that was bought.
+
+    Examples
+    --------
+    >>> from crmintel.recommend import CoOccurrence
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> model = CoOccurrence(evidence=Evidence(half_life="90d", quantity=True)).fit(log)
+    >>> len(model.recommend([1], k=3))
+    3
     """
 
     kinds: Mapping[str, float] | None = None
@@ -84,6 +93,13 @@ class Purchases:
         Whether it is a purchase.
     at : int
         The instant it was told at, UTC microseconds.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> Purchases.read(log)
+    Purchases: 4,226 rows, 194 customers, 455 items
     """
 
     customers: pd.Index

@@ -55,6 +55,17 @@ class Rules:
         The category each customer likes: whoever the model has nothing for gets what is popular in it. It goes before the segment.
     fill : bool
         Whether popular items fill what the model leaves open.
+
+    Examples
+    --------
+    >>> from crmintel.recommend import CoOccurrence
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> model = CoOccurrence().fit(log)
+    >>> best = model.recommend([1], k=1)[["customer_id", "item_id"]]
+    >>> other = model.recommend([1], k=1, rules=Rules(blocked=best))
+    >>> bool(other["item_id"].iloc[0] == best["item_id"].iloc[0])
+    False
     """
 
     blocked: Any = None

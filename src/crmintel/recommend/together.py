@@ -41,6 +41,15 @@ class Together:
     directed : bool
     level : float
         Of the intervals.
+
+    Examples
+    --------
+    >>> from crmintel.recommend import bought_together
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> found = bought_together(log, least=3)
+    >>> found.pairs.columns[:4].tolist()
+    ['item_a', 'item_b', 'baskets', 'support']
     """
 
     pairs: pd.DataFrame

@@ -61,6 +61,15 @@ class TwoStage(Recommender):
     `score` is the probability that the customer buys the item within the horizon: what expected value needs. What was bought before may be
     among the candidates, so `exclude` means nothing by default. The probabilities of all customers are kept: about a hundred for each.
     `NextBasket` in place of what was bought before ranked no better on groceries (NDCG@10 .431 both), in three times the time.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> model = TwoStage("30d", n_trees=10).fit(log)
+    >>> lists = model.recommend(k=3)  # the score is the probability of a purchase within 30 days
+    >>> bool(lists["score"].between(0, 1).all())
+    True
     """
 
     name = "two-stage"
@@ -107,9 +116,8 @@ class TwoStage(Recommender):
         self._stairs = (np.asarray(true.X_thresholds_, np.float64), np.asarray(true.y_thresholds_, np.float64))
         now, X = self._stage(past, at)
         raw = self._raw(X)
-        chance = np.interp(raw, *self._stairs) + _TINY / (
-            1 + np.exp(-raw)
-        )  # steps of equal probability keep the order of the trees
+        # Steps of equal probability keep the order of the trees, and nothing passes 1.
+        chance = np.interp(raw, *self._stairs) * (1 - _TINY) + _TINY / (1 + np.exp(-raw))
         place = (self.customers_.get_indexer(pd.Index(now[CUSTOMER])), self.items_.get_indexer(pd.Index(now[ITEM])))
         self._chance = sp.csr_array(sp.coo_array((chance, place), self.history_.shape))
         return self

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 INK: Final = "#1b2733"
 MUTED: Final = "#52606d"
@@ -138,10 +139,20 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
 def _strange(figure: Figure) -> list[str]:
     """Texts that no plotting font can write: signs stand for them until the page's own letters do."""
     held: list[str] = []
+
+    def sign(text: str) -> str:
+        if all(ord(c) <= 0x2E7F for c in text):
+            return text
+        held.append(text)
+        return f"@x{len(held) - 1}@"
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = [label.get_text() for label in axis.get_ticklabels()]
+            if (signs := [sign(text) for text in labels]) != labels:
+                axis.set_major_formatter(FixedFormatter(signs))
     for text in figure.findobj(Text):
-        if not text.get_text().isascii() and any(ord(c) > 0x2E7F for c in text.get_text()):  # type: ignore[attr-defined]  # findobj finds what was asked for
-            held.append(text.get_text())  # type: ignore[attr-defined]  # the same
-            text.set_text(f"@x{len(held) - 1}@")  # type: ignore[attr-defined]  # the same
+        text.set_text(sign(text.get_text()))
     return held
 
 

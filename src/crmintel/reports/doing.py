@@ -107,7 +107,7 @@ def _merged(report: Report, frame: pd.DataFrame, k: int) -> pd.DataFrame:
     names = small.small_names(whole, name="segment", customers="customers", k=k)
     frame = small.merge(frame, names, name="segment", customers="customers", sums=("contacted",), k=k)
     frame = small.merge_small(frame, name="segment", customers="customers", sums=("contacted",), k=k)
-    return small.merge_small(frame, name="segment", customers="contacted", sums=(say("customers"),), k=k)
+    return small.merge_small(frame, name="segment", customers="contacted", sums=("customers",), k=k)
 
 
 def experiment(part: PlanSection, k: int) -> Section | None:

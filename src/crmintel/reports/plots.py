@@ -33,6 +33,7 @@ from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
 from crmintel.reports.language import say
+from crmintel.reports.pictures import Picture
 from crmintel.reports.plan_plots import plan_plot
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
 from crmintel.reports.segment_plots import pareto, rfm_map
@@ -47,6 +48,7 @@ from crmintel.reports.value_plots import (
 
 __all__ = [
     "Numbers",
+    "Picture",
     "budget_plot",
     "calibration",
     "cohort_heat",

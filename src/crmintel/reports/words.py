@@ -149,11 +149,8 @@ def day(x: object) -> str:
     '9 Mar 2024'
     """
     stamp: pd.Timestamp = pd.Timestamp(x)  # type: ignore[arg-type]
-    if pd.isna(stamp):
-        return NOTHING
-    if spoken() == "zh":
-        return f"{stamp.year}年{stamp.month}月{stamp.day}日"
-    return f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}"
+    english = f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}" if stamp == stamp else NOTHING
+    return f"{stamp.year}年{stamp.month}月{stamp.day}日" if spoken() == "zh" and stamp == stamp else english
 
 
 def month(x: object) -> str:

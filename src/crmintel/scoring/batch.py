@@ -47,6 +47,19 @@ class BatchReport:
     bundle, digest : str
         Fingerprints of the model and of the result.
     seconds : float
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.scoring import save_bundle, score_batch
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = save_bundle(RFM().fit(log, at=log.end), f"{folder}/rfm")
+    >>> report = score_batch(f"{folder}/rfm", log, f"{folder}/scores.csv", at=log.end)
+    >>> report.customers, report.parts
+    (100, 1)
     """
 
     out: str
@@ -110,6 +123,19 @@ def score_batch(
         If the interactions break a rule, or nobody is known before the instant.
     LockedError, OutputError
         If another job writes the same output, or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.scoring import save_bundle
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> folder = tempfile.mkdtemp()
+    >>> bundle = save_bundle(RFM().fit(log, at=log.end), f"{folder}/rfm")
+    >>> report = score_batch(f"{folder}/rfm", log, f"{folder}/scores.csv", at=log.end)
+    >>> report.rows
+    100
     """
     for name, value, least in (("reasons", reasons, 0), ("k", k, 1), ("threads", threads, 1)):
         _refuse_but_whole(name, value, least)

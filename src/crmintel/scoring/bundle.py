@@ -56,6 +56,16 @@ class Manifest:
         SHA-256 of the manifest: equal for equal models. Keep it elsewhere, to notice a whole bundle that was exchanged.
     signed : bool
         Whether a signature lies beside it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.scoring import save_bundle
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> save_bundle(RFM().fit(log, at=log.end), tempfile.mkdtemp() + "/rfm", metadata={"for": "an example"}).metadata
+    {'for': 'an example'}
     """
 
     kind: str
@@ -209,7 +219,17 @@ def load_bundle(
 def verify_bundle(
     path: str | os.PathLike[str], *, key: bytes | None = None, fingerprint: str | None = None, limit: str | int = "8GB"
 ) -> Manifest:
-    """What a bundle is, after every byte was proven; the model is not made. Parameters and errors are those of `load_bundle`."""
+    """What a bundle is, after every byte was proven; the model is not made. Parameters and errors are those of `load_bundle`.
+
+    >>> import tempfile
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(100, days=400, seed=1).log(quiet=True)
+    >>> folder = tempfile.mkdtemp() + "/rfm"
+    >>> made = save_bundle(RFM().fit(log, at=log.end), folder)
+    >>> verify_bundle(folder).fingerprint == made.fingerprint
+    True
+    """
     return _proven(path, key, fingerprint, limit)[0]
 
 

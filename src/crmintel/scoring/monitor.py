@@ -51,6 +51,15 @@ class Monitoring:
         Observed beside predicted shares by bin of probability.
     metrics : dict of str to float
         The main figures, for an experiment tracker; what is not known is left out.
+
+    Examples
+    --------
+    >>> from crmintel.scoring import monitor, profile_of
+    >>> rng = np.random.default_rng(0)
+    >>> table = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)}, index=pd.RangeIndex(400, name="customer_id"))
+    >>> p = 1 / (1 + table["orders"].to_numpy())
+    >>> monitor(profile_of(table, p), table.assign(churn_probability=p)).verdict
+    'hold'
     """
 
     verdict: Verdict

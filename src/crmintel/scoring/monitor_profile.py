@@ -55,6 +55,14 @@ class Profile:
     n_outcomes : int
     horizon : str, optional
         How long after an instant its outcome is known.
+
+    Examples
+    --------
+    >>> from crmintel.scoring import profile_of
+    >>> table = pd.DataFrame({"orders": np.arange(200.0)}, index=pd.RangeIndex(200, name="customer_id"))
+    >>> profile = profile_of(table, np.linspace(0, 1, 200))
+    >>> list(Profile.from_json(profile.to_json()).columns)
+    ['orders']
     """
 
     columns: Mapping[str, Bins]

@@ -54,6 +54,14 @@ def break_even(
     everybody is itself known from these customers only, so the limit never counts more customers than there are. κ is an
     estimate too, and that is not in the limit: in mailings simulated with twelve segments of 60 customers and rates of .10
     with a standard deviation of .05, a limit of 95 % held the true rate of 89 % of the segments.
+
+    Examples
+    --------
+    >>> segments = pd.Series(["loyal"] * 100 + ["new"] * 100)
+    >>> answers = pd.Series([True] * 20 + [False] * 80 + [True] * 2 + [False] * 98)
+    >>> told = break_even(segments, answers, contact_cost=1.0, margin=10.0)
+    >>> told[["segment", "rate", "break_even", "pays"]].to_numpy().tolist()
+    [['loyal', 0.2, 0.1, True], ['new', 0.02, 0.1, False]]
     """
     if not contact_cost > 0 or not margin > 0:
         raise DataContractError(f"contact_cost is {contact_cost} and margin {margin}. Both must be above 0.")

@@ -74,6 +74,15 @@ class Migration:
         Of all intervals.
     note : str
         What to know before reading it; may be empty.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import RFM, migration
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> moved = migration(log, RFM(window="180d"), at=["2023-10-01", "2023-12-01"])
+    >>> moved.matrix().sum(axis=1).round(6).unique().tolist()
+    [1.0]
     """
 
     counts: pd.DataFrame

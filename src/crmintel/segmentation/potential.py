@@ -40,6 +40,14 @@ class Potential:
         room (to the one and to the other, at least 0), own_peers (whether the segment was large enough to be the peers).
     check : Estimate, optional
         By how much customers in richer company were worth more later than others of equal current value; see `checked`.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import potential
+    >>> value = pd.Series(range(100), dtype=float)
+    >>> gap = potential(value, pd.Series(["tea"] * 50 + ["coffee"] * 50))
+    >>> gap.to_frame().columns.tolist()
+    ['segment', 'customers', 'current', 'gap', 'room']
     """
 
     customers: pd.DataFrame
@@ -134,6 +142,12 @@ def potential(
     The idea of grading customers by what those of their kind bring is that of Shin and Sohn, "Segmentation of stock trading
     customers according to potential value", Expert Systems with Applications 27 (2004); quantiles of peers are ours. Until it
     is checked forward it is a gap to peers, not a potential.
+
+    Examples
+    --------
+    >>> value = pd.Series(range(100), dtype=float)
+    >>> potential(value, pd.Series(["tea"] * 50 + ["coffee"] * 50))
+    Potential (gap to peers) of 100 customers, not checked on later value
     """
     if fewest < 1:
         raise DataContractError(f"fewest is {fewest}. Peers number at least 1.")
@@ -192,6 +206,13 @@ def share_of_wallet(
         If the log lacks amounts or the column, a customer has two segments, or none of the customers is in the log.
     DataTypeError
         If the log or the segments are something else.
+
+    Examples
+    --------
+    >>> from crmintel import InteractionLog
+    >>> frame = pd.DataFrame({"customer_id": [1, 1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]), "category": ["tea", "cups", "tea"], "amount": [5.0, 15.0, 20.0]})
+    >>> share_of_wallet(InteractionLog.read(frame), pd.Series("all", index=[1, 2]), at="2024-02-01")[["category", "share", "short"]].to_numpy().tolist()
+    [['cups', 0.75, 0.0], ['tea', 0.25, 7.5], ['cups', 0.0, 7.5], ['tea', 1.0, 0.0]]
     """
     known = series_of(segments, "segments").index.isin(log_of(log).customers)
     lacking = [c for c in (AMOUNT, column) if c not in log.columns]

@@ -51,6 +51,16 @@ class Profile:
         mean.
     rules : Rules
         Who is in which segment, in short rules, and for how many held-out customers they are right.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import profile
+    >>> table = pd.DataFrame({"orders": np.arange(60.0), "age": np.arange(60.0) % 7})
+    >>> told = profile(table, pd.Series(["few"] * 30 + ["many"] * 30))
+    >>> told
+    Profile of 2 segments, 2 telling differences
+      few (30 customers, 50 %): orders 14.5 against 44.5
+      many (30 customers, 50 %): orders 44.5 against 14.5
     """
 
     sizes: pd.DataFrame

@@ -105,6 +105,15 @@ class SatisfactionGrid:
         Customers who never bought: they have no behaviour and are left out.
     scale : Scale or None
         How ratings were read; None in a log without ratings.
+
+    Examples
+    --------
+    >>> from crmintel import InteractionLog
+    >>> from crmintel.segmentation import satisfaction_grid
+    >>> frame = pd.DataFrame({"customer_id": [1, 2], "timestamp": pd.to_datetime(["2024-01-01", "2024-01-02"]), "rating": [5, 1]})
+    >>> told = satisfaction_grid(InteractionLog.read(frame), at="2024-01-10", scale=(1, 5))
+    >>> told.customers["cell"].tolist()
+    ['loyal and satisfied', 'captive']
     """
 
     customers: pd.DataFrame

@@ -86,16 +86,26 @@ class Naming(Protocol):
 @final
 @dataclass(frozen=True)
 class Grid:
-    """The usual ten segments, by the scores of recency and frequency."""
+    """The usual ten segments, by the scores of recency and frequency.
+
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> RFM(naming=Grid()).fit(log, at=log.end).segments()["segment"].value_counts().index[0]
+    'hibernating'
+    """
 
     def learned(self, bought: pd.DataFrame) -> Self:
+        """The same with what it must know of the customers who bought."""
         return self
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names it gives."""
         return tuple(n for *_, n in _GRID)
 
     def codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """For each customer who bought, the place of the name."""
         place = np.zeros((SCORES + 1) ** 2, np.int64)
         for (r, f), name in NAMES.items():
             place[(SCORES + 1) * r + f] = self.names.index(name)
@@ -112,6 +122,14 @@ class EightTypes:
     usual : {"mean", "median"}, default="mean"
         What better is compared with. The mean is the rule of the textbooks; a few rich customers move it, not the median.
         A customer who equals it is better.
+
+    Examples
+    --------
+    >>> from crmintel.segmentation import RFM
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> RFM(naming=EightTypes()).fit(log, at=log.end).segments(language="zh")["segment"].value_counts().index[0]
+    '一般发展客户'
     """
 
     usual: Literal["mean", "median"] = "mean"
@@ -122,6 +140,7 @@ class EightTypes:
             raise DataContractError(f"usual is {self.usual!r}. Choose 'mean' or 'median'.")
 
     def learned(self, bought: pd.DataFrame) -> Self:
+        """The same with what it must know of the customers who bought."""
         if "monetary" not in bought:
             raise DataContractError(
                 "The eight types need amounts. Map 'amount', or use the grid of recency and frequency."
@@ -131,9 +150,11 @@ class EightTypes:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names it gives."""
         return tuple(TYPES.values())
 
     def codes(self, table: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """For each customer who bought, the place of the name."""
         better = [
             table[c].to_numpy() >= t - slack if c != "recency_days" else table[c].to_numpy() <= t + slack
             for c, t in self.thresholds.items()

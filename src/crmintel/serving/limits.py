@@ -30,6 +30,11 @@ class Limits:
     ------
     DataContractError
         If one of them is not above zero.
+
+    Examples
+    --------
+    >>> Limits(rows=100, seconds=2.0)
+    Limits(bytes=4000000, rows=100, concurrency=64, seconds=2.0, threads=1, inline=64000)
     """
 
     bytes: int = 4_000_000

@@ -48,6 +48,14 @@ class Served:
     ------
     DataTypeError
         If the model is of a kind that says nothing of single customers.
+
+    Examples
+    --------
+    >>> from crmintel.churn import SMALL, ChurnClassifier
+    >>> X = pd.DataFrame({"orders": np.arange(200.0)})
+    >>> model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, (X["orders"] % 3 < 1).astype(int))
+    >>> sorted(Served(model, "a fingerprint").asks)
+    ['/predict']
     """
 
     model: Any

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 def sqlite_uri(folder: Path) -> str:
-    """The default store: one SQLite file in a folder."""
+    """The default store: one SQLite file in a folder.
+
+    >>> sqlite_uri(Path("records")).startswith("sqlite:///")
+    True
+    """
     return f"sqlite:///{(folder / 'mlflow.db').resolve().as_posix()}"
 
 

@@ -24,6 +24,13 @@ def spool(
     -------
     Path
         One JSON file. `send` hands it on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = spool(tempfile.mkdtemp(), experiment="jobs", name="score", parameters={"at": "2024-01-01"}, metrics={"rows": 200.0}, tags={})
+    >>> path.suffix
+    '.json'
     """
     told = {
         "experiment": experiment,
@@ -54,6 +61,12 @@ def send(folder: str | os.PathLike[str], uri: str, *, patience: int = 5) -> tupl
     Returns
     -------
     sent, left : int
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> send(tempfile.mkdtemp(), "http://127.0.0.1:1")
+    (0, 0)
     """
     sent, waiting = 0, sorted(Path(folder).glob("*.json"))
     with impatient(patience):

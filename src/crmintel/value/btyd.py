@@ -55,6 +55,16 @@ class BuyTillYouDie(BaseEstimator, ABC):
         How many customers were learned from, and how many of them never bought again.
     concerns_ : tuple of str
         What to know before the model is believed. Each is also part of the warning that `fit` gives.
+
+    Examples
+    --------
+    >>> from crmintel.value import BetaGeoModel, purchase_history
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> history = purchase_history(log, log.end)
+    >>> model = BetaGeoModel().fit(history)  # or ParetoModel(), ModifiedBetaGeoModel()
+    >>> bool((model.expected_purchases(history, "90d") >= 0).all())
+    True
     """
 
     _kind: ClassVar[Kind]

@@ -28,6 +28,14 @@ class GroupMeans:
     table : DataFrame
         One row a group: its name (first column), customers, expected and actual (means), low and high (95 % for the
         actual mean; missing for a single customer).
+
+    Examples
+    --------
+    >>> from crmintel.value import calibration_by_decile
+    >>> expected = pd.Series(np.arange(200.0))
+    >>> told = calibration_by_decile(expected, expected * 1.1)
+    >>> told
+    GroupMeans by decile: 200 customers in 10 groups; the expected mean lies in the interval of the actual mean in 2 of 10
     """
 
     table: pd.DataFrame

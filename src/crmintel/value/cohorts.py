@@ -40,6 +40,14 @@ class CohortTriangle:
         Buyers or money of each cohort at age 0, 1, 2 … periods; missing where the period was not seen whole.
     until : Timestamp
         The last day that was seen.
+
+    Examples
+    --------
+    >>> from crmintel.value import cohort_retention
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> cohort_retention(log, "quarter")
+    CohortTriangle of buyers: 194 customers in 5 cohorts by quarter, seen until 2024-02-04; 74.1% buy in the quarter after their first
     """
 
     what: str

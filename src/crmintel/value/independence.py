@@ -30,6 +30,11 @@ class Independence:
         more skewed, so that more of them are small. (Its other correlation is zero.)
     n : int
         Those customers.
+
+    Examples
+    --------
+    >>> Independence(Estimate(0.5, 0.4, 0.6), Estimate(0.1, 0.0, 0.2), ranks_by_model=0.1, n=900).matters
+    True
     """
 
     pearson: Estimate

@@ -41,6 +41,14 @@ class ListStability:
         Customers on both lists, in parts of those on either.
     ranks : Estimate
         Correlation of the ranks of all who were customers at both times.
+
+    Examples
+    --------
+    >>> from crmintel.value import key_customers
+    >>> value = pd.Series(np.arange(200.0))
+    >>> key = key_customers(value, churn=pd.Series(0.2, value.index), share=0.1, previous=value[::-1])
+    >>> key.stability.stayed, key.stability.came
+    (20, 0)
     """
 
     stayed: int
@@ -78,6 +86,14 @@ class KeyCustomers:
         Their value.
     stability : ListStability, optional
     notes : tuple of str
+
+    Examples
+    --------
+    >>> from crmintel.value import key_customers
+    >>> value = pd.Series(np.arange(200.0))
+    >>> key = key_customers(value, churn=pd.Series(0.2, value.index), share=0.1)
+    >>> key
+    KeyCustomers: 20 of 200 customers hold 19.0% of the value; 20.0% of it at risk
     """
 
     table: pd.DataFrame

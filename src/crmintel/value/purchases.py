@@ -44,6 +44,14 @@ class PurchaseDays:
         The last day that was seen.
     early_returns : int
         Days of returns before a first purchase: they are left out.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> days = PurchaseDays.of(log, "2023-10-01")
+    >>> days
+    PurchaseDays: 1,251 days of 162 customers, with money
     """
 
     customers: pd.Index

@@ -48,6 +48,15 @@ class TrackingCurves:
         Where the holdout begins.
     customers : int
         Everybody who bought before it.
+
+    Examples
+    --------
+    >>> from crmintel.value import BetaGeoModel, purchase_history, tracking_curves
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(200, days=400, seed=1).log(quiet=True)
+    >>> model = BetaGeoModel().fit(purchase_history(log, "2023-10-01"))
+    >>> tracking_curves(model, log, "2023-10-01", "90d")
+    TrackingCurves: 162 customers, expected against actual purchases: -6.8% until 2023-10-01, -31.4% after it (-31.5% knowing each customer's past)
     """
 
     weeks: pd.DataFrame

@@ -44,6 +44,14 @@ class Allocation:
         Of the limits; they decide for single customers.
     value, bound : float
         What the plan brings (gain, less cost if it is priced), and what no plan exceeds.
+
+    Examples
+    --------
+    >>> from crmintel.actions import allocate
+    >>> gain = pd.DataFrame({"call": [9.0, 5.0, 1.0], "mail": [3.0, 4.0, 2.0]}, index=pd.Index([7, 8, 9], name="customer_id"))
+    >>> plan = allocate(gain, cost={"call": 2.0, "mail": 0.5}, capacity={"call": 1})
+    >>> plan
+    Allocation: 3 contacts for 3 of 3 customers, value 12.00 (at most 0 below the best), cost 3.00
     """
 
     row: npt.NDArray[np.int32]

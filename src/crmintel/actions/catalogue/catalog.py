@@ -36,6 +36,11 @@ class Action:
         What must hold for a customer to get it.
     hours : pair of int, optional
         The local hours ``[first, last)`` in which it may be done; those of the channel without it.
+
+    Examples
+    --------
+    >>> ActionCatalog([Action("call", cost=4.0, capacity=500), Action("mail", cost=0.2)]).costs
+    {'call': 4.0, 'mail': 0.2}
     """
 
     name: str
@@ -72,6 +77,12 @@ class Channel:
         How many contacts all its actions together may make.
     hours : pair of int, optional
         The local hours ``[first, last)`` in which it may be used; they may pass midnight.
+
+    Examples
+    --------
+    >>> catalog = ActionCatalog([Action("call", 2.0, channel="phone")], [Channel("phone", cost=1.0, capacity=100)])
+    >>> catalog.costs
+    {'call': 3.0}
     """
 
     name: str

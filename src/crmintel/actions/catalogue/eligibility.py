@@ -127,6 +127,14 @@ class Eligibility:
     rules : DataFrame
         One row a rule and action: action, kind, code, says, blocked (customers for whom it does not hold), first
         (customers for whom it is the reason given).
+
+    Examples
+    --------
+    >>> from crmintel.actions import Action, ActionCatalog
+    >>> adult = Rule("under_age", "The customer is under age.", lambda table: table["age"] >= 18, "age")
+    >>> open_to = ActionCatalog([Action("call", 2.0, rules=(adult,))]).check(pd.DataFrame({"age": [17, 40]}, index=[7, 8]))
+    >>> open_to.mask["call"].tolist()
+    [False, True]
     """
 
     mask: pd.DataFrame

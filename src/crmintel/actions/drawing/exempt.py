@@ -52,6 +52,14 @@ def explore_plan(
     ------
     DataContractError
         If the plan allows several contacts, names no customers, holds actions that are not open, or a capacity is exceeded.
+
+    Examples
+    --------
+    >>> from crmintel.actions import allocate
+    >>> gains = pd.DataFrame({"call": np.linspace(-1, 3, 50)}, index=pd.RangeIndex(50, name="customer_id"))
+    >>> drawn = explore_plan(allocate(gains, cost=0.0), share=0.2, seed=1)
+    >>> drawn["propensity"].unique().tolist()
+    [0.1, 0.9]
     """
     check_share(share, "share")
     limits, ids = plan.prices.limits, plan._customers

@@ -21,7 +21,12 @@ Mask = npt.NDArray[np.bool_]
 @final
 @dataclass(frozen=True)
 class Epsilon:
-    """The best action, but with probability `share` any open one, doing nothing included, each alike."""
+    """The best action, but with probability `share` any open one, doing nothing included, each alike.
+
+    >>> gains = pd.DataFrame({"call": [2.0], "mail": [1.0]}, index=[7])
+    >>> propensities(gains, Epsilon(0.3)).round(2).to_dict("records")
+    [{'no action': 0.1, 'call': 0.8, 'mail': 0.1}]
+    """
 
     share: float
 
@@ -32,7 +37,12 @@ class Epsilon:
 @final
 @dataclass(frozen=True)
 class Softmax:
-    """Each action with a probability that grows by e for each `temperature` of gain, in money."""
+    """Each action with a probability that grows by e for each `temperature` of gain, in money.
+
+    >>> gains = pd.DataFrame({"call": [2.0], "mail": [1.0]}, index=[7])
+    >>> propensities(gains, Softmax(temperature=1.0)).round(2).to_dict("records")
+    [{'no action': 0.09, 'call': 0.67, 'mail': 0.24}]
+    """
 
     temperature: float
 
@@ -50,6 +60,13 @@ class Thompson:
     ----------
     error : DataFrame
         Standard error of each gain, at least 0, by customer and action.
+
+    Examples
+    --------
+    >>> gains = pd.DataFrame({"call": [2.0], "mail": [1.0]}, index=[7])
+    >>> error = pd.DataFrame({"call": [1.0], "mail": [1.0]}, index=[7])
+    >>> propensities(gains, Thompson(error)).round(2).to_dict("records")
+    [{'no action': 0.0, 'call': 0.76, 'mail': 0.24}]
     """
 
     error: pd.DataFrame
@@ -103,7 +120,12 @@ def explore(
 
 
 def propensities(gains: pd.DataFrame, method: Method, *, eligible: Any = None) -> pd.DataFrame:
-    """The probability of each arm for each customer, "no action" first; each row sums to one. See `explore`."""
+    """The probability of each arm for each customer, "no action" first; each row sums to one. See `explore`.
+
+    >>> gains = pd.DataFrame({"call": [2.0, -1.0]}, index=[7, 8])
+    >>> propensities(gains, Epsilon(0.2)).to_numpy().tolist()
+    [[0.1, 0.9], [0.9, 0.1]]
+    """
     worth = worths(gains, eligible)
     if isinstance(method, Epsilon):
         open_ = np.isfinite(worth)

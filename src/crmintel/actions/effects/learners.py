@@ -40,6 +40,16 @@ class MetaLearner(BaseEstimator, ABC):
     Attributes
     ----------
     actions_ : tuple of str
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = TLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].corr(X["orders"]) > 0.5)
+    True
     """
 
     def __init__(self, *, control: str = NONE, base: Any = None, random_state: int = 0) -> None:
@@ -87,7 +97,16 @@ class MetaLearner(BaseEstimator, ABC):
 
 @final
 class TLearner(MetaLearner):
-    """The difference of two models, one for each arm (Künzel et al. 2019, PNAS 116)."""
+    """The difference of two models, one for each arm (Künzel et al. 2019, PNAS 116).
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = TLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].corr(X["orders"]) > 0.5)
+    True
+    """
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
         self.models_ = [m.rest for m in by_arms(self._rows(matrix), None, trial, np.arange(len(trial)))]
@@ -99,7 +118,16 @@ class TLearner(MetaLearner):
 
 @final
 class SLearner(MetaLearner):
-    """One model that sees the arm as columns, asked once for each arm (Künzel et al. 2019)."""
+    """One model that sees the arm as columns, asked once for each arm (Künzel et al. 2019).
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = SLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].mean() > 1)
+    True
+    """
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
         wide = np.hstack([matrix, trial.got[:, 1:].astype(np.float64)])
@@ -114,7 +142,16 @@ class SLearner(MetaLearner):
 
 @final
 class XLearner(MetaLearner):
-    """What was imputed from the other arm, learned in each arm and weighed by the propensity (Künzel et al. 2019)."""
+    """What was imputed from the other arm, learned in each arm and weighed by the propensity (Künzel et al. 2019).
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = XLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].corr(X["orders"]) > 0.5)
+    True
+    """
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
         rows = self._rows(matrix)
@@ -137,7 +174,16 @@ class XLearner(MetaLearner):
 
 @final
 class DRLearner(MetaLearner):
-    """A regression of doubly robust scores (Kennedy 2023, Electronic Journal of Statistics 17)."""
+    """A regression of doubly robust scores (Kennedy 2023, Electronic Journal of Statistics 17).
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = DRLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].corr(X["orders"]) > 0.5)
+    True
+    """
 
     def _learn(self, matrix: Float, trial: Trial) -> None:
         rows = self._rows(matrix)
@@ -154,6 +200,14 @@ class RLearner(MetaLearner):
     """A weighted regression of what is left of the outcome on what is left of the treatment (Nie and Wager 2021, Biometrika 108).
 
     A regressor of one's own must accept ``sample_weight``.
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.poisson(4, 400).astype(float)})
+    >>> action = rng.choice(["no action", "mail"], 400)
+    >>> spend = X["orders"] * (1 + (action == "mail")) + rng.normal(size=400)
+    >>> told = RLearner().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}).predict(X)
+    >>> bool(told["mail"].corr(X["orders"]) > 0.5)
+    True
     """
 
     def _learn(self, matrix: Float, trial: Trial) -> None:

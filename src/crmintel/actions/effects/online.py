@@ -25,6 +25,20 @@ class Decision:
         The best first; empty where nothing is worth its price.
     gains : mapping of action to float
         Money that each action brings this customer, before cost and prices.
+
+    Examples
+    --------
+    >>> from crmintel.actions import Decider, EffectModel, allocate, choose_policy
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.normal(size=2000)})
+    >>> action = rng.choice(["no action", "mail"], 2000)
+    >>> spend = X["orders"] * (action == "mail") + rng.normal(size=2000)
+    >>> policy = choose_policy(EffectModel().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}), cost=0.1)
+    >>> decision = Decider(policy, allocate(policy.gains(X), cost=0.1).prices).decide({"orders": -2.5})
+    >>> decision.action
+    'no action'
     """
 
     actions: tuple[str, ...]

@@ -50,6 +50,17 @@ class Policy:
         For each action, whom to treat first where it is scarce: action, gain, low, high, used, proven. The gain is money a customer
         that the order by told effects brings over a random order, averaged over all depths of the list; the order is used where
         that is above zero with 95 % confidence, and proven where the whole interval is, widened for the number of actions.
+
+    Examples
+    --------
+    >>> from crmintel.actions import EffectModel, choose_policy
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"orders": rng.normal(size=2000)})
+    >>> action = rng.choice(["no action", "mail"], 2000)
+    >>> spend = X["orders"] * (action == "mail") + rng.normal(size=2000)
+    >>> policy = choose_policy(EffectModel().fit(X, action, spend, propensity={"no action": 0.5, "mail": 0.5}), cost=0.1)
+    >>> policy.decide(pd.DataFrame({"orders": [-2.0, 2.0]})).tolist()
+    ['no action', 'mail']
     """
 
     model: EffectModel

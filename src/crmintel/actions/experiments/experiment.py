@@ -47,6 +47,12 @@ class ExperimentDesign:
         power), stop_at (the difference observed at which to stop).
     strata : DataFrame
         stratum, arm, customers needed there.
+
+    Examples
+    --------
+    >>> from crmintel.actions import design_experiment
+    >>> design_experiment(0.12, relative=0.2)
+    ExperimentDesign: From a rate of 12.0%, a gain to 14.4% needs 6,244 customers.
     """
 
     baseline: float

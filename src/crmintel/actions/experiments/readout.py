@@ -52,6 +52,14 @@ class ReadOut:
         Of all actions together.
     warnings : tuple of str
         To be read first.
+
+    Examples
+    --------
+    >>> from crmintel.actions import read_experiment
+    >>> rng = np.random.default_rng(0)
+    >>> arm = rng.choice(["no action", "mail"], 2000)
+    >>> read_experiment(arm, rng.random(2000) < np.where(arm == "mail", 0.2, 0.1), planned={"no action": 0.5, "mail": 0.5})
+    mail less no action: +0.1019 (+0.06989 to +0.1339), +90.3% (+53.9% to +135.3%) of its mean, proven [1,043 against 957 customers, difference]
     """
 
     control: str

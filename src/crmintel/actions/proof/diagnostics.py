@@ -40,6 +40,15 @@ class Diagnostics:
     audit : DataFrame
         One row an action: action, logged, mean (of 1{A = a} / p), expected (1 where it is always possible), z, judged,
         passed (also where too little is known to judge).
+
+    Examples
+    --------
+    >>> from crmintel.actions import evaluate_policy
+    >>> rng = np.random.default_rng(0)
+    >>> action = rng.choice(["no action", "mail"], 2000)
+    >>> value = evaluate_policy(action, rng.normal(size=2000), np.full(2000, 0.5), np.full(2000, "mail"))
+    >>> value.diagnostics.effective, value.diagnostics.largest_weight
+    (1043.0, 2.0)
     """
 
     rounds: int

@@ -37,6 +37,16 @@ class Verification:
         What is wrong.
     part, row : str and int, optional
         The file of the first damaged record, and its row there, from 0.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from crmintel.actions import DecisionLog
+    >>> records = DecisionLog(tempfile.mkdtemp())
+    >>> head = records.append(pd.DataFrame({"customer_id": [7], "action": ["mail"]}), at="2024-03-01")
+    >>> records.verify(head).whole
+    True
     """
 
     whole: bool
@@ -70,6 +80,18 @@ class Matured:
         Decisions left out, because their horizon is not over yet.
     unknown : int
         Decisions in the table without an outcome.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> from crmintel.actions import DecisionLog
+    >>> records = DecisionLog(tempfile.mkdtemp())
+    >>> _ = records.append(pd.DataFrame({"customer_id": [7, 8], "action": ["mail", "mail"]}), at="2024-03-01")
+    >>> index = pd.MultiIndex.from_tuples([(7, pd.Timestamp("2024-03-01"))], names=["customer_id", "at"])
+    >>> told = records.join_outcomes(pd.Series([20.0], index, name="spend"), horizon="30d", now="2024-05-01")
+    >>> told.table["spend"].tolist(), told.unknown
+    ([20.0, nan], 1)
     """
 
     table: pd.DataFrame
