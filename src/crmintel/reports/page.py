@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from crmintel.reports import canvas, doing, forecasts, people, small, words
 from crmintel.reports.blocks import Section
 from crmintel.reports.data import Report
-from crmintel.reports.language import Language, say, speaking, spoken, told
+from crmintel.reports.language import say, speaking, spoken, told
 
 TERMS: Final = (
     ("As of", "Customers are described only with what was known before this instant; predictions look ahead from it."),
@@ -66,7 +66,7 @@ def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
     return tuple(s for s in made if s is not None)
 
 
-def render(report: Report, *, k: int = small.SMALLEST, lang: Language = "en") -> str:
+def render(report: Report, *, k: int = small.SMALLEST, lang: Literal["en", "zh"] = "en") -> str:
     """The whole page as text.
 
     Parameters
@@ -122,7 +122,9 @@ def _read(name: str) -> str:
     return (files("crmintel.reports") / "templates" / name).read_text(encoding="utf-8").strip()
 
 
-def write(report: Report, path: str | os.PathLike[str], *, k: int = small.SMALLEST, lang: Language = "en") -> Path:
+def write(
+    report: Report, path: str | os.PathLike[str], *, k: int = small.SMALLEST, lang: Literal["en", "zh"] = "en"
+) -> Path:
     """Write the page to a file, in one step: never half a page. Returns the path."""
     target = Path(path)
     text = render(report, k=k, lang=lang)
