@@ -129,3 +129,42 @@ def test_the_shipped_file_itself_opens_without_a_complaint(page: str, tmp_path: 
     document, console = browse(path, tmp_path / "profile")
     assert console == ""
     assert "Half of the money comes from" in document
+
+
+TURN = """
+addEventListener("load", () => {
+  const frame = document.querySelector("iframe"), doc = frame.contentDocument, win = frame.contentWindow;
+  for (const d of doc.querySelectorAll("details")) d.open = true;
+  const table = [...doc.querySelectorAll("table.data")].find(t => t.tBodies[0].rows.length > 8);
+  const heads = [...table.tHead.rows[0].cells], column = heads.findIndex(h => h.classList.contains("num"));
+  const shown = () => [...table.tBodies[0].rows].filter(r => !r.hidden).map(r => r.cells[column].textContent.trim());
+  const click = () => { heads[column].querySelector("button").click(); return [heads[column].getAttribute("aria-sort"), shown()]; };
+  const told = {before: shown(), first: click(), second: click()};
+  const field = [...doc.querySelectorAll("input[type=search]")].find(f => f.getAttribute("aria-controls") === table.id);
+  const word = table.tBodies[0].rows[0].cells[0].textContent.trim();
+  field.value = word;
+  field.dispatchEvent(new win.Event("input"));
+  told.word = word;
+  told.left = [...table.tBodies[0].rows].filter(r => !r.hidden).map(r => r.textContent.toLowerCase());
+  told.said = field.closest("p").querySelector("output").textContent;
+  document.getElementById("told").textContent = JSON.stringify(told);
+});
+"""
+
+
+@pytest.mark.slow
+def test_tables_sort_by_a_click_and_are_searched(page: str, tmp_path: Path) -> None:
+    wrapper = tmp_path / "wrapper.html"
+    frame = f'<iframe width="1280" height="900" srcdoc="{html.escape(page, quote=True)}"></iframe>'
+    text = f'<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><pre id="told"></pre>{frame}'
+    wrapper.write_text(f"{text}<script>{TURN}</script>", encoding="utf-8")
+    document, console = browse(wrapper, tmp_path / "profile")
+    assert console == ""
+    told = json.loads(html.unescape(re.findall(r'<pre id="told">(.*?)</pre>', document, re.DOTALL)[0]))
+    numbers = [float(x.replace(",", "")) for x in told["before"] if x != "–"]
+    for (direction, cells), down in ((told["first"], True), (told["second"], False)):
+        assert direction == ("descending" if down else "ascending")
+        assert [float(x.replace(",", "")) for x in cells if x != "–"] == sorted(numbers, reverse=down)
+    assert 0 < len(told["left"]) < len(told["before"])
+    assert all(told["word"].lower() in row for row in told["left"])
+    assert told["said"] == f"{len(told['left'])} of {len(told['before'])} rows"

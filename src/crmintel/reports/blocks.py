@@ -125,32 +125,6 @@ class Facts:
 
 @final
 @dataclass(frozen=True)
-class Knob:
-    """Something that can be turned: it runs from 0 to ``most``."""
-
-    name: str
-    label: str
-    value: float
-    most: float
-    step: float
-
-
-@final
-@dataclass(frozen=True)
-class WhatIf:
-    """A plan to play with: customers in the order of the plan, and how much all of them up to there have at risk."""
-
-    kind: ClassVar[str] = "whatif"
-    title: str
-    knobs: tuple[Knob, ...]
-    outcomes: tuple[tuple[str, str], ...]
-    steps: tuple[tuple[int, float], ...]
-    caption: str
-    wide: bool = True
-
-
-@final
-@dataclass(frozen=True)
 class Callout:
     """Something the reader must not miss."""
 
@@ -160,7 +134,7 @@ class Callout:
     wide: bool = True
 
 
-Block = Picture | Bars | Intervals | Table | Facts | Callout | WhatIf
+Block = Picture | Bars | Intervals | Table | Facts | Callout
 
 
 def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:

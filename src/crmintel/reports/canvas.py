@@ -3,12 +3,11 @@
 import html
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from matplotlib import style
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -65,7 +64,6 @@ _THEME: Final = {
     "lines.linewidth": 2.2,
     "lines.solid_capstyle": "round",
 }
-_TIP: Final = "tip:"
 _VARIABLES: Final = {
     INK: "ink",
     MUTED: "muted",
@@ -93,18 +91,6 @@ def sheet(height: float = 3.2, *, left: float = 46, bottom: float = 44, top: flo
     return figure.add_axes((left / wide, bottom / high, 1 - (left + right) / wide, 1 - (bottom + top) / high))
 
 
-def tip(artist: Artist, text: str) -> None:
-    """What a mark stands for: the page shows it beside the pointer."""
-    artist.set_gid(_TIP + text)
-
-
-def points(axes: Axes, x: Iterable[float], y: Iterable[float], texts: Iterable[str]) -> None:
-    """Unseen marks on a curve that can be pointed at."""
-    for at, height, text in zip(x, y, texts, strict=True):
-        (mark,) = axes.plot([at], [height], "o", color=INK, markersize=16, markeredgewidth=0, alpha=0)
-        tip(mark, text)
-
-
 def themed(markup: str) -> str:
     """The same picture with the colours of the page it stands on, be it light or dark."""
     return _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found.group().lower()]})", markup)
@@ -120,7 +106,6 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
     text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(rf'\bid="{_TIP}([^"]*)"', r'data-tip="\1"', text)
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', text)
     text = re.sub(r"url\(#", f"url(#{prefix}-", text)
