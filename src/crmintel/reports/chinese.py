@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from crmintel.reports.chinese_card import CARD
 from crmintel.segmentation.types import CHINESE as SEGMENTS
 
 _PAGE: Final = {
@@ -431,6 +432,6 @@ _TOLD: Final = {
     ),
 }  # fmt: skip
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
-    {**SEGMENTS, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_PICTURES}
+    {**SEGMENTS, **CARD, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_PICTURES}
 )
 """English to Chinese."""

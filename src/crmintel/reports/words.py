@@ -67,6 +67,16 @@ def money(x: object) -> str:
     raise AssertionError("unreachable")
 
 
+def exact(x: object) -> str:
+    """An amount as on a receipt, without a currency.
+
+    >>> exact(1234.5), exact(-3), exact(None)
+    ('1,234.50', '−3.00', '–')
+    """
+    number = real(x)
+    return NOTHING if number is None else _signed(f"{number:,.2f}")
+
+
 def percent(x: object, digits: int | None = None) -> str:
     """A share in percent: one digit after the point below ten, none above, unless told.
 
