@@ -49,8 +49,8 @@ def text(card: CustomerCard) -> str:
         "Customer \u206810017\u2069", "Personal data", "Retention contact", "Why: most money at risk.", "at risk", "about to sleep",
         "20 orders, the last 71 days ago", "17 days", "the silence is 4.2 times as long", "Known since 3 Jan 2023",
         "Other contacts 1", "63% likely to leave", "riskier than 91% of all customers", "Last purchase 60 days ago",
-        "Expected to bring 212 in the coming 60 days", "as little as 80 or as much as 400", "more than of 80%",
-        "Tea because of Coffee, Milk", "Milk bought 7 times, last on 2 Jan 2024", "Honey bought once, on 3 Dec 2023",
+        "Expected to bring 212 in the coming 60 days", "as little as 80 or as much as 400", "more than for 80%",
+        "Tea because of Coffee; Milk", "Milk bought 7 times, last on 2 Jan 2024", "Honey bought once, on 3 Dec 2023",
         "complaint", "e-mail", "−10.00", "Money so far 380",
     ],
 )  # fmt: skip
@@ -109,7 +109,7 @@ def test_the_card_speaks_chinese() -> None:
         "客户卡片",
         "流失可能性 63%",
         "预计未来 60 天内带来 212",
-        "因为买过 Coffee、Milk",
+        "因为买过 Coffee；Milk",
         "20 个订单",
         "面临流失的金额最多",
     ):

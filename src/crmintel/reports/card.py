@@ -241,10 +241,10 @@ def _value(card: CustomerCard) -> Section | None:
     days = words.days(card.horizon / pd.Timedelta(days=1))
     finding = say("Expected to bring {0} in the coming {1}", words.money(e.value), days)
     lead = ""
-    if words.real(e.low) is not None and words.real(e.high) is not None:
-        lead = say("It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
     if words.real(card.value_rank) is not None:
-        lead += say(" That is more than of {0} of all customers.", words.percent(card.value_rank))
+        lead = say("That is more than for {0} of all customers.", words.percent(card.value_rank))
+    if words.real(e.low) is not None and words.real(e.high) is not None:
+        lead += say(" It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
     return Section("value", say("Value"), finding, lead, ())
 
 
@@ -268,7 +268,7 @@ def _grounds(row: dict[str, object]) -> str:
     """What speaks for an item: what the customer bought before, or how often the item itself."""
     named = row["because"]
     if isinstance(named, Sequence) and not isinstance(named, str) and len(named):
-        return say("because of {0}", say(", ").join(words.text(n) for n in named))
+        return say("because of {0}", say("; ").join(words.text(n) for n in named))
     if words.real(row["times"]) is None:
         return ""
     once = words.real(row["times"]) == 1

@@ -101,5 +101,5 @@ def _calendar(axes: Axes, first: float, now: float) -> None:
         axes.set_xticks(ticks, [words.day(_stamp(t)) for t in ticks])
         return
     edge = round(0.07 * (len(months) - 1))
-    chosen = months[edge : len(months) - edge][:: max(1, (len(months) - 2 * edge - 1) // 3)]
+    chosen = months[edge : len(months) - edge][:: max(1, -(-len(months) // 4))]
     axes.set_xticks(_day(chosen.to_series()), [words.month(m) for m in chosen])

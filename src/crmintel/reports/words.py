@@ -218,8 +218,8 @@ def quoted(x: object, longest: int = 40) -> str:
 def sentence(text: str) -> str:
     """Text with a capital at its beginning, as sentences have.
 
-    >>> sentence("at risk")
-    'At risk'
+    >>> sentence("at risk"), sentence("2 orders")
+    ('At risk', '2 orders')
     """
-    first = next((i for i, c in enumerate(text) if c.isalpha()), 0)  # a mark of direction may stand before it
+    first = next((i for i, c in enumerate(text) if c.isalnum()), 0)  # a mark of direction may stand before it
     return text[:first] + text[first : first + 1].upper() + text[first + 1 :]
