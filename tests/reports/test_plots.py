@@ -102,12 +102,13 @@ def test_a_long_curve_says_at_most_sixty_values_its_ends_among_them() -> None:
 
 def test_words_of_marks_are_escaped_and_lie_where_the_mark_does() -> None:
     def drawn(*marks: tuple[str, canvas.Place, canvas.Place | None]) -> str:
-        axes = canvas.sheet(2.0, left=10, bottom=20, top=30, right=10)
-        axes.set_xlim(0, 10)
-        axes.set_ylim(0, 1)
-        for text, x, y in marks:
-            canvas.tip(axes, text, x, y)
-        return canvas.svg(figure_of(axes), prefix="p", label="x")
+        with canvas.theme():
+            axes = canvas.sheet(2.0, left=10, bottom=20, top=30, right=10)
+            axes.set_xlim(0, 10)
+            axes.set_ylim(0, 1)
+            for text, x, y in marks:
+                canvas.tip(axes, text, x, y)
+            return canvas.svg(figure_of(axes), prefix="p", label="x")
 
     svg = drawn(('"<b>&', 5.0, 0.5), ("column", (0.0, 10.0), None))
     wide, high = canvas.WIDTH * 72 - 20, 2.0 * 72 - 50
