@@ -318,7 +318,7 @@ def test_paper_is_light_and_shows_everything(browser: Browser, plain: Path) -> N
     hidden = browser.run("""[...document.querySelectorAll("main, main *")]
       .filter(e => !e.closest("svg, .look, script") && e.textContent.trim() && !e.getBoundingClientRect().height).map(e => e.outerHTML.slice(0, 90))""")
     assert hidden == []
-    assert browser.run("[...document.querySelectorAll('.toc, .skip, .tip')].some(e => e.checkVisibility())") is False
+    assert browser.run("[...document.querySelectorAll('.toc, .skip, .tip, .look')].some(e => e.checkVisibility())") is False
     cut = browser.run(
         "[...document.querySelectorAll('.scroll')].filter(s => getComputedStyle(s).overflowX !== 'visible').length"
     )
