@@ -316,9 +316,12 @@ def test_paper_is_light_and_shows_everything(browser: Browser, plain: Path) -> N
     assert browser.run(style.format("querySelector('.card')")) == "rgb(255, 255, 255)"
     assert browser.run(CONTRAST)["weak"] == []
     hidden = browser.run("""[...document.querySelectorAll("main, main *")]
-      .filter(e => !e.closest("svg, .look, script") && e.textContent.trim() && !e.getBoundingClientRect().height).map(e => e.outerHTML.slice(0, 90))""")
+      .filter(e => !e.closest("svg, .look, script") && e.textContent.trim() && !e.checkVisibility()).map(e => e.outerHTML.slice(0, 90))""")
     assert hidden == []
-    assert browser.run("[...document.querySelectorAll('.toc, .skip, .tip, .look')].some(e => e.checkVisibility())") is False
+    assert (
+        browser.run("[...document.querySelectorAll('.toc, .skip, .tip, .look')].some(e => e.checkVisibility())")
+        is False
+    )
     cut = browser.run(
         "[...document.querySelectorAll('.scroll')].filter(s => getComputedStyle(s).overflowX !== 'visible').length"
     )
