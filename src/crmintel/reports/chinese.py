@@ -9,6 +9,7 @@ from crmintel.segmentation.types import CHINESE as SEGMENTS
 
 _PAGE: Final = {
     "Customer report": "客户报告",
+    "Values of the picture “{0}”: read them with the arrow keys": "图“{0}”的数值：用方向键逐个读取",
     "Skip to the summary": "跳到摘要",
     "Contents": "目录",
     "In short": "摘要",
@@ -385,6 +386,16 @@ _PICTURES: Final = {
     "Bars and dots: actual and predicted value by tenth": "柱与点：各十分位的实际与预测价值",
     "Share of the money": "金额占比",
     "Share of customers, best first": "客户占比，最好者在前",
+    "{0}: {1} active customers": "{0}：{1} 位活跃客户",
+    ", {0} of them new": "，其中新客户 {0} 位",
+    " (not a whole month)": "（当月不完整）",
+    "{0}: {1}": "{0}：{1}",
+    "{0} of customers bring {1} of the money": "{0} 的客户带来 {1} 的金额",
+    "First seen in {0}: {1} were back in month {2}": "{0}首次出现：{1} 在第 {2} 个月回来",
+    "The riskiest {0} hold {1} of the leavers": "风险最高的 {0} 客户包含 {1} 的流失者",
+    "{0} predicted to leave, {1} left": "预测流失 {0}，实际流失 {1}",
+    "Probability {0} to {1}: {2} customers": "概率 {0} 至 {1}：{2} 位客户",
+    "Tenth {0}: {1} predicted, {2} really came": "第 {0} 个十分位：预测 {1}，实际 {2}",
 }
 _TOLD: Final = {
     "prospect": "潜在客户", "new": "新客户", "growing": "成长", "loyal": "忠诚", "regular": "稳定", "reactivated": "重新激活",
