@@ -206,6 +206,7 @@ _AHEAD: Final = {
     "at least": "至少",
     "at most": "至多",
     "How the probabilities are spread": "概率的分布",
+    "Nobody is likelier to leave than to stay": "没有客户更可能离开而不是留下",
     "{0} of the customers are likelier to leave than to stay": "{0} 的客户流失可能性大于留存",
     "A list with many customers at both ends separates well; one heap in the middle does not.": (
         "客户多集中在两端说明区分度好；堆在中间则不然。"
