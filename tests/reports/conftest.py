@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render
+from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render, what_if
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +187,16 @@ def make_plan() -> PlanSection:
             "Duration": "90 days",
             "Chance to see it if it is there": "80%",
         },
+        what_if=what_if(
+            400 * np.exp(-np.arange(8_214) / 1_500),
+            cost=6,
+            budget=12_000,
+            holdout=0.1,
+            capacity=467,
+            planned=4_371,
+            action="call",
+            actions=4,
+        ),
     )
 
 

@@ -27,7 +27,16 @@ from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.customers import Scores
 from crmintel.job.settings import Settings
-from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection
+from crmintel.reports import (
+    Base,
+    ChurnSection,
+    OfferSection,
+    PlanSection,
+    Report,
+    ValueSection,
+    WhatIf,
+    what_if,
+)
 
 BINS = 20
 THEMES = {
@@ -70,7 +79,7 @@ def build_report(
         value=None if value is None else _value(value, scores),
         offers=None if offers is None else _offers(ground, offers, scores, settings, "new"),
         repeats=None if offers is None else _offers(ground, offers, scores, settings, "again"),
-        plan=None if scores.plan is None else _plan(scores.plan, table),
+        plan=None if scores.plan is None else _plan(scores.plan, table, _what_if(log, scores.plan, settings)),
         notes=tuple(notes),
     )
 
@@ -205,7 +214,18 @@ def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Setti
     return OfferSection(n=report.n, k=report.k, mode=mode, rules=rules, top=top, horizon_days=ground.split.horizon.days)
 
 
-def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
+def _what_if(log: InteractionLog, plan: Plan, settings: Settings) -> WhatIf | None:
+    """What other budgets and costs of the preferred action would reach; nothing where there is no money to compare."""
+    if not log.has_amounts:
+        return None
+    first = settings.actions[0]
+    return what_if(
+        plan.table["at_risk"], cost=first.cost, budget=plan.budget, holdout=settings.holdout, capacity=first.capacity,
+        planned=plan.count(TREATED) + plan.count(HELD_OUT), action=first.name, actions=len(settings.actions),
+    )  # fmt: skip
+
+
+def _plan(plan: Plan, table: pd.DataFrame, asked: WhatIf | None) -> PlanSection:
     joined = plan.table.merge(table[[CUSTOMER, SEGMENT]], on=CUSTOMER)
     joined["contacted"] = joined["arm"] == "treated"
     label = joined[ACTION].mask(joined["arm"] == "held out", "held out at random")
@@ -227,6 +247,7 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
     return PlanSection(
         causal=plan.causal, statement=plan.statement, budget=plan.budget, cost=plan.cost, by_action=by_action.reset_index(),
         by_segment=by_segment.reset_index(), holdout=plan.count("held out"), treated=plan.count("treated"), experiment=experiment,
+        what_if=asked,
     )  # fmt: skip
 
 

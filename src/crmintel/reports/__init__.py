@@ -13,15 +13,20 @@ from crmintel.reports.data import (
     ValueSection,
 )
 from crmintel.reports.page import render, write
+from crmintel.reports.whatif import Outcome, WhatIf, outcome, what_if
 
 __all__ = [
     "Base",
     "ChurnSection",
     "Estimate",
     "OfferSection",
+    "Outcome",
     "PlanSection",
     "Report",
     "ValueSection",
+    "WhatIf",
+    "outcome",
     "render",
+    "what_if",
     "write",
 ]

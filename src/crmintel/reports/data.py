@@ -12,6 +12,8 @@ from typing import Protocol, final
 
 import pandas as pd
 
+from crmintel.reports.whatif import WhatIf
+
 
 class Estimate(Protocol):
     """A figure with the interval that it may lie in: anything with these three attributes."""
@@ -184,6 +186,8 @@ class PlanSection:
         Customers left alone on purpose, and customers who get an action.
     experiment : mapping of str to str or float
         Rows to show, label to value, for example "customers per arm", "duration".
+    what_if : WhatIf or None
+        What other budgets and costs of a contact would reach: a form on the page; None leaves it out.
     """
 
     causal: bool
@@ -195,6 +199,7 @@ class PlanSection:
     holdout: int
     treated: int
     experiment: Mapping[str, str | float] = field(default_factory=dict)
+    what_if: WhatIf | None = None
 
 
 @final
