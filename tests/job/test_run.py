@@ -371,3 +371,15 @@ def test_the_what_if_of_the_page_says_what_the_plan_does(run: Run) -> None:
     assert reached.spent == pytest.approx(plan.cost)
     assert reached.at_risk == pytest.approx(taken["at_risk"].sum())
     assert 'class="card wide whatif"' in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_moves_of_the_page_end_in_its_segments(run: Run) -> None:
+    report = run.results.report
+    assert report.moves is not None
+    (start, end), ground = report.moves.periods[0], run.results.ground
+    assert len(report.moves.periods) == 1
+    assert start == ground.split.test
+    assert end.floor("s") == report.at
+    now = report.moves.counts.groupby("target")["customers"].sum()
+    sizes = report.segments.set_index("segment")["customers"]
+    assert now[sizes.index].tolist() == sizes.tolist()

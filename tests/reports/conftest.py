@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render, what_if
+from crmintel.segmentation import Migration, transitions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +201,13 @@ def make_plan() -> PlanSection:
     )
 
 
+def make_moves(*rows: tuple[str | None, str | None, int]) -> Migration:
+    """Who moved from where to where, and how many."""
+    spring, autumn = pd.Timestamp("2024-09-15"), pd.Timestamp("2024-12-15")
+    states = pd.DataFrame([(a, b) for a, b, n in rows for _ in range(n)], columns=[spring, autumn])
+    return transitions(states, random_state=0)
+
+
 def make_report() -> Report:
     return Report(
         title="Gift shop: who our customers are and what to do next",
@@ -246,6 +254,21 @@ def make_report() -> Report:
         offers=make_offers(),
         plan=make_plan(),
         notes=("No ratings in this history: satisfaction is left out.",),
+        moves=make_moves(
+            ("champions", "champions", 610),
+            ("champions", "loyal", 190),
+            ("champions", "at risk", 7),
+            ("loyal", "champions", 240),
+            ("loyal", "loyal", 800),
+            ("loyal", "at risk", 410),
+            ("at risk", "loyal", 90),
+            ("at risk", "at risk", 620),
+            ("at risk", "hibernating", 330),
+            ("hibernating", "hibernating", 1_900),
+            ("hibernating", "loyal", 60),
+            (None, "loyal", 210),
+            (None, "at risk", 44),
+        ),
     )
 
 

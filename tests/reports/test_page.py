@@ -126,8 +126,8 @@ def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
 
 
 def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
-    assert page.count("<svg") == 8
-    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 8
+    assert page.count("<svg") == 9
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 9
 
 
 def test_small_groups_are_put_together_and_cannot_be_worked_out(page: str) -> None:

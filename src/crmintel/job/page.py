@@ -37,6 +37,7 @@ from crmintel.reports import (
     WhatIf,
     what_if,
 )
+from crmintel.segmentation import RFM, Migration, migration
 
 BINS = 20
 THEMES = {
@@ -81,6 +82,7 @@ def build_report(
         repeats=None if offers is None else _offers(ground, offers, scores, settings, "again"),
         plan=None if scores.plan is None else _plan(scores.plan, table, _what_if(log, scores.plan, settings)),
         notes=tuple(notes),
+        moves=_moves(ground, scores),
     )
 
 
@@ -151,6 +153,12 @@ def _segments(scores: Scores) -> pd.DataFrame:
         grouped["revenue"] = table.groupby(SEGMENT)["monetary"].sum()
         grouped["revenue_share"] = grouped["revenue"] / max(float(grouped["revenue"].sum()), 1e-9)
     return _shares(grouped.dropna(axis=1, how="all"), len(table))
+
+
+def _moves(ground: Ground, scores: Scores) -> Migration:
+    """From the instant of the test to now, by the cut-points of now, so that the segments are those of the rest of the page."""
+    now = RFM().fit(ground.log, at=scores.at)
+    return migration(ground.log, now, [ground.split.test, scores.at])
 
 
 def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:

@@ -355,6 +355,32 @@ _DOING: Final = {
     ),
 }
 _PICTURES: Final = {
+    "up": "上升",
+    "down": "下降",
+    "stayed": "未变",
+    "came or gone": "新来或离开",
+    "not yet": "尚未出现",
+    "gone": "已离开",
+    "; most moved from {0} to {1}": "；从{0}到{1}的最多",
+    "Flows of customers between segments{0}": "分群之间的客户流动{0}",
+    "start of a period": "期初",
+    "its end": "期末",
+    "Moves have the colour of where they come from; those who stayed are pale.": "流动的颜色取自来源；未变者颜色浅。",
+    "{0} of {1} ribbons stand for fewer than {2} customers each, or hide such, and are left out, of the figures too.": (
+        "{1} 条流带中有 {0} 条的客户少于 {2} 位，或用于遮掩这样的流带，已从图和数字中省略。"
+    ),
+    "Who moved from segment to segment": "谁在分群之间移动",
+    "Of 100 customers who were {0}, {1} are now {2}": "每 100 位原为{0}的客户中，有 {1} 位现为{2}",
+    "From {0} to {1}, by the bounds between segments of now. Ribbons are as thick as customers are many.": (
+        "从{0}到{1}，按现在的分群界限。流带越粗，客户越多。"
+    ),
+    " Up and down follow the order from champions to hibernating: how recently customers bought, then how often.": (
+        "升降按从冠军客户到沉睡客户的顺序：先看最近购买，再看频率。"
+    ),
+    "All moves between segments": "分群之间的全部流动",
+    "From": "从",
+    "To": "到",
+    "Share of those there before": "占原分群的比例",
     "active customers": "活跃客户",
     "of them new": "其中新客户",
     "Bars: active and new customers a month from {0} to {1}": "柱形图：{0}至{1}每月活跃与新客户",

@@ -13,6 +13,7 @@ from typing import Protocol, final
 import pandas as pd
 
 from crmintel.reports.whatif import WhatIf
+from crmintel.segmentation import Migration
 
 
 class Estimate(Protocol):
@@ -232,6 +233,8 @@ class Report:
         None leaves the section out.
     notes : tuple of str
         What was left out, and why.
+    moves : Migration or None
+        Who moved from segment to segment from an earlier instant to `at`; small counts are hidden on the page.
     """
 
     title: str
@@ -251,3 +254,4 @@ class Report:
     repeats: OfferSection | None = None
     plan: PlanSection | None = None
     notes: tuple[str, ...] = ()
+    moves: Migration | None = None
