@@ -77,7 +77,31 @@ class Scores:
 def score_customers(
     ground: Ground, churn: ChurnAnswer | None, value: ValueAnswer | None, offers: OfferAnswer | None, settings: Settings
 ) -> Scores:
-    """Every customer of the log, told just after its last interaction."""
+    """Every customer of the log, told just after its last interaction.
+
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    churn, value, offers : answers or None
+        What was learned; None leaves the columns empty. Without churn there is no plan.
+    settings : Settings
+        What the plan and the lists are told.
+
+    Returns
+    -------
+    Scores
+        One row a customer, and the plan.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> from crmintel.job import Settings, choose, prepare
+    >>> scores = score_customers(prepare(log, choose(log, "30d")), None, None, None, Settings())
+    >>> scores.customers.columns[:4].tolist()
+    ['customer_id', 'segment', 'tier', 'stage']
+    """
     log = ground.log
     at = log.end + pd.Timedelta(microseconds=1)
     rfm = RFM().fit(log, at=at).segments()

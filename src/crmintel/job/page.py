@@ -57,7 +57,33 @@ def build_report(
     ground: Ground, scores: Scores, churn: ChurnAnswer | None, value: ValueAnswer | None, offers: OfferAnswer | None,
     notes: list[str], settings: Settings, source: str,
 ) -> Report:  # fmt: skip
-    """Everything the page shows, as plain numbers; no customer's row among them."""
+    """Everything the page shows, as plain numbers; no customer's row among them.
+
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    scores : Scores
+        Made by `score_customers`.
+    churn, value, offers : answers or None
+        What was learned; None leaves the section out.
+    notes : list of str
+        What was left out, and why.
+    settings : Settings
+    source : str
+        Name of the data.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> from crmintel.job import choose, prepare, score_customers
+    >>> ground = prepare(log, choose(log, "30d"))
+    >>> scores = score_customers(ground, None, None, None, Settings())
+    >>> report = build_report(ground, scores, None, None, None, [], Settings(), "orders.csv")
+    >>> report.title, report.base.customers
+    ('Customer report', 120)
+    """
     log, table = ground.log, scores.customers
     churn_section = None if churn is None else _churn(ground, churn, scores)
     return Report(

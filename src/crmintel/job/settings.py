@@ -54,6 +54,14 @@ class Settings:
     k : int
         Items a customer.
     seed : int
+
+    Examples
+    --------
+    >>> Settings(horizon="90d", actions=(Action("call", cost=4.0, capacity=500),), budget=2_000.0).budget
+    2000.0
+    >>> Settings(k=0)
+    Traceback (most recent call last):
+    crmintel.errors.DataContractError: k is 0. Give at least 1.
     """
 
     title: str = "Customer report"
@@ -121,6 +129,16 @@ def read_settings(path: str | Path | None) -> Settings:
     ------
     DataContractError
         If the file is missing, no TOML, or names a setting that does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "mapping.toml"
+    ...     written = file.write_text('horizon = "90d"\\n[columns]\\ncustomer_id = "CustomerID"')
+    ...     settings = read_settings(file)
+    >>> settings.horizon, settings.columns
+    ('90d', {'customer_id': 'CustomerID'})
     """
     if path is None:
         return Settings()
