@@ -20,6 +20,7 @@ from crmintel.churn.trees import FittedTrees
 from crmintel.columns import CHURN
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
+from crmintel.showing import Shown
 
 CHUNK: Final = 4_096
 """Rows that are told at a time: what they need stays in the cache."""
@@ -82,7 +83,7 @@ class BaseReasons:
 
 @final
 @dataclass(frozen=True, eq=False)
-class LeafReasons:
+class LeafReasons(Shown):
     """A churn model, ready to say score and reasons of millions of customers.
 
     What it holds beside the model is arrays and text, made again in a fraction of a second.

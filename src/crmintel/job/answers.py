@@ -30,6 +30,7 @@ from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
 from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
 from crmintel.scoring import Profile, profile_of
+from crmintel.showing import Shown
 from crmintel.value import LifetimeValue
 
 BUYERS = "recency_days_purchase"
@@ -42,7 +43,7 @@ MOST_CUSTOMERS = 10_000
 
 @final
 @dataclass(frozen=True, eq=False)
-class Ground:
+class Ground(Shown):
     """What every answer stands on: the split, the features, and the customers known at each instant.
 
     Parameters

@@ -36,11 +36,12 @@ from crmintel.interactions import InteractionLog
 from crmintel.job.answers import BUYERS, ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.settings import Settings
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(Shown):
     """Everything that is known of each customer as of an instant.
 
     Parameters

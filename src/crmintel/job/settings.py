@@ -15,6 +15,7 @@ from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog, Policies, Zone
 from crmintel.interactions.clock import duration
 from crmintel.interactions.read import nearest, open_source, require
+from crmintel.showing import Shown
 
 NAME = "name"
 _TEXT, _COUNT, _MONEY = (str, "text in quotes"), (int, "a whole number"), ((int, float), "a number")
@@ -28,7 +29,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
 
 @final
 @dataclass(frozen=True)
-class Settings:
+class Settings(Shown):
     """Everything that the job can be told; each has a default.
 
     Parameters

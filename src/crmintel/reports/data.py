@@ -14,6 +14,7 @@ import pandas as pd
 
 from crmintel.reports.whatif import WhatIf
 from crmintel.segmentation import Migration
+from crmintel.showing import Shown
 
 
 class Estimate(Protocol):
@@ -42,7 +43,7 @@ class Estimate(Protocol):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Base:
+class Base(Shown):
     """The customer base at a glance.
 
     Parameters
@@ -77,7 +78,7 @@ class Base:
 
 @final
 @dataclass(frozen=True, eq=False)
-class ChurnSection:
+class ChurnSection(Shown):
     """Who is likely to leave, and how far that can be trusted.
 
     Parameters
@@ -128,7 +129,7 @@ class ChurnSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class ValueSection:
+class ValueSection(Shown):
     """What customers will be worth in the coming horizon.
 
     Parameters
@@ -168,7 +169,7 @@ class ValueSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class OfferSection:
+class OfferSection(Shown):
     """What to offer next.
 
     Parameters
@@ -205,7 +206,7 @@ class OfferSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class PlanSection:
+class PlanSection(Shown):
     """What to do for whom, and the experiment that would prove it.
 
     Parameters
@@ -252,7 +253,7 @@ class PlanSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Shown):
     """All that one page shows.
 
     Parameters

@@ -13,6 +13,7 @@ from crmintel.actions.plan import WORTH_PROVING
 from crmintel.errors import DataContractError
 from crmintel.reports.frames import take
 from crmintel.reports.small import SMALLEST
+from crmintel.showing import Shown
 
 ASSUMED: Final = WORTH_PROVING
 """Share of the money at risk that a contact keeps, as long as nobody measured it: what the experiment is made to prove."""
@@ -25,7 +26,7 @@ Whole = npt.NDArray[np.int64]
 
 @final
 @dataclass(frozen=True, eq=False)
-class WhatIf:
+class WhatIf(Shown):
     """What the plan page can work out anew when the reader changes the budget or the cost of a contact.
 
     Made by `what_if`. The plan takes customers by falling money at risk, as long as it exceeds the cost of a contact, until the
@@ -79,7 +80,7 @@ class WhatIf:
 
 @final
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Shown):
     """What a budget and a cost of a contact would come to; made by `outcome`.
 
     Parameters
