@@ -82,8 +82,8 @@ def test_a_thing_without_fields_is_called_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (pd.DataFrame({1: [1], 2: [2]}), "1 rows, 2 columns"),
-        (pd.DataFrame({c: [1.0] for c in "abcdefghij"}), "1 rows: a, b, c, d, e, f, g, h, …"),
+        (pd.DataFrame({1: [1], 2: [2]}), "1 row, 2 columns"),
+        (pd.DataFrame({c: [1.0] for c in "abcdefghij"}), "1 row: a, b, c, d, e, f, g, h, …"),
         (pd.DataFrame(), "0 rows, 0 columns"),
     ],
 )

@@ -62,11 +62,12 @@ def card(thing: Any) -> str:
     elif not hints:
         held = {}
     rows = [(name.strip("_").replace("_", " "), _text(value, hints.get(name, ""))) for name, value in held.items()]
+    said = page(repr(thing) if speaks else type(thing).__name__)
     if not rows:
-        return page(repr(thing) if speaks else type(thing).__name__)
-    title = repr(thing) if speaks else type(thing).__name__
+        return said
     with pd.option_context("display.max_colwidth", None):
-        return page(title, holds=pd.DataFrame(rows, columns=["what", "is"]))
+        table = pd.DataFrame(rows).to_html(index=False, header=False, border=0, justify="left")
+    return f"{said.removesuffix('</div>')}{table}</div>"
 
 
 def _text(value: Any, hint: str) -> str:
@@ -91,7 +92,7 @@ def _text(value: Any, hint: str) -> str:
 
 
 def _frame(frame: pd.DataFrame) -> str:
-    said = f"{len(frame):,} rows"
+    said = f"{len(frame):,} {'row' if len(frame) == 1 else 'rows'}"
     names = [c for c in frame.columns if isinstance(c, str)]
     if len(names) < frame.shape[1] or not names:
         return f"{said}, {frame.shape[1]:,} columns"
