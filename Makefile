@@ -39,6 +39,7 @@ bench: $(VENV)/installed  ## measure; one JSON object a line
 	$(BIN)/python -m benchmarks.recommend
 	$(BIN)/python -m benchmarks.actions
 	$(BIN)/python -m benchmarks.shipping
+	$(BIN)/python -m benchmarks.people
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -116,7 +116,7 @@ def test_outcomes_are_judged_as_by_hand(profile: Profile, now: World) -> None:
     assert told.metrics["expected_rate"] == pytest.approx(p.mean())
     assert told.calibration["customers"].sum() == len(y)
     assert told.verdict == "hold"
-    assert "no loss is shown" in told.reasons[-1]
+    assert "no loss beyond chance" in told.reasons[-1]
 
 
 # alarms

@@ -31,6 +31,7 @@ def test_the_twenty_lines_run() -> None:
         ("recommend", "docs/recommend.md"),
         ("actions", "docs/actions.md"),
         ("shipping", "docs/shipping.md"),
+        ("people", "docs/people.md"),
     ],
 )
 def test_the_figures_are_those_that_the_benchmark_kept(bench: str, page: str) -> None:

@@ -4,7 +4,7 @@ import importlib
 
 from crmintel.cli.app import app
 
-for _commands in ("history", "shipping", "serving"):
+for _commands in ("history", "pages", "shipping", "serving"):
     importlib.import_module(f"crmintel.cli.{_commands}")
 
 __all__ = ["app", "main"]

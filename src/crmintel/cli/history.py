@@ -1,7 +1,10 @@
 """From a history to a report: ``crmintel run``, ``crmintel demo``, ``crmintel check``."""
 
+import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from crmintel.job import Settings
 
 STEPS = 7
+DEMONSTRATION = "dunnhumby, The Complete Journey"
 
 Source = Annotated[list[str], typer.Argument(help="Parquet or CSV files, a folder, or a quoted glob.")]
 Map = Annotated[Path | None, typer.Option("--map", help="TOML file: column names, policies, items, actions.")]
@@ -29,60 +33,90 @@ Test = Annotated[str | None, typer.Option("--test", help="Instant to test at, su
 Budget = Annotated[float | None, typer.Option("--budget", help="Money for the plan.")]
 Offer = Annotated[str | None, typer.Option("--offer", help="Next items: 'new' ones or 'again'.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="OURS=THEIRS", help="A column by its name here, such as timestamp=Date; give one for each."
+    ),
+]
+Lang = Annotated[str | None, typer.Option("--lang", help="Language of the page: en or zh.")]
 
 
 @app.command()
 def run(
     source: Source, out: Out, map_: Map = None, tracking_uri: Uri = None, horizon: Horizon = None, test: Test = None,
-    budget: Budget = None, offer: Offer = None, seed: Seed = None,
+    budget: Budget = None, offer: Offer = None, seed: Seed = None, lang: Lang = None, column: Column = None,
 ) -> None:  # fmt: skip
     """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
-    from crmintel.job import read_settings
-
     with complaints():
-        given: dict[str, Any] = {"horizon": horizon, "test": test, "budget": budget, "offer": offer, "seed": seed}
-        settings = replace(read_settings(map_), **{k: v for k, v in given.items() if v is not None})
-        _job(_one(source), settings, out, tracking_uri, ", ".join(Path(s).name for s in source))
+        settings = told(map_, column, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang)
+        _job(one(source), settings, out, tracking_uri, named(source))
+        remember(out, source, map_, column or [])
 
 
 @app.command()
-def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None) -> None:
+def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None, lang: Lang = None) -> None:
     """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
-    from crmintel.datasets.public import complete_journey
-    from crmintel.job import Settings
-
     with complaints():
-        rows, items = complete_journey()
-        settings = Settings(title="A year of groceries", timezone="America/New_York", items=items)
-        _job(rows, settings, out, tracking_uri, "dunnhumby, The Complete Journey")
+        rows, settings = demonstration()
+        _job(rows, told(settings, lang=lang), out, tracking_uri, DEMONSTRATION)
+        remember(out, None, None, [])
 
 
 @app.command()
-def check(source: Source, map_: Map = None) -> None:
+def check(source: Source, map_: Map = None, column: Column = None) -> None:
     """Print what is in a history and what is wrong with it; write nothing."""
-    from crmintel.job import read_settings
-
     with complaints():
-        log = read_settings(map_).read(_one(source))
+        log = told(map_, column).read(one(source))
         typer.echo(repr(log))
         typer.echo(str(log.quality))
 
 
-def _one(source: list[str]) -> Any:
+def demonstration() -> tuple[Any, "Settings"]:
+    """The groceries, and how they are read."""
+    from crmintel.datasets.public import complete_journey
+    from crmintel.job import Settings
+
+    rows, items = complete_journey()
+    return rows, Settings(title="A year of groceries", timezone="America/New_York", items=items)
+
+
+def told(settings: "Settings | Path | None", column: list[str] | None = None, **given: Any) -> "Settings":
+    """The settings of a mapping file, and over them those of the command."""
+    from crmintel.job import Settings, read_settings
+
+    settings = settings if isinstance(settings, Settings) else read_settings(settings)
+    pairs = [c.partition("=") for c in column or ()]
+    if any(not (ours and theirs) for ours, _, theirs in pairs):
+        raise DataContractError("--column needs our name and yours, such as --column timestamp=Date.")
+    columns = {**settings.columns, **{ours.strip(): theirs for ours, _, theirs in pairs}}
+    return replace(settings, columns=columns, **{k: v for k, v in given.items() if v is not None})
+
+
+def one(source: list[str]) -> Any:
+    """A single path as it is, several as a list."""
     return source[0] if len(source) == 1 else source
+
+
+def named(source: list[str]) -> str:
+    """What the data are called on a page."""
+    return ", ".join(Path(s).name for s in source)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """A bar on the screen that is told the name of each step as it begins."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task("reading", total=STEPS)
+        yield lambda what: bar.update(task, advance=1, description=what)
 
 
 def _job(source: Any, settings: "Settings", out: Path, tracking_uri: str | None, name: str) -> None:
     from crmintel.job import analyse, track, write
 
-    _writable(out)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
-        task = bar.add_task("reading", total=STEPS)
-
-        def step(what: str) -> None:
-            bar.update(task, advance=1, description=what)
-
+    writable(out)
+    with steps() as step:
         log = settings.read(source)
         results = analyse(log, settings, source=name, step=step)
         step("report")
@@ -103,8 +137,21 @@ def _job(source: Any, settings: "Settings", out: Path, tracking_uri: str | None,
     typer.echo(f"Tables in {out}/\nReport: {page}")
 
 
-def _writable(out: Path) -> None:
+def writable(out: Path) -> None:
     """Complain of a folder that cannot be written before the work is done, not after."""
     nearest = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         raise DataContractError(f"The folder {str(out)!r} cannot be written. Choose another with --out.")
+
+
+def remember(run: Path, source: list[str] | None, map_: Path | None, column: list[str]) -> None:
+    """Add to what a run says of itself where its interactions lie, seen from its folder; none are the demonstration."""
+    from crmintel.job.run import ABOUT
+
+    def seen(path: str | Path) -> str:
+        return os.path.relpath(path, run)
+
+    about = json.loads((run / ABOUT).read_text(encoding="utf-8"))
+    about["source"] = None if source is None else [seen(s) for s in source]
+    about |= {"map": None if map_ is None else seen(map_), "column": column}
+    (run / ABOUT).write_text(json.dumps(about), encoding="utf-8")

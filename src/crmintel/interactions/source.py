@@ -4,14 +4,26 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import pyarrow as pa
 
+from crmintel.columns import CUSTOMER, TIME
 from crmintel.errors import DataContractError
 
 BATCH_ROWS = 500_000
 LONGEST_NAME = 255
+USUAL: Final = {
+    CUSTOMER: (
+        "customer", "customer number", "cust id", "client id", "client", "user id", "user", "member id", "household id",
+        "account id", "reader id", "guest id", "buyer id", "card number",
+    ),
+    TIME: (
+        "date", "time", "datetime", "order date", "invoice date", "transaction date", "purchase date", "date time", "event time",
+        "created at", "transaction timestamp",
+    ),
+}  # fmt: skip
+"""What others call the columns that nobody can do without."""
 
 
 @final
@@ -74,7 +86,8 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
         return
     hints, pairs = [], []
     for ours, theirs in missing.items():
-        guess = nearest(theirs, names) or nearest(ours, names)
+        called = (nearest(name, names) for name in (theirs, ours, *USUAL.get(ours, ())))
+        guess = next((found for found in called if found), None)
         pairs.append(f'{ours} = "{guess or "THEIRS"}"')
         hints.append(
             f"{theirs!r}"

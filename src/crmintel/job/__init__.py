@@ -11,6 +11,7 @@ from crmintel.job.answers import (
     choose,
     prepare,
 )
+from crmintel.job.card import customer_card, stored_card
 from crmintel.job.customers import Scores, score_customers
 from crmintel.job.page import build_report
 from crmintel.job.run import Results, analyse, track, write
@@ -18,5 +19,5 @@ from crmintel.job.settings import Settings, read_settings
 
 __all__ = [
     "ChurnAnswer", "Ground", "OfferAnswer", "Results", "Scores", "Settings", "ValueAnswer", "analyse", "answer_churn",
-    "answer_offers", "answer_value", "build_report", "choose", "prepare", "read_settings", "score_customers", "track", "write",
+    "answer_offers", "answer_value", "build_report", "choose", "customer_card", "prepare", "read_settings", "score_customers", "stored_card", "track", "write",
 ]  # fmt: skip

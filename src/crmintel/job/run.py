@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from crmintel.reports import Report, render
 from crmintel.tracking import record, sqlite_uri
 
 Step = Callable[[str], None]
+ABOUT = "run.json"
+"""The file in which a run says what it read."""
 
 
 @final
@@ -89,6 +92,10 @@ class Results:
                     (what, str(r["name"]), Estimate(r["gain"], r["gain_low"], r["gain_high"]), str(r["verdict"]))
                 )
         return found
+
+    def html(self) -> str:
+        """The page as text, in the language of the settings."""
+        return render(self.report, lang=self.settings.lang)
 
     def _repr_html_(self) -> str:
         rows = pd.DataFrame([(k, f"{v}") for k, v in self.metrics.items()], columns=["figure", "value"])
@@ -185,9 +192,9 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     page = write(results, folder)
     ...     sorted(p.name for p in page.parent.iterdir())
-    ['customers.parquet', 'features.json', 'models', 'plan.parquet', 'recommendations.parquet', 'report.html']
+    ['customers.parquet', 'features.json', 'models', 'plan.parquet', 'recommendations.parquet', 'report.html', 'run.json']
     """
-    folder, scores, page = Path(out), results.scores, render(results.report)
+    folder, scores, page = Path(out), results.scores, results.html()
     plan = no_plan(scores.customers[CUSTOMER]) if scores.plan is None else scores.plan.table
     tables = {"customers": scores.customers, "recommendations": scores.recommendations, "plan": plan}
     try:
@@ -199,6 +206,8 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
             folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8")
         )
         write_models(results, folder)
+        about = {"data": results.ground.log.fingerprint, "horizon_days": results.ground.split.horizon.days}
+        _replace(folder / ABOUT, lambda path: path.write_text(json.dumps(about), encoding="utf-8"))
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     except OSError as error:
         raise DataContractError(

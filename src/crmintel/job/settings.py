@@ -20,7 +20,7 @@ from crmintel.showing import Shown
 NAME = "name"
 _TEXT, _COUNT, _MONEY = (str, "text in quotes"), (int, "a whole number"), ((int, float), "a number")
 _KINDS: dict[str, tuple[Any, str]] = {
-    "title": _TEXT, "timezone": _TEXT, "offer": _TEXT, "k": _COUNT, "seed": _COUNT, "holdout": _MONEY,
+    "title": _TEXT, "timezone": _TEXT, "offer": _TEXT, "lang": _TEXT, "k": _COUNT, "seed": _COUNT, "holdout": _MONEY,
     "budget": ((int, float, type(None)), "a number"), "horizon": ((str, type(None)), 'text such as "90d"'),
     "test": ((str, date, type(None)), 'a date such as "2024-03-01"'), "keep": (tuple, "a list of column names"),
     "actions": (tuple, "a list of actions"),
@@ -55,6 +55,8 @@ class Settings(Shown):
     k : int
         Items a customer.
     seed : int
+    lang : {"en", "zh"}
+        The language of the page: English or Chinese.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class Settings(Shown):
     offer: Literal["new", "again"] = "new"
     k: int = 10
     seed: int = 0
+    lang: Literal["en", "zh"] = "en"
 
     def __post_init__(self) -> None:
         for name, (kinds, words) in _KINDS.items():
@@ -92,6 +95,7 @@ class Settings(Shown):
             ("budget", self.budget is None or 0 <= self.budget < float("inf"), "money of at least 0"),
             ("actions", len(self.actions) > 0, "at least one action"),
             ("offer", self.offer in ("new", "again"), "Choose 'new' or 'again'"),
+            ("lang", self.lang in ("en", "zh"), "Choose 'en' or 'zh'"),
         )
         for name, fits, words in limits:
             if not fits:

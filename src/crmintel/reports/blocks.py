@@ -172,7 +172,19 @@ class WhatIfForm:
     wide: bool = True
 
 
-Block = Picture | Bars | Intervals | Table | Facts | Callout | WhatIfForm
+@final
+@dataclass(frozen=True)
+class Points:
+    """Sentences or names below each other, each with what stands behind it in small letters."""
+
+    kind: ClassVar[str] = "points"
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    ordered: bool = True
+    wide: bool = False
+
+
+Block = Picture | Bars | Intervals | Table | Facts | Callout | Points | WhatIfForm
 
 
 def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:
@@ -180,9 +192,9 @@ def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:
     blocks = list(blocks)
     folded = [b for b in blocks if isinstance(b, Table) and b.folded]
     placed: list[Block] = []
-    run: list[Picture | Bars] = []
+    run: list[Picture | Bars | Points] = []
     for block in [b for b in blocks if b not in folded]:
-        if isinstance(block, Picture | Bars) and not block.wide:
+        if isinstance(block, Picture | Bars | Points) and not block.wide:
             run.append(block)
         else:
             placed += [*_paired(run), block]
@@ -190,7 +202,7 @@ def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:
     return (*placed, *_paired(run), *folded)
 
 
-def _paired(run: list[Picture | Bars]) -> list[Picture | Bars]:
+def _paired(run: list[Picture | Bars | Points]) -> list[Picture | Bars | Points]:
     """An even number of half-width blocks, and a wide one when one is left over."""
     if len(run) % 2 == 0:
         return run

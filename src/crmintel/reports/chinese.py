@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from crmintel.reports.chinese_card import CARD
 from crmintel.segmentation.types import CHINESE as SEGMENTS
 
 _PAGE: Final = {
@@ -496,6 +497,6 @@ _WHAT_IF: Final = {
     "below 1 it does not pay; 0: it reaches nobody else": "低于 1 不划算；0：再无客户可触及",
 }
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
-    {**SEGMENTS, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_WHAT_IF, **_PICTURES}
+    {**SEGMENTS, **CARD, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_WHAT_IF, **_PICTURES}
 )
 """English to Chinese."""

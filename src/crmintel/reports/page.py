@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import count
@@ -12,6 +13,7 @@ from typing import Final, Literal
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from crmintel.errors import DataContractError
 from crmintel.reports import canvas, doing, forecasts, people, small, words
 from crmintel.reports.blocks import Section
 from crmintel.reports.data import Report
@@ -106,26 +108,38 @@ def render(report: Report, *, k: int = small.SMALLEST, lang: Literal["en", "zh"]
         if report.created is not None:
             facts.append((say("Created"), report.created))
         return page(
-            "report.html",
-            title=told(report.title),
-            facts=facts,
-            sections=sections(report, k=k),
+            say("Customer report"),
+            told(report.title),
+            facts,
+            sections(report, k=k),
+            footer=say(
+                "Made by crmintel. Groups of few customers are merged; no single customer appears on this page."
+            ),
             notes=report.notes,
             terms=TERMS,
         )
 
 
-def page(template: str, **values: object) -> str:
-    """A page of one of the templates, in the language of now; scripts and styles come along, and nothing else is allowed."""
+def page(
+    kind: str, title: str, facts: list[tuple[str, str]], shown: tuple[Section, ...], *, footer: str, warning: str = "",
+    notes: Sequence[str] = (), terms: Sequence[tuple[str, str]] = (),
+) -> str:  # fmt: skip
+    """A page in the language of now; scripts and styles come along, and nothing else is allowed."""
     script, numbers = _read("page.js"), count(1)
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _environment.get_template(template).render(
+    return _environment.get_template("page.html").render(
         lang="zh-Hans" if spoken() == "zh" else "en",
         style=_read("style.css"),
         script=script,
-        allowed=allowed,
+        allowed=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         unique=lambda kind: f"{kind}{next(numbers)}",
-        **values,
+        kind=kind,
+        title=title,
+        facts=facts,
+        sections=shown,
+        footer=footer,
+        warning=warning,
+        notes=notes,
+        terms=terms,
     )
 
 
@@ -169,10 +183,26 @@ def write(
     ...     file.name, file.stat().st_size > 10_000
     ('report.html', True)
     """
+    return put(render(report, k=k, lang=lang), path)
+
+
+def put(text: str, path: str | os.PathLike[str]) -> Path:
+    """Write a page that is done to a file, in one step.
+
+    Raises
+    ------
+    DataContractError
+        If it cannot be written there.
+    """
     target = Path(path)
-    text = render(report, k=k, lang=lang)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(target.name + ".part")
-    draft.write_bytes(text.encode("utf-8"))
-    draft.replace(target)
+    draft = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(text.encode("utf-8"))
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataContractError(
+            f"The page {str(path)!r} cannot be written ({error.strerror}). Choose another place."
+        ) from None
     return target

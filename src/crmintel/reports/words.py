@@ -67,6 +67,16 @@ def money(x: object) -> str:
     raise AssertionError("unreachable")
 
 
+def exact(x: object) -> str:
+    """An amount as on a receipt, without a currency.
+
+    >>> exact(1234.5), exact(-3), exact(None)
+    ('1,234.50', '−3.00', '–')
+    """
+    number = real(x)
+    return NOTHING if number is None else _signed(f"{number:,.2f}")
+
+
 def percent(x: object, digits: int | None = None) -> str:
     """A share in percent: one digit after the point below ten, none above, unless told.
 
@@ -208,8 +218,8 @@ def quoted(x: object, longest: int = 40) -> str:
 def sentence(text: str) -> str:
     """Text with a capital at its beginning, as sentences have.
 
-    >>> sentence("at risk")
-    'At risk'
+    >>> sentence("at risk"), sentence("2 orders")
+    ('At risk', '2 orders')
     """
-    first = next((i for i, c in enumerate(text) if c.isalpha()), 0)  # a mark of direction may stand before it
+    first = next((i for i, c in enumerate(text) if c.isalnum()), 0)  # a mark of direction may stand before it
     return text[:first] + text[first : first + 1].upper() + text[first + 1 :]

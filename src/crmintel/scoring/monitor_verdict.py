@@ -34,7 +34,11 @@ def _known(truth: Outcomes) -> str:
     said = f"{truth.observed:.1%} of {truth.mature:,} mature rows left, {truth.expected:.1%} were expected"
     if truth.worse:
         return f"{said}."
-    return f"{said}: no loss is shown." if truth.settled else f"{said}: too few, or of too few rows, to settle it."
+    return (
+        f"{said}: ranking and calibration show no loss beyond chance."
+        if truth.settled
+        else f"{said}: too few, or of too few rows, to settle it."
+    )
 
 
 def _broken(moved: pd.DataFrame, scored: pd.DataFrame, people: pd.DataFrame) -> Iterator[str]:

@@ -1,0 +1,98 @@
+"""Pages alone: ``crmintel report`` for a whole base, ``crmintel card`` for one customer."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crmintel.cli.app import app, complaints
+from crmintel.cli.history import (
+    DEMONSTRATION,
+    Budget,
+    Column,
+    Horizon,
+    Lang,
+    Map,
+    Offer,
+    Seed,
+    Source,
+    Test,
+    demonstration,
+    named,
+    one,
+    steps,
+    told,
+    writable,
+)
+from crmintel.errors import DataContractError
+
+
+@app.command()
+def report(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    map_: Map = None, lang: Lang = None, horizon: Horizon = None, test: Test = None, budget: Budget = None, offer: Offer = None,
+    seed: Seed = None, column: Column = None,
+) -> None:  # fmt: skip
+    """Write the report of a history as one page, and nothing else."""
+    from crmintel.job import analyse
+    from crmintel.reports import write
+
+    with complaints():
+        settings = told(map_, column, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang)
+        writable(out.parent)
+        with steps() as step:
+            log = settings.read(one(source))
+            results = analyse(log, settings, source=named(source), step=step)
+            step("report")
+            write(results.report, out, lang=settings.lang)
+    typer.echo(f"{log!r}\n{log.quality}\nReport: {out}")
+
+
+@app.command()
+def card(
+    customer: Annotated[str, typer.Argument(metavar="ID", help="The customer.")],
+    run: Annotated[Path, typer.Option("--run", help="The folder of a run.")] = Path("demo-output"),
+    out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("card.html"),
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="The interactions of the run, if they lie elsewhere by now.")
+    ] = None,
+    map_: Map = None,
+    lang: Lang = None,
+    column: Column = None,
+) -> None:
+    """Write the card of one customer: history, risk with reasons, value, next items and next action. Personal data."""
+    from crmintel.job import stored_card
+
+    with complaints():
+        writable(out.parent)
+        if source is None:
+            source, mapped, columns = remembered(run)
+            map_, column = map_ or mapped, column or columns
+        rows, settings = demonstration() if source is None else (one(source), told(map_, column))
+        name = DEMONSTRATION if source is None else named(source)
+        page = stored_card(run, settings.read(rows), customer, settings, source=name, lang=lang)  # type: ignore[arg-type]  # checked there
+        page.write(out)
+    typer.echo(f"Card: {out}")
+
+
+def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str]]:
+    """The source of a run (none: the demonstration), its mapping file and the columns that were named.
+
+    Raises
+    ------
+    DataContractError
+        If the folder does not say.
+    """
+    from crmintel.job.run import ABOUT
+
+    try:
+        about = json.loads((run / ABOUT).read_text(encoding="utf-8"))
+        kept, mapped, columns = about["source"], about["map"], about["column"]
+    except (OSError, ValueError, KeyError):
+        raise DataContractError(
+            f"The folder {str(run)!r} does not say what was run. Name the folder of a run with --run, "
+            "or its interactions with --source and --map."
+        ) from None
+    return None if kept is None else [str(run / s) for s in kept], None if mapped is None else run / mapped, columns
