@@ -84,7 +84,7 @@ def _data(ladder: WhatIf) -> dict[str, object]:
 
 
 def _said() -> str:
-    return say("{0} customers contacted for {1}; {2} saved, {3} after the cost.")
+    return say("{0} customers contacted for {1}; {2} saved at this percentage, {3} after the cost.")
 
 
 def _near(text: str, exact: bool) -> str:

@@ -477,7 +477,7 @@ _WHAT_IF: Final = {
     "Percent kept by a contact (as measured)": "联系留住的百分比（实测）",
     "about {0}": "约 {0}",
     "{0} contacted, {1} left alone at random": "联系 {0} 位，随机保留 {1} 位不打扰",
-    "{0} customers contacted for {1}; {2} saved, {3} after the cost.": "联系 {0} 位客户，花费 {1}；留住 {2}，扣除费用后 {3}。",
+    "{0} customers contacted for {1}; {2} saved at this percentage, {3} after the cost.": "联系 {0} 位客户，花费 {1}；按此百分比留住 {2}，扣除费用后 {3}。",
     "Give money of at least 0, and a percentage between 0 and 100.": "请输入不小于 0 的金额，以及 0 到 100 之间的百分比。",
     "Customers chosen": "选中的客户",
     "Money spent": "花费",
