@@ -185,6 +185,7 @@ def test_a_ladder_that_does_not_fit_the_plan_is_refused() -> None:
 
 
 def test_the_page_shows_the_plans_own_figures_without_a_script(page: str) -> None:
+    assert '<form hidden autocomplete="off">' in page
     assert 'name="budget" value="12000"' in page
     assert 'name="kept" value="10" min="0" max="100"' in page
     assert '<strong data-key="chosen">467</strong>' in page
@@ -197,9 +198,9 @@ def test_the_page_shows_the_plans_own_figures_without_a_script(page: str) -> Non
 def test_a_measured_share_is_no_assumption(report: Report) -> None:
     assert report.plan is not None
     assert report.plan.what_if is not None
-    measured = dataclasses.replace(report.plan, what_if=dataclasses.replace(report.plan.what_if, kept=0.25))
+    measured = dataclasses.replace(report.plan, what_if=dataclasses.replace(report.plan.what_if, kept=0.07))
     page = render(dataclasses.replace(report, plan=measured))
-    assert 'name="kept" value="25"' in page
+    assert 'name="kept" value="7"' in page
     assert "assumption" not in page[page.index('class="card wide whatif"') :]
 
 

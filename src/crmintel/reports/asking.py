@@ -15,15 +15,15 @@ def what_if_form(part: PlanSection, k: int) -> WhatIfForm | None:
     ladder = None if given is None else coarse(given, k, held=part.holdout)
     if ladder is None:
         return None
-    kept = ASSUMED if ladder.kept is None else ladder.kept
+    percent = round(100 * (ASSUMED if ladder.kept is None else ladder.kept), 10)  # as the field holds it
     fields = (
         Field("budget", say("Budget"), _plain(ladder.budget)),
         Field("cost", say("Cost of one contact"), _plain(ladder.cost)),
-        Field("kept", say("Percent kept by a contact (your assumption)"), _plain(100 * kept), "100")
+        Field("kept", say("Percent kept by a contact (your assumption)"), _plain(percent), "100")
         if ladder.kept is None
-        else Field("kept", say("Percent kept by a contact (as measured)"), _plain(100 * kept), "100"),
+        else Field("kept", say("Percent kept by a contact (as measured)"), _plain(percent), "100"),
     )
-    reached = outcome(ladder, kept=kept)
+    reached = outcome(ladder, kept=percent / 100)
     replies = _replies(reached, ladder)
     shown = {"contacted": _near(words.count(reached.contacted), reached.counted)} | {r.key: r.value for r in replies}
     return WhatIfForm(
