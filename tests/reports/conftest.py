@@ -1,7 +1,7 @@
 """A made-up but plausible report."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pytest
 
 from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render, what_if
 from crmintel.segmentation import Migration, transitions
+from tests.reports.chromium import PROGRAM, Browser
 
 
 @dataclasses.dataclass(frozen=True)
@@ -287,3 +288,15 @@ def page() -> str:
 def change(report: Report) -> Callable[..., Report]:
     """The report with some fields replaced."""
     return lambda **fields: dataclasses.replace(report, **fields)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One Chromium for all tests that look at pages."""
+    if PROGRAM is None:
+        pytest.skip("no Chromium (chromium, google-chrome) on the PATH")
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    try:
+        yield browser
+    finally:
+        browser.close()

@@ -131,6 +131,16 @@ def test_the_same_card_is_the_same_bytes_and_is_written_whole(tmp_path: Path) ->
         CARD.write(tmp_path / "deep")
 
 
+def test_the_line_of_time_tells_its_days() -> None:
+    drawing = timeline(history(), CARD.at)
+    assert 'data-tip="3 Jan 2023: purchase, 10.00"' in drawing
+    assert 'data-tip="10 Jan 2024: complaint"' in drawing
+    days = pd.DataFrame(
+        {"timestamp": pd.date_range("2020-01-01", periods=400, freq="D"), "kind": "purchase", "amount": 1.0}
+    )
+    assert 'data-tip="Feb 2020: 29 × purchase, 29.00"' in timeline(days, CARD.at)
+
+
 def test_a_card_shows_itself() -> None:
     assert repr(CARD) == "CustomerCard as of 2024-02-01: 22 rows of history, at risk"
     assert "63% likely to leave" in CARD._repr_html_()

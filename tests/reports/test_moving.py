@@ -30,6 +30,7 @@ def test_the_largest_move_is_a_sentence() -> None:
         ("at risk", "at risk", "20", "100%"),
     )
     assert "15 Sep 2024 to 15 Dec 2024" in picture.caption
+    assert 'data-tip="loyal to at risk: 30 customers"' in picture.svg
 
 
 def test_a_move_of_hardly_anybody_is_no_zero() -> None:

@@ -128,6 +128,8 @@ def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
 def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
     assert page.count("<svg") == 9
     assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 9
+    assert len(re.findall(r'<div class="drawing" data-hint="[^"]{20,}">', page)) == 9
+    assert page.count('data-tip="') > 200
 
 
 def test_small_groups_are_put_together_and_cannot_be_worked_out(page: str) -> None:
@@ -326,6 +328,8 @@ def test_a_page_in_chinese_says_everything_in_chinese(report: Report) -> None:
         assert said in page
     for left in ("In short", "customers placed", "Month by month", "Likely to leave", "The plan", "Notes"):
         assert left not in page
+    assert 'data-tip="2023年2月：1,484 位活跃客户，其中新客户 408 位"' in page
+    assert not [tip for tip in re.findall(r'data-tip="(.*?)"', page) if re.search("[a-z]{3}", tip)]
     assert render(report, lang="zh") == page
     assert "In short" in render(light(report))
     with pytest.raises(DataContractError, match="'en' or 'zh'"):

@@ -1,12 +1,17 @@
 """The pictures: markup that can live beside others, and nothing drawn of nothing."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex, to_rgb
 
-from crmintel.reports import Report, plots, small
+from crmintel.reports import Report, canvas, plots, small
+from crmintel.reports.axes import figure_of, letters
 
 PICTURES: list[Callable[..., str]] = [
     plots.monthly_activity,
@@ -55,3 +60,87 @@ def test_groups_that_are_too_small_even_together_vanish() -> None:
 def test_large_groups_stay_as_they_are() -> None:
     frame = pd.DataFrame({"g": list("abc"), "n": [10, 20, 0]})
     assert small.merge_small(frame, name="g", customers="n").equals(frame)
+
+
+def tips(svg: str) -> list[str]:
+    return [e.attrib["data-tip"] for e in ET.fromstring(svg).iter() if "data-tip" in e.attrib]
+
+
+def test_every_mark_says_its_value(report: Report) -> None:
+    assert report.churn is not None
+    assert report.value is not None
+    drawn = {
+        "active": plots.monthly_activity(report.base.monthly, partial=[True]),
+        "money": plots.monthly_money(report.base.monthly),
+        "shares": plots.retention(report.base.retention),
+        "histogram": plots.score_histogram(report.churn.scores_histogram),
+        "deciles": plots.value_deciles(report.value.deciles),
+    }
+    counts = {name: len(tips(svg)) for name, svg in drawn.items()}
+    assert counts == {"active": 25, "money": 25, "shares": 78, "histogram": 20, "deciles": 10}
+    assert tips(drawn["active"])[:2] == [
+        "Dec 2022: 1,748 active customers, 1,748 of them new (not a whole month)",
+        "Jan 2023: 1,532 active customers, 469 of them new",
+    ]
+
+
+def test_a_month_without_a_figure_says_nothing(report: Report) -> None:
+    monthly = report.base.monthly.copy()
+    monthly.loc[1, ["active_customers", "new_customers", "revenue"]] = np.nan
+    monthly.loc[2, "new_customers"] = np.nan
+    assert tips(plots.monthly_activity(monthly))[1] == "Feb 2023: 1,484 active customers"
+    assert len(tips(plots.monthly_money(monthly))) == 24
+
+
+def test_a_long_curve_says_at_most_sixty_values_its_ends_among_them() -> None:
+    share = np.linspace(0.001, 1, 5_000)
+    said = tips(plots.concentration(pd.DataFrame({"customer_share": share, "revenue_share": share**0.5})))
+    assert 50 <= len(said) <= 60
+    assert said[0] == "0% of customers bring 0% of the money"
+    assert said[-1] == "100% of customers bring 100% of the money"
+
+
+def test_words_of_marks_are_escaped_and_lie_where_the_mark_does() -> None:
+    def drawn(*marks: tuple[str, canvas.Place, canvas.Place | None]) -> str:
+        with canvas.theme():
+            axes = canvas.sheet(2.0, left=10, bottom=20, top=30, right=10)
+            axes.set_xlim(0, 10)
+            axes.set_ylim(0, 1)
+            for text, x, y in marks:
+                canvas.tip(axes, text, x, y)
+            return canvas.svg(figure_of(axes), prefix="p", label="x")
+
+    svg = drawn(('"<b>&', 5.0, 0.5), ("column", (0.0, 10.0), None))
+    wide, high = canvas.WIDTH * 72 - 20, 2.0 * 72 - 50
+    point, column = list(ET.fromstring(svg))[-1]
+    assert point.attrib["data-tip"] == '"<b>&'
+    assert [float(point.attrib[c]) for c in ("cx", "cy")] == pytest.approx([10 + wide / 2, 30 + high / 2], abs=0.01)
+    place = [float(column.attrib[c]) for c in ("x", "y", "width", "height")]
+    assert place == pytest.approx([10, 30, wide, high], abs=0.01)
+    assert re.sub(r'<g class="tips".*</g>', "", svg) == drawn()  # nothing else changes
+
+
+def test_colours_turn_with_the_page_and_words_do_not() -> None:
+    turned = canvas.themed('<svg aria-label="white #0072b2"><path style="fill: #0072B2; stroke: white"/></svg>')
+    assert turned == '<svg aria-label="white #0072b2"><path style="fill: var(--blue); stroke: var(--paper)"/></svg>'
+
+
+def luminance(color: str) -> float:
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def test_letters_stand_out_on_every_shade_of_the_heat_map_in_print_light_and_dark() -> None:
+    style = (Path(canvas.__file__).parent / "templates" / "style.css").read_text(encoding="utf-8")
+    found = re.findall(r"--((?:heat|on)-\w+): (#\w+)", style)
+    light, dark = dict(found[:18]), dict(found[18:])
+    assert light.keys() == dark.keys()
+    for shade in range(256):
+        fill, letter = to_hex(canvas.HEAT(shade)), letters(shade / 256)
+        steps = re.findall(r"--([\w-]+)", canvas.themed(f"fill: {fill}; stroke: {letter}"))
+        for under, over in ((fill, letter), *((scheme[steps[0]], scheme[steps[1]]) for scheme in (light, dark))):
+            low, high = sorted((luminance(under), luminance(over)))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (shade, under, over)
+    for scheme, up in ((light, -1), (dark, 1)):
+        steps = [up * luminance(scheme[f"heat-{i}"]) for i in range(16)]
+        assert steps == sorted(steps)

@@ -4,29 +4,28 @@ import html
 import re
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from crmintel.reports import canvas, words
-from crmintel.reports.canvas import BLUE, MUTED, ORANGE
+from crmintel.reports.canvas import BLUE, HEAT, MUTED, ON_DEEP, ON_PALE, ORANGE
 from crmintel.reports.language import say
 
 Numbers = npt.NDArray[np.float64]
 
-HEAT: Final = LinearSegmentedColormap.from_list("crmintel", ["#f1f7fb", "#8fc3e2", "#0072b2", "#003f63"])
 APART: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#5d3a9b", "#52606d")
 """Colors for groups that the colour-blind can tell apart; after the last they begin again."""
 WIDE: Final = canvas.WIDTH * 72
 """Points from the left to the right end of a sheet."""
 _LETTER = 5.7
 """Points that a letter takes in the middle, at 11 pt."""
+_MOST_TIPS: Final = 60
 
 
 def numbers(frame: pd.DataFrame, column: str) -> Numbers:
@@ -111,9 +110,14 @@ def lines(text: str, room: float = WIDE - 12, size: float = 11) -> list[str]:
 
 
 def dark(part: float) -> bool:
-    """Whether white letters stand out better than dark ones on this shade of the heat map."""
+    """Whether white letters stand out better than black ones on this shade of the heat map."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in HEAT(part)[:3])
-    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.21)
+    return bool(0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.179)
+
+
+def letters(part: float) -> str:
+    """The colour of letters on this shade of the heat map: at least 4.5 times as light or as dark."""
+    return ON_DEEP if dark(part) else ON_PALE
 
 
 def rising(curve: pd.DataFrame) -> tuple[Numbers, Numbers] | None:
@@ -139,6 +143,14 @@ def money_scales(axes: Axes, most: float) -> None:
     axes.set_ylim(0, max(1.02, most * 1.02))
     axes.set_title(say("Share of the money"))
     axes.set_xlabel(say("Share of customers, best first"))
+
+
+def tips_along(axes: Axes, x: Numbers, y: Numbers, words_at: Callable[[float, float], str]) -> None:
+    """Words at the points of a curve: all of them, or some sixty that lie evenly."""
+    wanted = np.linspace(x[0], x[-1], _MOST_TIPS)
+    chosen = np.unique(np.abs(x[:, None] - wanted).argmin(axis=0)) if x.size > _MOST_TIPS else np.arange(x.size)
+    for i in chosen:
+        canvas.tip(axes, words_at(float(x[i]), float(y[i])), float(x[i]), float(y[i]))
 
 
 def mark(axes: Axes, x: float, y: float) -> None:

@@ -5,11 +5,14 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, final
 
 from matplotlib import style
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter
@@ -21,6 +24,11 @@ BLUE: Final = "#0072b2"
 PALE: Final = "#9cc9e3"
 ORANGE: Final = "#d55e00"
 GREEN: Final = "#00785a"
+HEAT: Final = LinearSegmentedColormap.from_list("crmintel", ["#f1f7fb", "#8fc3e2", "#0072b3", "#003f63"])
+"""From few to many. A dark page has a scale of its own for it."""
+ON_PALE: Final = "#000001"
+ON_DEEP: Final = "#fffffe"
+"""Letters on its two halves."""
 
 WIDTH: Final = 4.8
 """Inches. At 72 units an inch a phone shows the drawing about one to one, so that 11 pt stay readable."""
@@ -72,8 +80,17 @@ _VARIABLES: Final = {
     "#b3bcc6": "rim",
     "#ffffff": "paper",
     "white": "paper",
+    "#eef0f2": "plain-bg",
+    "#e9edf1": "plain-bg",
+    BLUE: "blue",
+    PALE: "pale",
+    ORANGE: "orange",
+    GREEN: "green",
+    ON_PALE: "on-pale",
+    ON_DEEP: "on-deep",
+    **{to_hex(HEAT(i)): f"heat-{i * 16 // 256}" for i in range(256)},
 }
-_COLOUR: Final = re.compile("|".join(map(re.escape, _VARIABLES)), re.IGNORECASE)
+_COLOUR: Final = re.compile(rf"(?:(?<=fill: )|(?<=stroke: ))(?:{'|'.join(map(re.escape, _VARIABLES))})", re.IGNORECASE)
 _METADATA: Final = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -94,6 +111,55 @@ def sheet(height: float = 3.2, *, left: float = 46, bottom: float = 44, top: flo
 def themed(markup: str) -> str:
     """The same picture with the colours of the page it stands on, be it light or dark."""
     return _COLOUR.sub(lambda found: f"var(--{_VARIABLES[found.group().lower()]})", markup)
+
+
+Place = float | tuple[float, float]
+
+
+@final
+class _Tip(Artist):
+    """What a mark stands for, in words, and where it lies. It draws nothing and moves no scale."""
+
+    def __init__(self, text: str, x: Place, y: Place | None) -> None:
+        super().__init__()
+        self.text, self._x, self._y = text, x, y
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Nothing."""
+
+    def markup(self, axes: Axes, high: float, dpi: float) -> str:
+        """The place in points from the upper left corner: a rectangle for a stretch, a point for two numbers."""
+        stretches = self._x, axes.get_ylim() if self._y is None else self._y
+        (left, right), (low, top) = (p if isinstance(p, tuple) else (p, p) for p in stretches)
+        ends = axes.transData.transform([(left, low), (right, top)]) * 72 / dpi
+        (x0, x1), (y0, y1) = sorted(ends[:, 0]), sorted(high - ends[:, 1])
+        said = f'data-tip="{html.escape(self.text, quote=True)}"/>'
+        if x1 - x0 < 1e-9 and y1 - y0 < 1e-9:
+            return f'<circle cx="{_short(x0)}" cy="{_short(y0)}" {said}'
+        x, y, wide, tall = map(_short, (x0, y0, x1 - x0, y1 - y0))
+        return f'<rect x="{x}" y="{y}" width="{wide}" height="{tall}" {said}'
+
+
+def tip(axes: Axes, text: str, x: Place, y: Place | None = None) -> None:
+    """Words that a page shows where somebody points at a mark; nothing is drawn.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where the mark lies.
+    text : str
+        What it stands for.
+    x, y : float or pair of float
+        A place on the scales of the axes, or the two ends of a stretch; no `y` is the whole height.
+    """
+    axes.add_artist(_Tip(text, x, y))
+
+
+def _tips(figure: Figure) -> str:
+    """What the marks stand for, as shapes that nobody sees and a page's script finds."""
+    high = 72 * float(figure.get_size_inches()[1])
+    marks = [a.markup(axes, high, figure.dpi) for axes in figure.axes for a in axes.artists if isinstance(a, _Tip)]
+    return f'<g class="tips" fill="none">{"".join(marks)}</g>' if marks else ""
 
 
 def svg(figure: Figure, *, prefix: str, label: str) -> str:
@@ -118,7 +184,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
         f'aria-label="{html.escape(label, quote=True)}">'
     )
     text = re.sub(r"@x(\d+)@", lambda found: html.escape(strange[int(found.group(1))]), text)
-    return open_tag + text[text.index(">") + 1 :]
+    return open_tag + text[text.index(">") + 1 :].removesuffix("</svg>") + _tips(figure) + "</svg>"
 
 
 def _strange(figure: Figure) -> list[str]:
@@ -149,5 +215,9 @@ def _font(found: re.Match[str]) -> str:
 
 def _shorter(found: re.Match[str]) -> str:
     """A coordinate to a hundredth of a point."""
-    short = f"{float(found.group()):.2f}".rstrip("0").rstrip(".")
+    return _short(float(found.group()))
+
+
+def _short(place: float) -> str:
+    short = f"{place:.2f}".rstrip("0").rstrip(".")
     return "0" if short == "-0" else short

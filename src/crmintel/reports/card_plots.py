@@ -64,6 +64,7 @@ def timeline(history: pd.DataFrame, at: pd.Timestamp, *, prefix: str = "timeline
             (say("other contacts"), MUTED, others.size > 0),
         )
         key(axes, [(name, color) for name, color, there in shown if there])
+        _tips(axes, day, kind, height, priced=priced)
         named = [words.day(_stamp(d)) for d in (first, now)]
         label = say("Time line: {0} days with orders from {1} to {2}", np.unique(orders).size, *named)
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
@@ -91,6 +92,24 @@ def _bars(axes: Axes, day: Numbers, height: Numbers, mine: npt.NDArray[np.bool_]
     at, which = np.unique(place, return_inverse=True)
     axes.bar(at, np.bincount(which, height[mine]), width=width, color=color, linewidth=0)
     return True
+
+
+def _tips(axes: Axes, day: Numbers, kind: npt.NDArray[np.object_], height: Numbers, *, priced: bool) -> None:
+    """What happened on each day, or in each month of a long history."""
+    place, named = day, words.day
+    if np.unique(day).size > MOST_BARS:
+        place, named = (
+            day.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.float64),
+            words.month,
+        )
+    for at in np.unique(place):
+        here = place == at
+        happened = pd.Series(kind[here]).value_counts(sort=False)
+        told = say("; ").join(words.name(k) if n == 1 else f"{n} × {words.name(k)}" for k, n in happened.items())
+        paid = height[here & np.isin(kind, [PURCHASE, RETURN])]
+        told += say(", {0}", words.exact(np.nansum(paid))) if priced and np.isfinite(paid).any() else ""
+        wide = (at, at + 30.0) if named is words.month else (at - 0.5, at + 0.5)
+        canvas.tip(axes, f"{named(_stamp(at))}: {told}", wide)
 
 
 def _calendar(axes: Axes, first: float, now: float) -> None:

@@ -9,6 +9,7 @@ from crmintel.segmentation.types import CHINESE as SEGMENTS
 
 _PAGE: Final = {
     "Customer report": "客户报告",
+    "Values of the picture “{0}”: read them with the arrow keys": "图“{0}”的数值：用方向键逐个读取",
     "Skip to the summary": "跳到摘要",
     "Contents": "目录",
     "In short": "摘要",
@@ -205,6 +206,7 @@ _AHEAD: Final = {
     "at least": "至少",
     "at most": "至多",
     "How the probabilities are spread": "概率的分布",
+    "Nobody is likelier to leave than to stay": "没有客户更可能离开而不是留下",
     "{0} of the customers are likelier to leave than to stay": "{0} 的客户流失可能性大于留存",
     "A list with many customers at both ends separates well; one heap in the middle does not.": (
         "客户多集中在两端说明区分度好；堆在中间则不然。"
@@ -364,6 +366,7 @@ _PICTURES: Final = {
     "gone": "已离开",
     "; most moved from {0} to {1}": "；从{0}到{1}的最多",
     "Flows of customers between segments{0}": "分群之间的客户流动{0}",
+    "{0} to {1}: {2} customers": "{0}到{1}：{2} 位客户",
     "start of a period": "期初",
     "its end": "期末",
     "Moves have the colour of where they come from; those who stayed are pale.": "流动的颜色取自来源；未变者颜色浅。",
@@ -411,6 +414,16 @@ _PICTURES: Final = {
     "Bars and dots: actual and predicted value by tenth": "柱与点：各十分位的实际与预测价值",
     "Share of the money": "金额占比",
     "Share of customers, best first": "客户占比，最好者在前",
+    "{0}: {1} active customers": "{0}：{1} 位活跃客户",
+    ", {0} of them new": "，其中新客户 {0} 位",
+    " (not a whole month)": "（当月不完整）",
+    "{0}: {1}": "{0}：{1}",
+    "{0} of customers bring {1} of the money": "{0} 的客户带来 {1} 的金额",
+    "First seen in {0}: {1} were back in month {2}": "{0}首次出现：{1} 在第 {2} 个月回来",
+    "The riskiest {0} hold {1} of the leavers": "风险最高的 {0} 客户包含 {1} 的流失者",
+    "{0} predicted to leave, {1} left": "预测流失 {0}，实际流失 {1}",
+    "Probability {0} to {1}: {2} customers": "概率 {0} 至 {1}：{2} 位客户",
+    "Tenth {0}: {1} predicted, {2} really came": "第 {0} 个十分位：预测 {1}，实际 {2}",
 }
 _TOLD: Final = {
     "prospect": "潜在客户", "new": "新客户", "growing": "成长", "loyal": "忠诚", "regular": "稳定", "reactivated": "重新激活",

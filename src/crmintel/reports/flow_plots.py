@@ -25,6 +25,8 @@ _STAYED: Final = "#cfd6dd"
 _ELSE: Final = "#7b8794"
 _LEFT, _RIGHT, _BAR = 111.0, WIDE - 111.0, 7.0
 _TOP: Final = 34.0
+_TOUCH: Final = 45.0
+"""Points from the left bar on in which a ribbon tells its figure: further on they cross."""
 _ROW: Final = 27.0
 """Points that a label of two lines takes."""
 _GAP: Final = 5.0
@@ -65,7 +67,7 @@ def migration_flows(
         figure = Figure(figsize=(canvas.WIDTH, (_TOP + high + 22 + 15 * len(note) + (18 if order else 0)) / 72))
         axes, names = in_points(figure), Names()
         scale = min((high - _GAP * (len(s.names) - 1)) / float(shown["customers"].sum()) for s in sides)
-        _ribbons(axes, shown, [s.starts(scale, high) for s in sides], places, scale, ranked=order is not None)
+        _ribbons(axes, shown, [s.starts(scale, high) for s in sides], places, scale, names, ranked=order is not None)
         for side, right in zip(sides, (False, True), strict=True):
             _column(axes, side, scale, high, right=right, names=names)
         _when(axes, migration, period, names)
@@ -147,6 +149,7 @@ def _ribbons(
     starts: list[dict[str, float]],
     places: dict[str, int],
     scale: float,
+    names: Names,
     *,
     ranked: bool,
 ) -> None:
@@ -163,6 +166,8 @@ def _ribbons(
     for p, q, a, b, n in sorted(rows, key=lambda row: (row[1], row[0])):
         color = _color(p, q, a, b, ranked=ranked)
         axes.add_patch(_ribbon(left[a, b], above[b], scale * n, color, pale=p == q))
+        tip = say("{0} to {1}: {2} customers", names(told(a), 40), names(told(b), 40), words.count(n))
+        canvas.tip(axes, tip, (_LEFT + _BAR, _LEFT + _BAR + _TOUCH), (left[a, b], left[a, b] + scale * n))
         above[b] += scale * n
 
 

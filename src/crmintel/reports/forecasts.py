@@ -161,7 +161,9 @@ def _histogram(part: ChurnSection, k: int) -> Picture:
     title = say("How the probabilities are spread")
     likely = float(np.nansum(size[low >= 0.5 - 1e-9]))
     if total > 0 and (likely == 0 or likely >= k):
-        title = say("{0} of the customers are likelier to leave than to stay", words.percent(likely / total))
+        title = say("Nobody is likelier to leave than to stay")
+        if likely > 0:
+            title = say("{0} of the customers are likelier to leave than to stay", words.percent(likely / total))
     hide = small.hidden(bins["customers"], k)
     caption = say("A list with many customers at both ends separates well; one heap in the middle does not.")
     caption += say(" Bars of fewer than {0} customers are left out.", k) if hide.any() else ""

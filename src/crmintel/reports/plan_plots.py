@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from crmintel.columns import ACTION
 from crmintel.reports import canvas, words
-from crmintel.reports.axes import HEAT, WIDE, Names, dark, figure_of, in_points, shortened
-from crmintel.reports.canvas import INK, MUTED
+from crmintel.reports.axes import WIDE, Names, figure_of, in_points, letters, shortened
+from crmintel.reports.canvas import HEAT, MUTED
 from crmintel.segmentation.small import FEWEST, OTHER, hidden
 
 _ROWS: Final = 12
@@ -64,7 +64,7 @@ def plan_plot(table: pd.DataFrame, *, by: str, column: str = ACTION, prefix: str
             told = not shut[i, j]
             shade: Any = HEAT(part) if told and part else "white" if told else "#eef0f2"
             axes.add_patch(Rectangle((j - 0.485, i - 0.46), 0.97, 0.92, facecolor=shade, linewidth=0))
-            letter = "white" if told and dark(part) else INK if told and part else MUTED
+            letter = letters(part) if told and part else MUTED
             axes.text(j, i, words.percent(part) if told else "\N{EN DASH}", ha="center", va="center", fontsize=9.5, color=letter)  # fmt: skip
         axes.set_xticks([])
         axes.set_yticks([])

@@ -15,20 +15,20 @@ from matplotlib.ticker import MaxNLocator
 from crmintel.reports import canvas, words
 from crmintel.reports.action_plots import budget_plot, effect_plot, ladder_plot, uplift_plot
 from crmintel.reports.axes import (
-    HEAT,
     Numbers,
     amounts,
-    dark,
     figure_of,
     key,
+    letters,
     mark,
     money_curve,
     money_scales,
     numbers,
     percents,
     rising,
+    tips_along,
 )
-from crmintel.reports.canvas import BLUE, GREEN, INK, MUTED, ORANGE, PALE
+from crmintel.reports.canvas import BLUE, GREEN, HEAT, INK, MUTED, ORANGE, PALE, tip
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
@@ -99,6 +99,11 @@ def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), pre
         amounts(axes)
         _month_ticks(axes, months)
         key(axes, ((say("active customers"), PALE), (say("of them new"), BLUE)))
+        for i in np.flatnonzero(np.isfinite(active)).tolist():
+            told = say("{0}: {1} active customers", months[i], words.count(active[i]))
+            if np.isfinite(new[i]):
+                told += say(", {0} of them new", words.count(new[i]))
+            tip(axes, told + _unfinished(partial, i), (i - 0.5, i + 0.5))
         label = say("Bars: active and new customers a month from {0} to {1}", months[0], months[-1])
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
@@ -115,6 +120,9 @@ def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix
         amounts(axes)
         _month_ticks(axes, months)
         key(axes, ((say("money a month"), GREEN),))
+        for i in np.flatnonzero(np.isfinite(revenue)).tolist():
+            told = say("{0}: {1}", months[i], words.money(revenue[i]))
+            tip(axes, told + _unfinished(partial, i), (i - 0.5, i + 0.5))
         label = say("Bars: money a month from {0} to {1}", months[0], months[-1])
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
@@ -125,6 +133,11 @@ def _month_bars(axes: Axes, height: Numbers, color: str, partial: Sequence[bool]
     for bar, faint in zip(bars, partial, strict=False):
         bar.set_alpha(0.45 if faint else None)
     axes.set_xlim(-0.6, height.size - 0.4)
+
+
+def _unfinished(partial: Sequence[bool], i: int) -> str:
+    """A remark about a month that is not complete."""
+    return say(" (not a whole month)") if i < len(partial) and partial[i] else ""
 
 
 def _month_ticks(axes: Axes, months: Sequence[str]) -> None:
@@ -162,6 +175,7 @@ def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
             text = say("{0} of customers", words.percent(half))
             axes.annotate(text, place, (8, 8), textcoords="offset points", fontweight="bold")
         money_scales(axes, float(y.max()))
+        tips_along(axes, x, y, lambda a, b: say("{0} of customers bring {1} of the money", *map(words.percent, (a, b))))
         said = "" if half is None else say(": {0} of customers bring half of it", words.percent(half))
         return canvas.svg(
             figure_of(axes), prefix=prefix, label=say("Curve: share of money by share of customers{0}", said)
@@ -195,6 +209,7 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
     if cells.size == 0 or not np.isfinite(cells).any():
         return ""
     rows, columns = cells.shape
+    cohorts, later = [words.month(m) for m in shares.index], [f"{float(c):.0f}" for c in shares.columns]
     most = float(np.nanmax(cells)) or 1.0
     with canvas.theme():
         axes = canvas.sheet((rows * 22 + 52) / 72, left=66, bottom=6, top=46, right=4)
@@ -215,11 +230,17 @@ def retention(shares: pd.DataFrame, *, prefix: str = "retention") -> str:
         for (row, column), share in np.ndenumerate(cells):
             if np.isfinite(share):
                 text = f"{100 * share:.0f}"
-                color = "white" if dark(share / most) else INK
-                axes.text(column, row, text, ha="center", va="center", fontsize=10, color=color)
+                axes.text(column, row, text, ha="center", va="center", fontsize=10, color=letters(share / most))
+                seen = say(
+                    "First seen in {0}: {1} were back in month {2}",
+                    cohorts[row],
+                    words.percent(share),
+                    later[column],
+                )
+                tip(axes, seen, (column - 0.5, column + 0.5), (row - 0.5, row + 0.5))
         axes.xaxis.tick_top()
-        axes.set_xticks(range(columns), [f"{float(c):.0f}" for c in shares.columns])
-        axes.set_yticks(range(rows), [words.month(m) for m in shares.index])
+        axes.set_xticks(range(columns), later)
+        axes.set_yticks(range(rows), cohorts)
         axes.set_title(say("Months after the first purchase"), pad=24)
         return canvas.svg(
             figure_of(axes), prefix=prefix, label=say("Heat map: share of new customers that came back, by month")
@@ -263,6 +284,9 @@ def gain_curve(lift: pd.DataFrame, *, churn_rate: float | None = None, prefix: s
         axes.set_ylim(0, 1.02)
         axes.set_title(say("Share of leavers found"))
         axes.set_xlabel(say("Share of customers looked at, riskiest first"))
+        tips_along(
+            axes, x, y, lambda a, b: say("The riskiest {0} hold {1} of the leavers", *map(words.percent, (a, b)))
+        )
         label = say("Curve: the first 20% of the list hold {0} of the leavers", words.percent(found))
         return canvas.svg(figure_of(axes), prefix=prefix, label=label)
 
@@ -294,6 +318,9 @@ def calibration(bins: pd.DataFrame, *, prefix: str = "calibration") -> str:
         )
         percents(axes, "x", end, most=5)
         percents(axes, "y", end, most=5)
+        for at, seen, bottom, top in zip(x, y, low, high, strict=True):
+            interval = words.interval(seen, bottom, top, words.percent)
+            tip(axes, say("{0} predicted to leave, {1} left", words.percent(at), interval), at, seen)
         axes.set_title(say("Share that really left"))
         axes.set_xlabel(say("Share predicted to leave"))
         return canvas.svg(
@@ -316,6 +343,9 @@ def score_histogram(bins: pd.DataFrame, *, prefix: str = "scores") -> str:
         percents(axes, "x", max(float(high.max()), 0.01), most=5)
         axes.set_title(say("Customers"))
         axes.set_xlabel(say("Probability to leave"))
+        for left, right, n in zip(low, high, customers, strict=True):
+            ends = words.percent(left), words.percent(right)
+            tip(axes, say("Probability {0} to {1}: {2} customers", *ends, words.count(n)), (left, right))
         return canvas.svg(figure_of(axes), prefix=prefix, label=say("Bars: customers by their probability to leave"))
 
 
@@ -338,6 +368,9 @@ def value_deciles(deciles: pd.DataFrame, *, prefix: str = "deciles") -> str:
         axes.set_xticks(x)
         key(axes, ((say("really came"), PALE), (say("predicted"), ORANGE)))
         axes.set_xlabel(say("Tenth of customers, highest predicted first"))
+        for tenth, said, came in zip(x, predicted, actual, strict=True):
+            told = say("Tenth {0}: {1} predicted, {2} really came", tenth, words.money(said), words.money(came))
+            tip(axes, told, (tenth - 0.5, tenth + 0.5))
         return canvas.svg(
             figure_of(axes), prefix=prefix, label=say("Bars and dots: actual and predicted value by tenth")
         )

@@ -15,10 +15,9 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from crmintel.columns import SEGMENT, TIER
 from crmintel.reports import canvas, words
 from crmintel.reports.axes import (
-    HEAT,
     Numbers,
-    dark,
     figure_of,
+    letters,
     lines,
     mark,
     money_curve,
@@ -26,7 +25,7 @@ from crmintel.reports.axes import (
     numbers,
     rising,
 )
-from crmintel.reports.canvas import BLUE, INK, MUTED, ORANGE, PALE
+from crmintel.reports.canvas import BLUE, HEAT, INK, MUTED, ORANGE, PALE
 from crmintel.segmentation import ValueTiers
 from crmintel.segmentation.small import FEWEST, hidden
 from crmintel.segmentation.types import NAMES, SCORES
@@ -116,7 +115,7 @@ def _shade(place: tuple[int, int], cells: Cells, shut: set[tuple[int, int]]) -> 
     part = cells[place] / max(cells.values())
     if place in shut or part == 0:
         return _FEW if part else "white", INK
-    return HEAT(part), "white" if dark(part) else INK
+    return HEAT(part), letters(part)
 
 
 def _regions(axes: Axes, cells: Cells, shut: set[tuple[int, int]]) -> None:

@@ -14,19 +14,18 @@ from matplotlib.patches import Rectangle
 
 from crmintel.reports import canvas, words
 from crmintel.reports.axes import (
-    HEAT,
     Numbers,
     amounts,
-    dark,
     figure_of,
     in_points,
     key_at,
+    letters,
     mark,
     money_curve,
     money_scales,
     numbers,
 )
-from crmintel.reports.canvas import BLUE, INK, MUTED, ORANGE, PALE
+from crmintel.reports.canvas import BLUE, HEAT, INK, MUTED, ORANGE, PALE
 from crmintel.segmentation.small import FEWEST
 from crmintel.value.calibration import GroupMeans
 from crmintel.value.cohorts import BUYERS, CohortTriangle
@@ -209,7 +208,7 @@ def cohort_heat(triangle: CohortTriangle, *, prefix: str = "cohorts") -> str:
 def _cell(axes: Axes, x: float, y: float, part: float, text: str) -> None:
     part = min(max(part, 0.0), 1.0)
     axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=HEAT(part), linewidth=0))
-    axes.text(x, y, text, ha="center", va="center", fontsize=9.5, color="white" if dark(part) else INK)
+    axes.text(x, y, text, ha="center", va="center", fontsize=9.5, color=letters(part))
 
 
 def _written(value: float, what: str) -> str:

@@ -32,6 +32,79 @@
       told.textContent = told.dataset.text.replace("{0}", left).replace("{1}", rows.length);
     });
   }
+
+  // Pictures: what a mark stands for, where the pointer is, at a touch, and with the arrow keys.
+  const tip = document.createElement("div"), told = document.createElement("div");
+  tip.className = "tip";
+  tip.hidden = true;
+  tip.setAttribute("aria-hidden", "true");
+  told.className = "unseen";
+  told.setAttribute("aria-live", "polite");
+  document.body.append(tip, told);
+  let lit = null;
+  const hide = () => {
+    if (lit) lit.classList.remove("on");
+    lit = null;
+    tip.hidden = true;
+  };
+  const place = (x, y) => {
+    const wide = tip.offsetWidth, high = tip.offsetHeight, view = document.documentElement;
+    tip.style.left = `${Math.max(4, Math.min(x - wide / 2, view.clientWidth - wide - 4))}px`;
+    tip.style.top = `${y - high - 14 < 4 ? Math.min(y + 20, view.clientHeight - high - 4) : y - high - 14}px`;
+  };
+  const show = (mark, x, y) => {
+    if (lit !== mark) hide();
+    lit = mark;
+    mark.classList.add("on");
+    tip.textContent = mark.dataset.tip;
+    tip.hidden = false;
+    place(x, y);
+  };
+  for (const drawing of all(document, ".drawing[data-hint]")) {
+    const svg = drawing.querySelector("svg"), number = (mark, name) => Number(mark.getAttribute(name)) || 0;
+    const marks = all(svg, ".tips > *").map(mark => {
+      const round = mark.tagName === "circle", wide = number(mark, "width"), high = number(mark, "height");
+      const x = number(mark, round ? "cx" : "x"), y = number(mark, round ? "cy" : "y");
+      return {mark, round, left: x, right: x + wide, top: y, bottom: y + high, x: x + wide / 2, y: y + high / 2};
+    });
+    const nearest = event => {
+      const {x, y} = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      const off = m => Math.max(m.left - x, x - m.right, 0) + (m.round ? .2 : 1) * Math.max(m.top - y, y - m.bottom, 0);
+      return marks.reduce((best, m) => off(m) < off(best) ? m : best);
+    };
+    let at = 0;
+    const point = event => {
+      const found = nearest(event);
+      at = marks.indexOf(found);
+      show(found.mark, event.clientX, event.clientY);
+    };
+    const read = aloud => {
+      const box = marks[at].mark.getBoundingClientRect();
+      show(marks[at].mark, box.left + box.width / 2, box.top);
+      if (aloud) told.textContent = marks[at].mark.dataset.tip;
+    };
+    const beside = way => marks.filter(m => Math.abs(m.x - marks[at].x) < 1 && way * (m.y - marks[at].y) > 1)
+      .sort((a, b) => way * (a.y - b.y)).map(m => marks.indexOf(m))[0];
+    svg.addEventListener("pointermove", point);
+    svg.addEventListener("pointerdown", point);
+    svg.addEventListener("pointerleave", event => { if (event.pointerType === "mouse") hide(); });
+    drawing.tabIndex = 0;
+    drawing.setAttribute("role", "application");
+    drawing.setAttribute("aria-label", drawing.dataset.hint);
+    drawing.addEventListener("focus", () => { if (drawing.matches(":focus-visible")) read(true); });
+    drawing.addEventListener("blur", hide);
+    drawing.addEventListener("keydown", event => {
+      const to = {ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: marks.length - 1, ArrowUp: beside(-1), ArrowDown: beside(1)}[event.key];
+      if (event.key === "Escape") hide();
+      if (to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
+      event.preventDefault();
+      at = Math.max(0, Math.min(to, marks.length - 1));
+      read(true);
+    });
+    addEventListener("scroll", () => { if (lit && drawing.contains(lit)) drawing.matches(":focus-visible") ? read(false) : hide(); }, {passive: true});
+  }
+  document.addEventListener("pointerdown", event => { if (!event.target.closest(".drawing")) hide(); });
+  document.addEventListener("keydown", event => { if (event.key === "Escape") hide(); });
 })();
 
 // What if: another budget, cost or share. The same sums as crmintel.reports.whatif.outcome.
