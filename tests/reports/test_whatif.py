@@ -193,6 +193,7 @@ def test_the_page_shows_the_plans_own_figures_without_a_script(page: str) -> Non
     assert "your assumption" in page
     assert "The plan has 4 actions" in page
     assert "reaches at most 467 customers" in page
+    assert "for as many of these as the action reaches" in page
 
 
 def test_a_measured_share_is_no_assumption(report: Report) -> None:

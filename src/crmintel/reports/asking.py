@@ -99,6 +99,9 @@ def _replies(reached: Outcome, ladder: WhatIf) -> tuple[Reply, ...]:
     """In words, as the script writes them."""
     arms = _arms().format(words.count(reached.contacted), words.count(reached.left_alone))
     saved = say("kept by the contacts, if the percentage is right")
+    beyond = say("more would not pay")
+    if ladder.capacity is not None:
+        beyond = say("for as many of these as the action reaches")
     rows = (
         ("chosen", say("Customers chosen"), _near(words.count(reached.chosen), reached.counted), arms),
         ("spent", say("Money spent"), _near(amount(reached.spent), reached.counted), say("on those contacted")),
@@ -106,7 +109,7 @@ def _replies(reached: Outcome, ladder: WhatIf) -> tuple[Reply, ...]:
         ("saved", say("Saved, by assumption"), _near(amount(reached.saved), reached.exact), saved),
         ("net", say("Left after the cost"), _near(amount(reached.net), reached.exact), say("saved less spent")),
         ("worth", say("Worth a contact at this cost"), _near(words.count(reached.worth), reached.worth == 0), say("keeps at least what it costs")),
-        ("enough", say("Budget enough for these"), _near(amount(reached.enough), reached.worth == 0), say("more would not pay")),
+        ("enough", say("Budget enough for these"), _near(amount(reached.enough), reached.worth == 0), beyond),
         ("next", say("The next 1 of budget brings"), _near(amount(reached.next_unit), reached.next_unit == 0), say("below 1 it does not pay; 0: it reaches nobody else")),
     )  # fmt: skip
     names = {"saved": say("Saved, as measured")} if ladder.kept is not None else {}

@@ -506,6 +506,7 @@ _WHAT_IF: Final = {
     "keeps at least what it costs": "留住的不少于费用",
     "Budget enough for these": "足够联系这些客户的预算",
     "more would not pay": "再多就不划算",
+    "for as many of these as the action reaches": "足够其中该行动所能触及的客户",
     "The next 1 of budget brings": "再增加 1 的预算带来",
     "below 1 it does not pay; 0: it reaches nobody else": "低于 1 不划算；0：再无客户可触及",
 }
