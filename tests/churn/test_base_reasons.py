@@ -265,6 +265,8 @@ def test_wrong_questions_are_refused(wrong: dict[str, Any], said: str, alone: Ch
 
 
 def test_markup_in_titles_is_escaped(alone: ChurnClassifier) -> None:
-    X = customers(200)[0]
+    X = customers(200)[0].set_index(pd.Index([f"canary-{i}" for i in range(200)]))
     told = base_reasons(alone, X, themes=dict.fromkeys(["a", "plan"], "<script>"))
     assert "<script>" not in told._repr_html_()
+    assert "canary" not in told._repr_html_()
+    assert f"<td>{told.to_frame()['reason_1'].value_counts().max()}</td>" in told._repr_html_()

@@ -150,12 +150,15 @@ def test_nobody_to_explain_is_no_error(plain: ChurnClassifier) -> None:
     assert len(reasons(plain, customers(10)[0].iloc[:0]).sentences) == 0
 
 
-def test_markup_in_values_is_escaped(plain: ChurnClassifier) -> None:
-    X, y = customers(600)
-    X["plan"] = X["plan"].replace("month", "<script>")
-    told = reasons(ChurnClassifier(FEW[:1], folds=2).fit(X, y), X[X["plan"] == "<script>"])
-    assert "<script>" not in told._repr_html_()
-    assert "&lt;script&gt;" in told._repr_html_()
+def test_markup_in_titles_is_escaped_and_no_row_is_shown(plain: ChurnClassifier) -> None:
+    X = customers(40)[0].set_index(pd.Index([f"canary-{i}" for i in range(40)]))
+    told = reasons(plain, X, themes=dict.fromkeys(["plan", "a"], "<script>"))
+    html = told._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "canary" not in html
+    first = told.themes.iloc[:, 0].value_counts()
+    assert f"<td>{first.max()}</td>" in html
 
 
 def test_a_column_called_as_the_further_step_is_refused() -> None:

@@ -16,6 +16,7 @@ from crmintel.datasets import simulate
 from crmintel.errors import DataContractError
 from crmintel.job import Settings, analyse, answer_offers, choose, prepare, read_settings
 from crmintel.job.answers import worse
+from crmintel.reports import outcome
 from tests.job.conftest import Run, done
 
 pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
@@ -358,3 +359,27 @@ def test_no_customer_is_named_on_the_page_in_the_record_or_on_the_screen(tmp_pat
     for file in (out / "report.html", out / "features.json", out / "mlflow.db"):
         assert b"CANARY" not in file.read_bytes(), file.name
     assert pd.read_parquet(out / "customers.parquet")["customer_id"].str.startswith("CANARY-").all()
+
+
+def test_the_what_if_of_the_page_says_what_the_plan_does(run: Run) -> None:
+    plan, section = run.results.scores.plan, run.results.report.plan
+    assert plan is not None
+    assert section is not None
+    assert section.what_if is not None
+    reached, taken = outcome(section.what_if), plan.table[plan.table["arm"] != "outside"]
+    assert (reached.chosen, reached.contacted, reached.left_alone) == (len(taken), section.treated, section.holdout)
+    assert reached.spent == pytest.approx(plan.cost)
+    assert reached.at_risk == pytest.approx(taken["at_risk"].sum())
+    assert 'class="card wide whatif"' in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_moves_of_the_page_end_in_its_segments(run: Run) -> None:
+    report = run.results.report
+    assert report.moves is not None
+    (start, end), ground = report.moves.periods[0], run.results.ground
+    assert len(report.moves.periods) == 1
+    assert start == ground.split.test
+    assert end.floor("s") == report.at
+    now = report.moves.counts.groupby("target")["customers"].sum()
+    sizes = report.segments.set_index("segment")["customers"]
+    assert now[sizes.index].tolist() == sizes.tolist()

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render
+from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection, render, what_if
+from crmintel.segmentation import Migration, transitions
 from tests.reports.chromium import PROGRAM, Browser
 
 
@@ -188,7 +189,24 @@ def make_plan() -> PlanSection:
             "Duration": "90 days",
             "Chance to see it if it is there": "80%",
         },
+        what_if=what_if(
+            400 * np.exp(-np.arange(8_214) / 1_500),
+            cost=6,
+            budget=12_000,
+            holdout=0.1,
+            capacity=467,
+            planned=4_371,
+            action="call",
+            actions=4,
+        ),
     )
+
+
+def make_moves(*rows: tuple[str | None, str | None, int]) -> Migration:
+    """Who moved from where to where, and how many."""
+    spring, autumn = pd.Timestamp("2024-09-15"), pd.Timestamp("2024-12-15")
+    states = pd.DataFrame([(a, b) for a, b, n in rows for _ in range(n)], columns=[spring, autumn])
+    return transitions(states, random_state=0)
 
 
 def make_report() -> Report:
@@ -237,6 +255,21 @@ def make_report() -> Report:
         offers=make_offers(),
         plan=make_plan(),
         notes=("No ratings in this history: satisfaction is left out.",),
+        moves=make_moves(
+            ("champions", "champions", 610),
+            ("champions", "loyal", 190),
+            ("champions", "at risk", 7),
+            ("loyal", "champions", 240),
+            ("loyal", "loyal", 800),
+            ("loyal", "at risk", 410),
+            ("at risk", "loyal", 90),
+            ("at risk", "at risk", 620),
+            ("at risk", "hibernating", 330),
+            ("hibernating", "hibernating", 1_900),
+            ("hibernating", "loyal", 60),
+            (None, "loyal", 210),
+            (None, "at risk", 44),
+        ),
     )
 
 

@@ -19,7 +19,7 @@ LAYERS = (  # from the top; a module imports only from lines below its own, or f
     {"features", "evaluation"},
     {"datasets"},
     {"interactions"},
-    {"columns", "errors"},
+    {"columns", "errors", "showing"},
 )
 LEVEL = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 BORDERS = {

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from crmintel.churn.classifier import ChurnClassifier
 from crmintel.churn.leaves import LeafTable
-from crmintel.churn.reasons import CALIBRATION, explainable, titles_of
+from crmintel.churn.reasons import CALIBRATION, commonest, explainable, titles_of
 from crmintel.churn.splines import Additive
 from crmintel.churn.table import Float, Int, Table, rows_of
 from crmintel.churn.telling import teller
@@ -20,6 +20,7 @@ from crmintel.churn.trees import FittedTrees
 from crmintel.columns import CHURN
 from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet
+from crmintel.showing import Shown, page
 
 CHUNK: Final = 4_096
 """Rows that are told at a time: what they need stays in the cache."""
@@ -77,12 +78,13 @@ class BaseReasons:
         return f"BaseReasons: {len(self.log_odds):,} rows, {len(self.titles)} reasons"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.to_frame().head(20).to_html(escape=True)}"
+        first = np.array([*self.titles, ""], object)[self.strongest[:, 0]]  # −1 where none fits
+        return page(repr(self), most_common=commonest(self.titles, first, self.contributions))
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class LeafReasons:
+class LeafReasons(Shown):
     """A churn model, ready to say score and reasons of millions of customers.
 
     What it holds beside the model is arrays and text, made again in a fraction of a second.

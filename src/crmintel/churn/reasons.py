@@ -1,6 +1,6 @@
 """Why a customer is at risk, in sentences: contributions that add up to the log-odds, grouped by what they speak of."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Literal, final
@@ -19,6 +19,7 @@ from crmintel.churn.trees import FittedTrees
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation.aligned import aligned
 from crmintel.features import FeatureSet
+from crmintel.showing import page
 
 CALIBRATION: Final = "(further calibration)"
 """The name of the term that a further calibration step adds."""
@@ -83,7 +84,26 @@ class Reasons:
         return f"Reasons for {len(self.sentences):,} rows in {self.contributions.shape[1]} themes"
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>{self.sentences.head(20).to_html(escape=True)}"
+        first = self.themes.iloc[:, 0] if self.themes.shape[1] else pd.Series(dtype=object)
+        return page(
+            repr(self), most_common=commonest(list(self.contributions.columns), first, self.contributions.to_numpy())
+        )
+
+
+def commonest(names: Sequence[str], first: Any, contributions: Any) -> pd.DataFrame:
+    """How often each reason is the strongest one, and what it adds to the log-odds of the mean row; nothing of any single row.
+
+    >>> commonest(["silence", "returns"], ["silence", "silence", ""], np.array([[0.4, 0.1], [0.2, 0.0], [0.0, -0.4]]))
+        reason  times_strongest  mean_contribution
+    0  silence                2                0.2
+    1  returns                0               -0.1
+    """
+    often = pd.Series(np.asarray(first, object)).value_counts().reindex(list(names), fill_value=0)
+    means = np.asarray(contributions, np.float64).mean(axis=0) if len(contributions) else np.full(len(names), np.nan)
+    table = pd.DataFrame({"reason": list(names), "times_strongest": often.to_numpy(), "mean_contribution": means})
+    return table.sort_values(
+        ["times_strongest", "reason"], ascending=[False, True], kind="stable", ignore_index=True
+    ).head(10)
 
 
 def reasons(

@@ -12,6 +12,7 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.outcome import outcome
 from crmintel.evaluation.probability import auc
+from crmintel.showing import Shown
 
 RECENCY: Final = f"recency_days_{PURCHASE}"
 ORDERS: Final = "orders_all"
@@ -60,7 +61,7 @@ def simple_rules(
 
 @final
 @dataclass(frozen=True)
-class BestColumn:
+class BestColumn(Shown):
     """The column that ordered the customers of the training period best, all by itself.
 
     Parameters

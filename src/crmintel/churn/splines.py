@@ -11,13 +11,14 @@ from scipy.interpolate import BSpline, PPoly
 from crmintel.churn.recipes import Data
 from crmintel.churn.ridge import ridge
 from crmintel.churn.table import Float, Int, Table
+from crmintel.showing import Shown
 
 DEGREE: Final = 3
 
 
 @final
 @dataclass(frozen=True)
-class SplineLogistic:
+class SplineLogistic(Shown):
     """Logistic regression on splines of the numbers and on the values of the categories.
 
     Parameters

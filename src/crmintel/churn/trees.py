@@ -10,11 +10,12 @@ import numpy as np
 from crmintel.churn.recipes import Data
 from crmintel.churn.table import Float, Int, Table
 from crmintel.churn.treeshap import TreeShap
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True)
-class Trees:
+class Trees(Shown):
     """Boosted trees (LightGBM) on numbers and categories as they are.
 
     Parameters

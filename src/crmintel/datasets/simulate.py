@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from crmintel.datasets import oracle, rows
 from crmintel.datasets.behaviour import CELL, draw_campaigns, draw_customers, draw_orders, streams
 from crmintel.datasets.world import Options, Season, World
+from crmintel.showing import Shown
 
 if TYPE_CHECKING:
     from crmintel.interactions import InteractionLog
@@ -22,7 +23,7 @@ _BLOCK = 50_000
 
 @final
 @dataclass(frozen=True, repr=False)
-class Simulation:
+class Simulation(Shown):
     """A simulated business: what was seen, and what was true.
 
     Parameters

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crmintel.showing import Shown
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -57,7 +59,7 @@ class Options(TypedDict, total=False):
 
 @final
 @dataclass(frozen=True)
-class World:
+class World(Shown):
     """How simulated customers behave; every default can be changed by name.
 
     Parameters

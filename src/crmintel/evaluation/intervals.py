@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 Floats = npt.NDArray[np.float64]
 
@@ -19,7 +20,7 @@ MOST_UNDEFINED: Final = 0.5
 
 @final
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Shown):
     """A figure with the interval that it should be read with.
 
     Parameters

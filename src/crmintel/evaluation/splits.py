@@ -7,6 +7,7 @@ from typing import Final, final
 import pandas as pd
 
 from crmintel.errors import DataContractError, LeakageError
+from crmintel.showing import Shown
 
 CHOICES: Final = (90, 60, 30, 14, 7)
 """Horizons in days that `suggest_horizon` tries, longest first."""
@@ -14,7 +15,7 @@ CHOICES: Final = (90, 60, 30, 14, 7)
 
 @final
 @dataclass(frozen=True)
-class TimeSplit:
+class TimeSplit(Shown):
     """Instants to train at, and the later one to test at.
 
     Parameters

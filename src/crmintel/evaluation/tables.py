@@ -1,12 +1,14 @@
 """How results show themselves, and when a gain may be called proven."""
 
 from collections.abc import Mapping
-from html import escape
 from typing import Final
 
 import pandas as pd
 
 from crmintel.evaluation.intervals import Estimate
+from crmintel.showing import page
+
+__all__ = ["FEWEST", "lines", "metrics_frame", "page", "verdict"]
 
 FEWEST: Final = 5
 """With fewer cases than this a bootstrap interval is too narrow to prove anything."""
@@ -42,12 +44,3 @@ def lines(title: str, metrics: Mapping[str, Estimate], rules: pd.DataFrame) -> s
             f"  against {row.name}: {row.gain:+.3f} ({row.gain_low:+.3f} to {row.gain_high:+.3f}), {row.verdict}"
         )
     return "\n".join(shown)
-
-
-def page(title: str, **frames: pd.DataFrame) -> str:
-    """The title and each table, with its name as heading, as HTML."""
-    parts = [f"<h4>{escape(title)}</h4>"]
-    for name, frame in frames.items():
-        table = frame.to_html(index=False, float_format="{:,.3f}".format, na_rep="", border=0, justify="left")
-        parts.append(f"<h5>{escape(name.replace('_', ' '))}</h5>{table}")
-    return "<div>" + "".join(parts) + "</div>"

@@ -16,12 +16,13 @@ from crmintel.features.days import hour, weekday
 from crmintel.features.words import plural, spoken
 from crmintel.interactions import Part, Zone
 from crmintel.interactions.clock import Int
+from crmintel.showing import Shown
 
 Bool = npt.NDArray[np.bool_]
 ANYTHING = ("interactions", "interaction")
 
 
-class Where(ABC):
+class Where(Shown, ABC):
     """A condition on one interaction, told by what was known when it happened.
 
     >>> from crmintel.features import between, where

@@ -17,6 +17,7 @@ from crmintel.features.filters import Where
 from crmintel.features.plan import Answer, Plan
 from crmintel.features.words import ALL, Feature, counted, literal, when
 from crmintel.interactions.clock import duration
+from crmintel.showing import Shown
 
 Vocabulary = Mapping[str, tuple[str, ...]]
 OFTEN, OTHERS, RETURNS = "how often", "other contacts", "returns"
@@ -24,7 +25,7 @@ _THEMES = {AMOUNT: "money", ITEM: "variety", CATEGORY: "variety", CHANNEL: "chan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spec(ABC):
+class Spec(Shown, ABC):
     """A declared feature, or a small family of them.
 
     Parameters

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import final
 
 from crmintel.interactions.clock import duration
+from crmintel.showing import Shown
 
 ALL = "all"
 """The window that holds the whole past."""
@@ -14,7 +15,7 @@ ALL = "all"
 
 @final
 @dataclass(frozen=True)
-class Feature:
+class Feature(Shown):
     """One column of a feature table: its name, and what a person reads.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 Int = npt.NDArray[np.int64]
 SECOND = 1_000_000
@@ -69,7 +70,7 @@ def _shift(ticks: Int, since: Int, offsets: Int) -> Int | np.int64:
 
 @final
 @dataclass(frozen=True)
-class Zone:
+class Zone(Shown):
     """A business zone: the clock by which days, weekends and hours are told.
 
     Examples

@@ -14,6 +14,7 @@ from crmintel.columns import CUSTOMER, ITEM, KNOWN_AT, TIME
 from crmintel.interactions.ahead import ahead
 from crmintel.interactions.clock import Int
 from crmintel.interactions.words import encoded_chunks, positions
+from crmintel.showing import Shown
 
 Codes = npt.NDArray[np.int32]
 Float = npt.NDArray[np.float64]
@@ -28,7 +29,7 @@ _DENSE = 4
 
 @final
 @dataclass(frozen=True)
-class Part:
+class Part(Shown):
     """Every interaction of some customers.
 
     Parameters

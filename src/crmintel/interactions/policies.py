@@ -7,11 +7,12 @@ from typing import Literal, final, get_args, get_origin, get_type_hints
 import pandas as pd
 
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True)
-class Policies:
+class Policies(Shown):
     """The choices a reader of interactions has to make. Defaults refuse whatever would lose money in silence.
 
     Parameters

@@ -16,13 +16,14 @@ from crmintel.interactions.part import Part, sorted_part
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Tally
 from crmintel.interactions.read import open_source, require
+from crmintel.showing import Shown
 
 VALID_FROM: Final = "valid_from"
 
 
 @final
 @dataclass(frozen=True)
-class Profiles:
+class Profiles(Shown):
     """Attributes of customers. Make them with `Profiles.read`.
 
     Parameters

@@ -6,12 +6,14 @@ from typing import Literal, final
 
 import pandas as pd
 
+from crmintel.showing import Shown
+
 Level = Literal["note", "fixed", "warning"]
 
 
 @final
 @dataclass(frozen=True)
-class Finding:
+class Finding(Shown):
     """One rule that had something to say.
 
     >>> Finding("rows without a customer or a time", rows=1, share=0.25, action="dropped", level="fixed").rule

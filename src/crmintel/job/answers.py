@@ -30,6 +30,7 @@ from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
 from crmintel.recommend import CoOccurrence, Popularity, Recommender, Repeat
 from crmintel.scoring import Profile, profile_of
+from crmintel.showing import Shown
 from crmintel.value import LifetimeValue
 
 BUYERS = "recency_days_purchase"
@@ -42,7 +43,7 @@ MOST_CUSTOMERS = 10_000
 
 @final
 @dataclass(frozen=True, eq=False)
-class Ground:
+class Ground(Shown):
     """What every answer stands on: the split, the features, and the customers known at each instant.
 
     Parameters
@@ -76,6 +77,26 @@ def choose(log: InteractionLog, horizon: str | None = None, test: Any = None) ->
     """Instants to train at and the later one to test at.
 
     Training instants at which nearly everybody or nearly nobody left carry no lesson and are passed over.
+
+    Parameters
+    ----------
+    log : InteractionLog
+    horizon : str, optional
+        How far ahead to look, in whole days, such as ``"90d"``; by default the longest that the history can be tested on.
+    test : instant, optional
+        The later instant to test at.
+
+    Raises
+    ------
+    DataContractError
+        If the horizon is no whole number of days, or the history is too short.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> choose(log, "30d").test
+    Timestamp('2024-01-01 00:00:00')
     """
     length = pd.Timedelta(duration(horizon), unit="us") if horizon else suggest_horizon(log.start, log.end)
     if length % pd.Timedelta(days=1):
@@ -88,7 +109,29 @@ def choose(log: InteractionLog, horizon: str | None = None, test: Any = None) ->
 
 
 def prepare(log: InteractionLog, split: TimeSplit, *, progress: bool = False) -> Ground:
-    """Features at every instant of a split; vocabularies are frozen at the first of them."""
+    """Features at every instant of a split; vocabularies are frozen at the first of them.
+
+    Parameters
+    ----------
+    log : InteractionLog
+    split : TimeSplit
+        The instants, such as `choose` finds them.
+    progress : bool
+        Whether to show how far the work is.
+
+    Returns
+    -------
+    Ground
+        What every answer is learned from and judged on.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> ground = prepare(log, choose(log, "30d"))
+    >>> len(ground.test), ground.horizon
+    (111, '30d')
+    """
     fs = f.standard(log, at=split.train[0])
     tables = [_buyers(fs.build(log, at=list(at), progress=progress)) for at in (split.train, [split.test])]
     tables[0] = _some(tables[0])
@@ -121,10 +164,24 @@ class ChurnAnswer:
 def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     """Learn who leaves; judge it at the later instant beside four rules.
 
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    seed : int
+
     Raises
     ------
     DataContractError
         If everybody or nobody left at the instants of training or testing.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> answer = answer_churn(prepare(log, choose(log, "30d")))
+    >>> answer.report.n, answer.report.metrics["auc"].low > 0.5
+    (111, True)
     """
     train = f.churned(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
     later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
@@ -163,10 +220,24 @@ class ValueAnswer:
 def answer_value(ground: Ground, seed: int = 0) -> ValueAnswer:
     """Learn what customers spend over the horizon; judge it later beside two rules.
 
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    seed : int
+
     Raises
     ------
     DataContractError
         If the history has no amounts, or is too short to learn from.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(60, days=400, seed=1).log(quiet=True)
+    >>> answer = answer_value(prepare(log, choose(log, "30d")))
+    >>> answer.report.rules["name"].tolist()
+    ['model', 'as in the last 30 days', 'at the pace so far']
     """
     log, at = ground.log, ground.split.test
     later = f.spend(log, ground.test.index, ground.horizon).to_numpy()
@@ -214,10 +285,26 @@ class OfferAnswer:
 def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
     """Learn what customers buy next; judge new items and repeats separately, on what was really bought later.
 
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    k : int
+        Length of the lists that are judged.
+    seed : int
+
     Raises
     ------
     DataContractError
         If the log has no items.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> answer = answer_offers(prepare(log, choose(log, "30d")), k=5)
+    >>> answer.new.recommend([7], k=2, exclude="bought")["rank"].tolist()
+    [1, 2]
     """
     log, at = ground.log, ground.split.test
     past = log.before(at)

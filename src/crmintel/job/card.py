@@ -124,6 +124,19 @@ def stored_card(
     ------
     DataContractError
         If the folder holds no run, the log is another than that of the run, or it has no such customer.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.datasets import simulate
+    >>> from crmintel.job import analyse, write
+    >>> rows = simulate(120, days=400, seed=1).interactions[["customer_id", "timestamp"]].drop_duplicates()
+    >>> log, settings = InteractionLog.read(rows), Settings(horizon="30d")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write(analyse(log, settings), folder)
+    ...     card = stored_card(folder, log, "7", settings)
+    >>> card.customer
+    '7'
     """
     folder = Path(folder)
     try:

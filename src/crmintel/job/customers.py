@@ -36,11 +36,12 @@ from crmintel.interactions import InteractionLog
 from crmintel.job.answers import BUYERS, ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.settings import Settings
 from crmintel.segmentation import RFM, ValueTiers, lifecycle_stage
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(Shown):
     """Everything that is known of each customer as of an instant.
 
     Parameters
@@ -77,7 +78,31 @@ class Scores:
 def score_customers(
     ground: Ground, churn: ChurnAnswer | None, value: ValueAnswer | None, offers: OfferAnswer | None, settings: Settings
 ) -> Scores:
-    """Every customer of the log, told just after its last interaction."""
+    """Every customer of the log, told just after its last interaction.
+
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    churn, value, offers : answers or None
+        What was learned; None leaves the columns empty. Without churn there is no plan.
+    settings : Settings
+        What the plan and the lists are told.
+
+    Returns
+    -------
+    Scores
+        One row a customer, and the plan.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> from crmintel.job import Settings, choose, prepare
+    >>> scores = score_customers(prepare(log, choose(log, "30d")), None, None, None, Settings())
+    >>> scores.customers.columns[:4].tolist()
+    ['customer_id', 'segment', 'tier', 'stage']
+    """
     log = ground.log
     at = log.end + pd.Timedelta(microseconds=1)
     rfm = RFM().fit(log, at=at).segments()

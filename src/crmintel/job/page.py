@@ -27,7 +27,17 @@ from crmintel.interactions import InteractionLog
 from crmintel.job.answers import ChurnAnswer, Ground, OfferAnswer, ValueAnswer
 from crmintel.job.customers import Scores
 from crmintel.job.settings import Settings
-from crmintel.reports import Base, ChurnSection, OfferSection, PlanSection, Report, ValueSection
+from crmintel.reports import (
+    Base,
+    ChurnSection,
+    OfferSection,
+    PlanSection,
+    Report,
+    ValueSection,
+    WhatIf,
+    what_if,
+)
+from crmintel.segmentation import RFM, Migration, migration
 
 BINS = 20
 THEMES = {
@@ -47,7 +57,33 @@ def build_report(
     ground: Ground, scores: Scores, churn: ChurnAnswer | None, value: ValueAnswer | None, offers: OfferAnswer | None,
     notes: list[str], settings: Settings, source: str,
 ) -> Report:  # fmt: skip
-    """Everything the page shows, as plain numbers; no customer's row among them."""
+    """Everything the page shows, as plain numbers; no customer's row among them.
+
+    Parameters
+    ----------
+    ground : Ground
+        Made by `prepare`.
+    scores : Scores
+        Made by `score_customers`.
+    churn, value, offers : answers or None
+        What was learned; None leaves the section out.
+    notes : list of str
+        What was left out, and why.
+    settings : Settings
+    source : str
+        Name of the data.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> log = simulate(120, days=400, seed=1).log(quiet=True)
+    >>> from crmintel.job import choose, prepare, score_customers
+    >>> ground = prepare(log, choose(log, "30d"))
+    >>> scores = score_customers(ground, None, None, None, Settings())
+    >>> report = build_report(ground, scores, None, None, None, [], Settings(), "orders.csv")
+    >>> report.title, report.base.customers
+    ('Customer report', 120)
+    """
     log, table = ground.log, scores.customers
     churn_section = None if churn is None else _churn(ground, churn, scores)
     return Report(
@@ -70,8 +106,9 @@ def build_report(
         value=None if value is None else _value(value, scores),
         offers=None if offers is None else _offers(ground, offers, scores, settings, "new"),
         repeats=None if offers is None else _offers(ground, offers, scores, settings, "again"),
-        plan=None if scores.plan is None else _plan(scores.plan, table),
+        plan=None if scores.plan is None else _plan(scores.plan, table, _what_if(log, scores.plan, settings)),
         notes=tuple(notes),
+        moves=_moves(ground, scores),
     )
 
 
@@ -144,6 +181,12 @@ def _segments(scores: Scores) -> pd.DataFrame:
     return _shares(grouped.dropna(axis=1, how="all"), len(table))
 
 
+def _moves(ground: Ground, scores: Scores) -> Migration:
+    """From the instant of the test to now, by the cut-points of now, so that the segments are those of the rest of the page."""
+    now = RFM().fit(ground.log, at=scores.at)
+    return migration(ground.log, now, [ground.split.test, scores.at])
+
+
 def _churn(ground: Ground, churn: ChurnAnswer, scores: Scores) -> ChurnSection:
     report, p = churn.report, scores.customers[CHURN].dropna()
     low, high = (np.floor(p.quantile(0.005) * BINS), np.ceil(p.quantile(0.995) * BINS)) if len(p) else (0, BINS)
@@ -205,7 +248,18 @@ def _offers(ground: Ground, offers: OfferAnswer, scores: Scores, settings: Setti
     return OfferSection(n=report.n, k=report.k, mode=mode, rules=rules, top=top, horizon_days=ground.split.horizon.days)
 
 
-def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
+def _what_if(log: InteractionLog, plan: Plan, settings: Settings) -> WhatIf | None:
+    """What other budgets and costs of the preferred action would reach; nothing where there is no money to compare."""
+    if not log.has_amounts:
+        return None
+    first = settings.actions[0]
+    return what_if(
+        plan.table["at_risk"], cost=first.cost, budget=plan.budget, holdout=settings.holdout, capacity=first.capacity,
+        planned=plan.count(TREATED) + plan.count(HELD_OUT), action=first.name, actions=len(settings.actions),
+    )  # fmt: skip
+
+
+def _plan(plan: Plan, table: pd.DataFrame, asked: WhatIf | None) -> PlanSection:
     joined = plan.table.merge(table[[CUSTOMER, SEGMENT]], on=CUSTOMER)
     joined["contacted"] = joined["arm"] == "treated"
     label = joined[ACTION].mask(joined["arm"] == "held out", "held out at random")
@@ -227,6 +281,7 @@ def _plan(plan: Plan, table: pd.DataFrame) -> PlanSection:
     return PlanSection(
         causal=plan.causal, statement=plan.statement, budget=plan.budget, cost=plan.cost, by_action=by_action.reset_index(),
         by_segment=by_segment.reset_index(), holdout=plan.count("held out"), treated=plan.count("treated"), experiment=experiment,
+        what_if=asked,
     )  # fmt: skip
 
 

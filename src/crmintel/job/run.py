@@ -124,6 +124,16 @@ def analyse(
     ------
     DataContractError
         If the history is empty, or too short to learn from one time and test on a later one.
+
+    Examples
+    --------
+    >>> from crmintel.datasets import simulate
+    >>> rows = simulate(120, days=400, seed=1).interactions[["customer_id", "timestamp"]].drop_duplicates()
+    >>> results = analyse(InteractionLog.read(rows), Settings(horizon="30d"))
+    >>> len(results.scores.customers), results.scores.plan
+    (120, Plan: 12 treated, 3 held out, cost 12.00 of 12.00)
+    >>> results.metrics["churn.auc"].low > 0.5
+    True
     """
     if not len(log):
         raise DataContractError("The history has no interactions. Nothing can be learned from it.")
@@ -172,6 +182,17 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
     ------
     DataContractError
         If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from crmintel.datasets import simulate
+    >>> rows = simulate(120, days=400, seed=1).interactions[["customer_id", "timestamp"]].drop_duplicates()
+    >>> results = analyse(InteractionLog.read(rows), Settings(horizon="30d"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = write(results, folder)
+    ...     sorted(p.name for p in page.parent.iterdir())
+    ['customers.parquet', 'features.json', 'models', 'plan.parquet', 'recommendations.parquet', 'report.html', 'run.json']
     """
     folder, scores, page = Path(out), results.scores, results.html()
     plan = no_plan(scores.customers[CUSTOMER]) if scores.plan is None else scores.plan.table

@@ -15,6 +15,7 @@ from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog, Policies, Zone
 from crmintel.interactions.clock import duration
 from crmintel.interactions.read import nearest, open_source, require
+from crmintel.showing import Shown
 
 NAME = "name"
 _TEXT, _COUNT, _MONEY = (str, "text in quotes"), (int, "a whole number"), ((int, float), "a number")
@@ -28,7 +29,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
 
 @final
 @dataclass(frozen=True)
-class Settings:
+class Settings(Shown):
     """Everything that the job can be told; each has a default.
 
     Parameters
@@ -56,6 +57,14 @@ class Settings:
     seed : int
     lang : {"en", "zh"}
         The language of the page: English or Chinese.
+
+    Examples
+    --------
+    >>> Settings(horizon="90d", actions=(Action("call", cost=4.0, capacity=500),), budget=2_000.0).budget
+    2000.0
+    >>> Settings(k=0)
+    Traceback (most recent call last):
+    crmintel.errors.DataContractError: k is 0. Give at least 1.
     """
 
     title: str = "Customer report"
@@ -125,6 +134,16 @@ def read_settings(path: str | Path | None) -> Settings:
     ------
     DataContractError
         If the file is missing, no TOML, or names a setting that does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "mapping.toml"
+    ...     written = file.write_text('horizon = "90d"\\n[columns]\\ncustomer_id = "CustomerID"')
+    ...     settings = read_settings(file)
+    >>> settings.horizon, settings.columns
+    ('90d', {'customer_id': 'CustomerID'})
     """
     if path is None:
         return Settings()

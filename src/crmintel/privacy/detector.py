@@ -14,6 +14,7 @@ from crmintel.errors import DataContractError, DataContractWarning
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.frames import frame_of
 from crmintel.privacy.patterns import LONGEST, PATTERNS, says_birth
+from crmintel.showing import Shown
 
 SAMPLE: Final = 10_000
 _IN_NUMBERS: Final = frozenset({"phone", "card number", "Chinese resident id", "birth date"})
@@ -21,7 +22,7 @@ _IN_NUMBERS: Final = frozenset({"phone", "card number", "Chinese resident id", "
 
 @final
 @dataclass(frozen=True)
-class Suspicion:
+class Suspicion(Shown):
     """A column that seems to hold personal data.
 
     Parameters

@@ -6,11 +6,12 @@ from typing import final
 import pandas as pd
 
 from crmintel.evaluation.tables import page
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True)
-class ErasedFile:
+class ErasedFile(Shown):
     """A stored table that held customers to erase: rows removed, and rows of others that lost an element of a list.
 
     >>> import tempfile
@@ -30,7 +31,7 @@ class ErasedFile:
 
 @final
 @dataclass(frozen=True)
-class Retrain:
+class Retrain(Shown):
     """A model that learned from them ("yes"), or may have ("unknown").
 
     >>> import tempfile
@@ -51,7 +52,7 @@ class Retrain:
 
 @final
 @dataclass(frozen=True)
-class Reanchored:
+class Reanchored(Shown):
     """A decision log whose chain was hashed anew: its heads before and after.
 
     >>> import tempfile
@@ -74,7 +75,7 @@ class Reanchored:
 
 @final
 @dataclass(frozen=True)
-class Unsearched:
+class Unsearched(Shown):
     """A file that was not searched, and why.
 
     >>> import tempfile

@@ -12,6 +12,7 @@ import pandas as pd
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.privacy.keys import key_from_environment, key_from_file, key_of
+from crmintel.showing import Shown
 
 VARIABLE: Final = "CRMINTEL_PSEUDONYM_KEY"
 """The environment variable that a key is taken from."""
@@ -20,7 +21,7 @@ _LABEL: Final = b"crmintel key id"
 
 
 @final
-class Pseudonymizer:
+class Pseudonymizer(Shown):
     """Turns identifiers into pseudonyms: HMAC-SHA-256 over a namespace and the identifier as text.
 
     Whoever has the key can link pseudonyms to people again, so the data stay personal: they are pseudonymous, not anonymous.

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.privacy.pseudonyms import Pseudonymizer, coded_texts, named, texts_of
+from crmintel.showing import Shown
 
 NAMESPACE: Final = "crmintel.suppression"
 """The namespace of the list: its hashes are in no other table of pseudonyms."""
@@ -22,7 +23,7 @@ _KEY: Final = b"crmintel.key_id"
 
 @final
 @dataclass(frozen=True, repr=False)
-class SuppressionList:
+class SuppressionList(Shown):
     """Keyed hashes of erased customers. Make or read one with `SuppressionList.read`.
 
     Parameters

@@ -25,6 +25,7 @@ from crmintel.recommend.rules import (
     allowed,
 )
 from crmintel.recommend.topk import CHUNK, Real, best, check_k, in_chunks, joined, steps
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -32,7 +33,7 @@ Habit = Literal["habit"]
 _SKETCH = 64
 
 
-class Recommender(ABC):
+class Recommender(Shown, ABC):
     """A ranking of items for each customer. Write `_fit` and `_score`; the rules are settled here, once.
 
     Items are kept in falling order of how many customers had them, then by identifier: equal scores go to the more popular item,

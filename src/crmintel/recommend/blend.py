@@ -11,6 +11,7 @@ from crmintel.errors import DataContractError
 from crmintel.interactions.clock import DAY, Int
 from crmintel.recommend.baskets import Baskets
 from crmintel.recommend.topk import best
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 WEEK: Final = 7 * DAY
@@ -25,7 +26,7 @@ LOYAL: Final = 10.0
 
 @final
 @dataclass(frozen=True)
-class Blend:
+class Blend(Shown):
     """How the parts of the score are weighed.
 
     Parameters

@@ -14,6 +14,7 @@ from crmintel.columns import CUSTOMER, ITEM, KIND, ORDER, PURCHASE, QUANTITY
 from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog, Part
 from crmintel.interactions.clock import DAY, Int, duration
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -24,7 +25,7 @@ BOUGHT: Final[Mapping[str, float]] = {PURCHASE: 1.0}
 
 @final
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Shown):
     """What counts as interest in an item, and how much.
 
     Parameters
@@ -68,7 +69,7 @@ _BLOCK: Final = 2_000_000
 
 @final
 @dataclass(frozen=True, eq=False)
-class Purchases:
+class Purchases(Shown):
     """Interactions with items, of rising customers and in order of time.
 
     Parameters

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from crmintel.columns import CUSTOMER, ITEM, UNKNOWN
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 Int = npt.NDArray[np.int64]
@@ -23,7 +24,7 @@ IN_CATEGORY: Final = "popular in category"
 
 @final
 @dataclass(frozen=True, eq=False)
-class Rules:
+class Rules(Shown):
     """Limits and wishes for lists. Without any, a list is what the model ranks highest.
 
     Parameters

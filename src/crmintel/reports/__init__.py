@@ -15,6 +15,7 @@ from crmintel.reports.data import (
     ValueSection,
 )
 from crmintel.reports.page import render, write
+from crmintel.reports.whatif import Outcome, WhatIf, outcome, what_if
 
 __all__ = [
     "Base",
@@ -22,9 +23,13 @@ __all__ = [
     "CustomerCard",
     "Estimate",
     "OfferSection",
+    "Outcome",
     "PlanSection",
     "Report",
     "ValueSection",
+    "WhatIf",
+    "outcome",
     "render",
+    "what_if",
     "write",
 ]

@@ -105,7 +105,8 @@ def key_at(axes: Axes, entries: Sequence[tuple[str, str]], x: float, y: float) -
 
 def lines(text: str, room: float = WIDE - 12, size: float = 11) -> list[str]:
     """A note broken so that each line fits the room, in points."""
-    return textwrap.wrap(text, max(12, int(room / (_LETTER * size / 11))))
+    wide = 1.9 if any(unicodedata.east_asian_width(c) in "WF" for c in text) else 1.0
+    return textwrap.wrap(text, max(12, int(room / (_LETTER * size / 11 * wide))))
 
 
 def dark(part: float) -> bool:

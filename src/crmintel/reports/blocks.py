@@ -136,6 +136,44 @@ class Callout:
 
 @final
 @dataclass(frozen=True)
+class Field:
+    """A number that the reader may change: its key, what it is, its value as text, and from what to what it goes."""
+
+    key: str
+    label: str
+    value: str
+    most: str = ""
+
+
+@final
+@dataclass(frozen=True)
+class Reply:
+    """A figure that follows from the fields, with what it means; the script writes it anew."""
+
+    key: str
+    label: str
+    value: str
+    note: str
+
+
+@final
+@dataclass(frozen=True)
+class WhatIfForm:
+    """Fields, and the figures that follow from them. ``said`` is the reply in a sentence, ``data`` JSON for the script; without one the plan's own figures stand."""
+
+    kind: ClassVar[str] = "whatif"
+    title: str
+    lead: str
+    fields: tuple[Field, ...]
+    replies: tuple[Reply, ...]
+    said: str
+    data: str
+    caption: str = ""
+    wide: bool = True
+
+
+@final
+@dataclass(frozen=True)
 class Points:
     """Sentences or names below each other, each with what stands behind it in small letters."""
 
@@ -146,7 +184,7 @@ class Points:
     wide: bool = False
 
 
-Block = Picture | Bars | Intervals | Table | Facts | Callout | Points
+Block = Picture | Bars | Intervals | Table | Facts | Callout | Points | WhatIfForm
 
 
 def arranged(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -358,6 +358,33 @@ _DOING: Final = {
     ),
 }
 _PICTURES: Final = {
+    "up": "上升",
+    "down": "下降",
+    "stayed": "未变",
+    "came or gone": "新来或离开",
+    "not yet": "尚未出现",
+    "gone": "已离开",
+    "; most moved from {0} to {1}": "；从{0}到{1}的最多",
+    "Flows of customers between segments{0}": "分群之间的客户流动{0}",
+    "{0} to {1}: {2} customers": "{0}到{1}：{2} 位客户",
+    "start of a period": "期初",
+    "its end": "期末",
+    "Moves have the colour of where they come from; those who stayed are pale.": "流动的颜色取自来源；未变者颜色浅。",
+    "{0} of {1} ribbons stand for fewer than {2} customers each, or hide such, and are left out, of the figures too.": (
+        "{1} 条流带中有 {0} 条的客户少于 {2} 位，或用于遮掩这样的流带，已从图和数字中省略。"
+    ),
+    "Who moved from segment to segment": "谁在分群之间移动",
+    "Of 100 customers who were {0}, {1} are now {2}": "每 100 位原为{0}的客户中，有 {1} 位现为{2}",
+    "From {0} to {1}, by the bounds between segments of now. Ribbons are as thick as customers are many.": (
+        "从{0}到{1}，按现在的分群界限。流带越粗，客户越多。"
+    ),
+    " Up and down follow the order from champions to hibernating: how recently customers bought, then how often.": (
+        "升降按从冠军客户到沉睡客户的顺序：先看最近购买，再看频率。"
+    ),
+    "All moves between segments": "分群之间的全部流动",
+    "From": "从",
+    "To": "到",
+    "Share of those there before": "占原分群的比例",
     "active customers": "活跃客户",
     "of them new": "其中新客户",
     "Bars: active and new customers a month from {0} to {1}": "柱形图：{0}至{1}每月活跃与新客户",
@@ -443,7 +470,47 @@ _TOLD: Final = {
         "没有计划：计划按流失概率对客户排序，而此处概率未知。"
     ),
 }  # fmt: skip
+_WHAT_IF: Final = {
+    "What if the budget or the cost were different?": "如果预算或费用不同会怎样？",
+    "Change a number, and the figures below follow. How much of the money at risk a contact keeps is not known: the percentage is your own assumption until the experiment has measured it.": (
+        "改动一个数字，下面的结果随之变化。一次联系能留住多少面临流失的金额尚不可知：在实验测出之前，该百分比是您自己的假设。"
+    ),
+    "Change a number, and the figures below follow.": "改动一个数字，下面的结果随之变化。",
+    " The plan has {0} actions; this form speaks of {1} alone, as if it were the only one.": (
+        "该计划有 {0} 种行动；此表只说{1}，仿佛只有这一种。"
+    ),
+    "Customers are taken by falling money at risk, as in the plan, while a contact costs less than what is at risk. With the plan's own budget and cost, the customers, the cost and the money at risk are just those of the plan. “About”: right to a group of customers, since no single one can be read from this page.": (
+        "与计划一样，按面临流失的金额从高到低选取客户，只要联系费用低于该金额。按计划自身的预算和费用，客户数、费用和面临流失的金额与计划完全一致。“约”：精确到一组客户，因为本页看不出任何单个客户。"
+    ),
+    " The action reaches at most {0} customers.": "该行动最多触及 {0} 位客户。",
+    "As planned": "恢复计划值",
+    "Budget": "预算",
+    "Cost of one contact": "每次联系的费用",
+    "Percent kept by a contact (your assumption)": "联系留住的百分比（您的假设）",
+    "Percent kept by a contact (as measured)": "联系留住的百分比（实测）",
+    "about {0}": "约 {0}",
+    "{0} contacted, {1} left alone at random": "联系 {0} 位，随机保留 {1} 位不打扰",
+    "{0} customers contacted for {1}; {2} saved at this percentage, {3} after the cost.": "联系 {0} 位客户，花费 {1}；按此百分比留住 {2}，扣除费用后 {3}。",
+    "Give money of at least 0, and a percentage between 0 and 100.": "请输入不小于 0 的金额，以及 0 到 100 之间的百分比。",
+    "Customers chosen": "选中的客户",
+    "Money spent": "花费",
+    "on those contacted": "用于被联系的客户",
+    "At risk among those chosen": "选中客户面临流失的金额",
+    "expected money": "预期金额",
+    "Saved, by assumption": "留住的金额（按假设）",
+    "Saved, as measured": "留住的金额（按实测）",
+    "kept by the contacts, if the percentage is right": "若百分比正确，由联系留住",
+    "Left after the cost": "扣除费用后",
+    "saved less spent": "留住减去花费",
+    "Worth a contact at this cost": "按此费用值得联系",
+    "keeps at least what it costs": "留住的不少于费用",
+    "Budget enough for these": "足够联系这些客户的预算",
+    "more would not pay": "再多就不划算",
+    "for as many of these as the action reaches": "足够其中该行动所能触及的客户",
+    "The next 1 of budget brings": "再增加 1 的预算带来",
+    "below 1 it does not pay; 0: it reaches nobody else": "低于 1 不划算；0：再无客户可触及",
+}
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
-    {**SEGMENTS, **CARD, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_PICTURES}
+    {**SEGMENTS, **CARD, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_WHAT_IF, **_PICTURES}
 )
 """English to Chinese."""

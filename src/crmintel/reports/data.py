@@ -12,9 +12,21 @@ from typing import Protocol, final
 
 import pandas as pd
 
+from crmintel.reports.whatif import WhatIf
+from crmintel.segmentation import Migration
+from crmintel.showing import Shown
+
 
 class Estimate(Protocol):
-    """A figure with the interval that it may lie in: anything with these three attributes."""
+    """A figure with the interval that it may lie in: anything with these three attributes.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import Estimate
+    >>> auc = Estimate(0.79, 0.77, 0.81)
+    >>> auc.value, auc.low, auc.high
+    (0.79, 0.77, 0.81)
+    """
 
     @property
     def value(self) -> float:
@@ -31,7 +43,7 @@ class Estimate(Protocol):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Base:
+class Base(Shown):
     """The customer base at a glance.
 
     Parameters
@@ -46,6 +58,13 @@ class Base:
         customer_share, revenue_share: cumulated, best customers first.
     retention : DataFrame
         Index: month of the first purchase (Timestamp); columns: months since (int); cells: share that came back.
+
+    Examples
+    --------
+    >>> months = pd.date_range("2024-01-01", periods=3, freq="MS")
+    >>> base = Base(800, 5_000, 2_400, 96_000.0, pd.DataFrame({"month": months, "active_customers": [500, 520, 610], "new_customers": 100}))
+    >>> base.revenue / base.customers
+    120.0
     """
 
     customers: int
@@ -59,7 +78,7 @@ class Base:
 
 @final
 @dataclass(frozen=True, eq=False)
-class ChurnSection:
+class ChurnSection(Shown):
     """Who is likely to leave, and how far that can be trusted.
 
     Parameters
@@ -84,6 +103,15 @@ class ChurnSection:
         reason, customers, share: the most common top reasons.
     scores_histogram : DataFrame
         low, high (edges of churn probability), customers.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import Estimate
+    >>> at, none = pd.Timestamp("2024-01-01"), pd.DataFrame()
+    >>> auc = {"auc": Estimate(0.79, 0.77, 0.81)}
+    >>> churn = ChurnSection(6_120, 0.37, 90.0, [at], at + pd.Timedelta("90D"), auc, none, none, none, none, none)
+    >>> churn.metrics["auc"].value
+    0.79
     """
 
     n: int
@@ -101,7 +129,7 @@ class ChurnSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class ValueSection:
+class ValueSection(Shown):
     """What customers will be worth in the coming horizon.
 
     Parameters
@@ -120,6 +148,14 @@ class ValueSection:
         What that share should be.
     total : Estimate
         Money expected from everybody in the coming horizon.
+
+    Examples
+    --------
+    >>> from crmintel.evaluation import Estimate
+    >>> tenths = pd.DataFrame({"decile": [1, 2], "customers": 400, "predicted": [90.0, 20.0], "actual": [84.0, 22.0]})
+    >>> value = ValueSection(800, {"mae": Estimate(31.0, 29.5, 32.4)}, pd.DataFrame(), tenths, coverage=None)
+    >>> value.level
+    0.8
     """
 
     n: int
@@ -133,7 +169,7 @@ class ValueSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class OfferSection:
+class OfferSection(Shown):
     """What to offer next.
 
     Parameters
@@ -151,6 +187,13 @@ class OfferSection:
         item, customers, category (optional): the items recommended most.
     horizon_days : float
         Days in which a purchase counts as a hit.
+
+    Examples
+    --------
+    >>> top = pd.DataFrame({"item": ["tea", "cup"], "customers": [310, 120]})
+    >>> offers = OfferSection(800, 10, "items the customer never bought", pd.DataFrame(), top, horizon_days=30)
+    >>> offers.k
+    10
     """
 
     n: int
@@ -163,7 +206,7 @@ class OfferSection:
 
 @final
 @dataclass(frozen=True, eq=False)
-class PlanSection:
+class PlanSection(Shown):
     """What to do for whom, and the experiment that would prove it.
 
     Parameters
@@ -184,6 +227,16 @@ class PlanSection:
         Customers left alone on purpose, and customers who get an action.
     experiment : mapping of str to str or float
         Rows to show, label to value, for example "customers per arm", "duration".
+    what_if : WhatIf or None
+        What other budgets and costs of a contact would reach: a form on the page; None leaves it out.
+
+    Examples
+    --------
+    >>> actions = pd.DataFrame({"action": ["call", "no action"], "customers": [80, 720], "cost": [320.0, 0.0]})
+    >>> segments = pd.DataFrame({"segment": ["loyal"], "contacted": [80], "customers": [800]})
+    >>> plan = PlanSection(False, "No effect is known.", 400.0, 320.0, actions, segments, holdout=20, treated=80)
+    >>> plan.cost / plan.treated
+    4.0
     """
 
     causal: bool
@@ -195,11 +248,12 @@ class PlanSection:
     holdout: int
     treated: int
     experiment: Mapping[str, str | float] = field(default_factory=dict)
+    what_if: WhatIf | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Report:
+class Report(Shown):
     """All that one page shows.
 
     Parameters
@@ -227,6 +281,17 @@ class Report:
         None leaves the section out.
     notes : tuple of str
         What was left out, and why.
+    moves : Migration or None
+        Who moved from segment to segment from an earlier instant to `at`; small counts are hidden on the page.
+
+    Examples
+    --------
+    >>> none, at = pd.DataFrame(), pd.Timestamp("2024-04-01")
+    >>> base = Base(800, 5_000, 2_400, None, none)
+    >>> span = (pd.Timestamp("2023-01-01"), at)
+    >>> report = Report("Tea shop", "orders.csv", None, span, at, pd.Timedelta("90D"), base, none, none, none, none)
+    >>> report.churn is None
+    True
     """
 
     title: str
@@ -246,3 +311,4 @@ class Report:
     repeats: OfferSection | None = None
     plan: PlanSection | None = None
     notes: tuple[str, ...] = ()
+    moves: Migration | None = None

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from crmintel.reports import parts, plots, small, words
+from crmintel.reports.asking import what_if_form
 from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Section
 from crmintel.reports.data import PlanSection, Report
 from crmintel.reports.frames import known, records, take
@@ -28,6 +29,7 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
         Callout(badge, told(part.statement)),
         Facts(facts),
         *_actions(part, k),
+        what_if_form(part, k),
         _by_segment(report, part, k),
     ]
     return Section(

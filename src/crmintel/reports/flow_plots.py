@@ -17,6 +17,7 @@ from crmintel.errors import DataContractError
 from crmintel.reports import canvas, small, words
 from crmintel.reports.axes import APART, WIDE, Names, Numbers, in_points, key_at, lines
 from crmintel.reports.canvas import BLUE, INK, MUTED, ORANGE
+from crmintel.reports.language import say, told
 from crmintel.segmentation import Migration
 from crmintel.segmentation.migration import GONE, NOT_YET
 
@@ -24,6 +25,8 @@ _STAYED: Final = "#cfd6dd"
 _ELSE: Final = "#7b8794"
 _LEFT, _RIGHT, _BAR = 111.0, WIDE - 111.0, 7.0
 _TOP: Final = 34.0
+_TOUCH: Final = 45.0
+"""Points from the left bar on in which a ribbon tells its figure: further on they cross."""
 _ROW: Final = 27.0
 """Points that a label of two lines takes."""
 _GAP: Final = 5.0
@@ -35,7 +38,7 @@ def migration_flows(
     """Who moved where: segments at the start on the left, at the end on the right, ribbons as thick as customers are many.
 
     Ribbons of fewer than ten customers are left out, of the heights and figures of the segments, too, so that nothing can be worked
-    out; a note says how many. Stayers are pale.
+    out; a note says how many. Those that a shared migration hides are left out in the same way. Stayers are pale.
 
     Parameters
     ----------
@@ -64,35 +67,42 @@ def migration_flows(
         figure = Figure(figsize=(canvas.WIDTH, (_TOP + high + 22 + 15 * len(note) + (18 if order else 0)) / 72))
         axes, names = in_points(figure), Names()
         scale = min((high - _GAP * (len(s.names) - 1)) / float(shown["customers"].sum()) for s in sides)
-        _ribbons(axes, shown, [s.starts(scale, high) for s in sides], places, scale, ranked=order is not None)
+        _ribbons(axes, shown, [s.starts(scale, high) for s in sides], places, scale, names, ranked=order is not None)
         for side, right in zip(sides, (False, True), strict=True):
             _column(axes, side, scale, high, right=right, names=names)
         _when(axes, migration, period, names)
         y = _TOP + high + 20
         if order is not None:
-            key_at(axes, (("up", BLUE), ("down", ORANGE), ("stayed", _STAYED), ("came or gone", _ELSE)), 4, y)
+            key_at(
+                axes,
+                ((say("up"), BLUE), (say("down"), ORANGE), (say("stayed"), _STAYED), (say("came or gone"), _ELSE)),
+                4,
+                y,
+            )
             y += 18
         for i, line in enumerate(note):
             axes.text(4, y + 15 * i, line, color=MUTED, fontsize=10)
         largest = shown[shown[SOURCE] != shown["target"]].nlargest(1, "customers")
         said = "".join(
-            f"; most moved from {names(a, 40)} to {names(b, 40)}"
+            say("; most moved from {0} to {1}", names(told(a), 40), names(told(b), 40))
             for a, b in zip(largest[SOURCE], largest["target"], strict=True)
         )
-        return names.put(canvas.svg(figure, prefix=prefix, label=f"Flows of customers between segments{said}"))
+        return names.put(canvas.svg(figure, prefix=prefix, label=say("Flows of customers between segments{0}", said)))
 
 
 def _moves(migration: Migration, period: int | None) -> pd.DataFrame:
-    """source, target, customers of one period or of all; nobody, and those never there, left out."""
+    """source, target, customers (0 where hidden) of one period or of all; nobody, and those never there, left out."""
     counts = migration.counts
     if period is not None:
         if not 0 <= period < len(migration.periods):
             raise DataContractError(f"There is no period {period}. Name one of 0 to {len(migration.periods) - 1}.")
         at, to = migration.periods[period]
         counts = counts[(counts[AT] == at) & (counts["to"] == to)]
-    pooled = counts.groupby([SOURCE, "target"], as_index=False)["customers"].sum()
+    counts = counts.assign(hidden=counts["customers"].isna(), customers=counts["customers"].fillna(0).astype(np.int64))
+    pooled = counts.groupby([SOURCE, "target"], as_index=False).agg({"customers": "sum", "hidden": "any"})
+    pooled.loc[pooled["hidden"], "customers"] = 0
     away = pooled[SOURCE].isin([GONE, NOT_YET]) & pooled["target"].isin([GONE, NOT_YET])
-    kept: pd.DataFrame = pooled[(pooled["customers"] > 0) & ~away].reset_index(drop=True)
+    kept: pd.DataFrame = pooled[((pooled["customers"] > 0) | pooled["hidden"]) & ~away].reset_index(drop=True)
     return kept
 
 
@@ -139,6 +149,7 @@ def _ribbons(
     starts: list[dict[str, float]],
     places: dict[str, int],
     scale: float,
+    names: Names,
     *,
     ranked: bool,
 ) -> None:
@@ -155,6 +166,8 @@ def _ribbons(
     for p, q, a, b, n in sorted(rows, key=lambda row: (row[1], row[0])):
         color = _color(p, q, a, b, ranked=ranked)
         axes.add_patch(_ribbon(left[a, b], above[b], scale * n, color, pale=p == q))
+        tip = say("{0} to {1}: {2} customers", names(told(a), 40), names(told(b), 40), words.count(n))
+        canvas.tip(axes, tip, (_LEFT + _BAR, _LEFT + _BAR + _TOUCH), (left[a, b], left[a, b] + scale * n))
         above[b] += scale * n
 
 
@@ -189,7 +202,7 @@ def _column(axes: Axes, side: _Side, scale: float, high: float, *, right: bool, 
     for name, size, start, middle, label in zip(side.names, side.sizes, starts, middles, labels, strict=True):
         axes.add_patch(Rectangle((x, start), _BAR, scale * size, facecolor=INK, linewidth=0, zorder=3))
         axes.plot([edge, edge + to * 0.25, edge + to * 0.75], [middle, middle, label], color=_ELSE, linewidth=0.8)
-        axes.text(edge + to, label - 1, names(name, 16.7), ha=ha, va="bottom", fontsize=10)
+        axes.text(edge + to, label - 1, names(told(name), 16.7), ha=ha, va="bottom", fontsize=10)
         axes.text(edge + to, label + 1, words.count(size), ha=ha, va="top", fontsize=9.5, color=MUTED)
 
 
@@ -209,7 +222,7 @@ def _when(axes: Axes, migration: Migration, period: int | None, names: Names) ->
     """The instants above the columns."""
     periods: list[tuple[Any, Any]] = migration.periods
     if period is None and len(periods) > 1:
-        ends: tuple[str, str] = ("start of a period", "its end")
+        ends: tuple[str, str] = (say("start of a period"), say("its end"))
     else:
         at, to = periods[period or 0]
         ends = _instant(at, names), _instant(to, names)
@@ -222,9 +235,14 @@ def _instant(at: Any, names: Names) -> str:
 
 
 def _note(left_out: int, of: int, *, ranked: bool) -> list[str]:
-    said = [] if ranked else ["Moves have the colour of where they come from; those who stayed are pale."]
+    said = [] if ranked else [say("Moves have the colour of where they come from; those who stayed are pale.")]
     if left_out:
         said.append(
-            f"{left_out} of {of} ribbons stand for fewer than {small.SMALLEST} customers each and are left out, of the figures too."
+            say(
+                "{0} of {1} ribbons stand for fewer than {2} customers each, or hide such, and are left out, of the figures too.",
+                left_out,
+                of,
+                small.SMALLEST,
+            )
         )
     return lines(" ".join(said), size=10)

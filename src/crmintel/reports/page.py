@@ -84,6 +84,19 @@ def render(report: Report, *, k: int = small.SMALLEST, lang: Literal["en", "zh"]
     ------
     DataContractError
         If the language is another, or a frame with rows lacks columns that the page needs.
+
+    Examples
+    --------
+    >>> from crmintel.reports import Base, Report
+    >>> none, at = pd.DataFrame(), pd.Timestamp("2024-04-01")
+    >>> span = (pd.Timestamp("2023-01-01"), at)
+    >>> base = Base(800, 5_000, 2_400, None, none)
+    >>> report = Report("Tea shop", "orders.csv", None, span, at, pd.Timedelta("90D"), base, none, none, none, none)
+    >>> page = render(report)
+    >>> page[:15], "800 customers placed 2,400 orders" in page
+    ('<!doctype html>', True)
+    >>> "800 位客户" in render(report, lang="zh")
+    True
     """
     with speaking(lang):
         facts = [
@@ -139,7 +152,37 @@ def _read(name: str) -> str:
 def write(
     report: Report, path: str | os.PathLike[str], *, k: int = small.SMALLEST, lang: Literal["en", "zh"] = "en"
 ) -> Path:
-    """Write the page to a file, in one step: never half a page. Returns the path."""
+    """Write the page to a file, in one step: never half a page.
+
+    Parameters
+    ----------
+    report : Report
+        What to show.
+    path : path
+        The file; its folder is made.
+    k : int, default=10
+        Groups of fewer customers are merged or left out.
+    lang : {"en", "zh"}
+        The language of the page.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Examples
+    --------
+    >>> from crmintel.reports import Base, Report
+    >>> none, at = pd.DataFrame(), pd.Timestamp("2024-04-01")
+    >>> span = (pd.Timestamp("2023-01-01"), at)
+    >>> base = Base(800, 5_000, 2_400, None, none)
+    >>> report = Report("Tea shop", "orders.csv", None, span, at, pd.Timedelta("90D"), base, none, none, none, none)
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = write(report, Path(folder) / "report.html")
+    ...     file.name, file.stat().st_size > 10_000
+    ('report.html', True)
+    """
     return put(render(report, k=k, lang=lang), path)
 
 

@@ -8,6 +8,7 @@ from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, F
 from crmintel.reports.data import Base, Report
 from crmintel.reports.frames import known, records, take
 from crmintel.reports.language import say
+from crmintel.reports.moving import moves
 
 _MOST_BARS = 15
 _SEGMENT_SUMS = ("share", "revenue", "revenue_share")
@@ -236,6 +237,7 @@ def segments(report: Report, k: int) -> Section:
         blocks.append(_share_bars(say("Customers and money by segment"), frame, "segment", money, wide=True))
         blocks.append(_segment_table(frame))
         blocks.append(_risk_bars(frame))
+        blocks += moves(report.moves, k)
     if not money:
         lead = say("Groups of customers with a similar history.")
         blocks.insert(

@@ -25,6 +25,7 @@ from crmintel.scoring.bundle import verify_bundle
 from crmintel.scoring.model import CustomerModel
 from crmintel.scoring.output import Work, complaints, locked
 from crmintel.scoring.telling import Teller
+from crmintel.showing import Shown
 
 MEMORY: Final = "500MB"
 """Beyond about this size interactions go to temporary files, by customer."""
@@ -33,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 @final
 @dataclass(frozen=True)
-class BatchReport:
+class BatchReport(Shown):
     """What a batch did; no customer's row.
 
     Parameters

@@ -25,6 +25,7 @@ from crmintel.scoring.pools import Drawers, Pools
 from crmintel.scoring.state import from_plain, shipped, to_plain
 from crmintel.scoring.strict import canonical, parsed
 from crmintel.scoring.versions import version_of
+from crmintel.showing import Shown
 
 KEY: Final = "CRMINTEL_BUNDLE_KEY"
 FORMAT: Final = 1
@@ -40,7 +41,7 @@ _PACKAGES: Final = ("crmintel", "lightgbm", "numpy", "pandas", "scikit-learn", "
 
 @final
 @dataclass(frozen=True)
-class Manifest:
+class Manifest(Shown):
     """What a bundle is, as it says itself.
 
     Parameters

@@ -20,6 +20,7 @@ from crmintel.evaluation.aligned import aligned
 from crmintel.evaluation.intervals import Estimate, Floats
 from crmintel.interactions.clock import duration
 from crmintel.interactions.frames import frame_of
+from crmintel.showing import Shown
 
 RIM: Final = 5
 """A number is new beyond the fifth least or greatest: one customer's extreme is nobody's business, and says little."""
@@ -35,7 +36,7 @@ _SHRUNK: Final = 10.0
 
 @final
 @dataclass(frozen=True, eq=False)
-class Profile:
+class Profile(Shown):
     """What later tables are compared with.
 
     Parameters

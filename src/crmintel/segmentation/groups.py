@@ -16,6 +16,7 @@ from crmintel.segmentation.kprototypes import Clustering, Float, Int, Mixed, Pro
 from crmintel.segmentation.mixed import Table, encoded, table_of
 from crmintel.segmentation.stability import cluster, silhouette, stability
 from crmintel.segmentation.structure import structure
+from crmintel.showing import page
 
 NOT_ASKED: Final = "Whether there is any structure was not asked."
 
@@ -127,6 +128,14 @@ class CustomerGroups(ClusterMixin, BaseEstimator):
         self.labels_ = self.prototypes_.nearest(rows)[0][np.argsort(order)]
         self._tell(table)
         return self
+
+    def _html_repr(self) -> str:
+        """What was found; before that, as scikit-learn shows it."""
+        if not hasattr(self, "groups_"):
+            return str(BaseEstimator._html_repr(self))
+        return page(
+            f"CustomerGroups: {self.n_groups_} groups. {self.verdict_}", groups=self.groups_, choice=self.choice_
+        )
 
     def predict(self, X: Any) -> Int:
         """The group of each customer, shape (n_customers,)."""

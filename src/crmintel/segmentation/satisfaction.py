@@ -19,6 +19,7 @@ from crmintel.interactions import InteractionLog
 from crmintel.segmentation.doors import log_of
 from crmintel.segmentation.lifecycle import lifecycle_stage
 from crmintel.segmentation.small import FEWEST, suppressed
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 COMPLAINT: Final = "complaint"
@@ -44,7 +45,7 @@ CELLS: Mapping[tuple[str, str], str] = MappingProxyType(
 
 @final
 @dataclass(frozen=True)
-class Scale:
+class Scale(Shown):
     """How a rating is read.
 
     Parameters

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 SCORES: Final = 5
 PROSPECT: Final = "prospects"
@@ -85,7 +86,7 @@ class Naming(Protocol):
 
 @final
 @dataclass(frozen=True)
-class Grid:
+class Grid(Shown):
     """The usual ten segments, by the scores of recency and frequency.
 
     >>> from crmintel.segmentation import RFM
@@ -114,7 +115,7 @@ class Grid:
 
 @final
 @dataclass(frozen=True)
-class EightTypes:
+class EightTypes(Shown):
     """Eight types: better or worse than the usual customer in recency, in frequency and in money.
 
     Parameters

@@ -16,6 +16,7 @@ from crmintel.serving.metrics import Metrics
 from crmintel.serving.openapi import openapi
 from crmintel.serving.refusals import Refused, refusal
 from crmintel.serving.served import Answer, Served
+from crmintel.showing import Shown
 
 _logger = logging.getLogger("crmintel.serving")
 ASKED: Final = ("/predict", "/recommend", "/decide")
@@ -34,7 +35,7 @@ class _Gone(Exception):
 
 
 @final
-class Application:
+class Application(Shown):
     """What a web server such as uvicorn calls.
 
     Parameters

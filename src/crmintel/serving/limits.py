@@ -4,11 +4,12 @@ from dataclasses import dataclass, fields
 from typing import final
 
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True)
-class Limits:
+class Limits(Shown):
     """What a request may be, and how many there may be.
 
     Parameters

@@ -24,6 +24,7 @@ from crmintel.serving import bodies
 from crmintel.serving.limits import Limits
 from crmintel.serving.plain import frame_of_rows, plain, records
 from crmintel.serving.refusals import Refused
+from crmintel.showing import Shown
 
 MOST_ITEMS: Final = 1_000
 MOST_SENTENCES: Final = 20
@@ -34,7 +35,7 @@ Answer = tuple[dict[str, Any], int, int]
 
 @final
 @dataclass(frozen=True, eq=False)
-class Served:
+class Served(Shown):
     """A loaded model behind the routes of a server. It is only read, so threads may share it.
 
     Parameters

@@ -16,6 +16,7 @@ from crmintel.privacy import warn_of_personal_data
 from crmintel.scoring import CustomerModel, save_bundle
 from crmintel.scoring.card import ModelCard
 from crmintel.scoring.versions import version_of
+from crmintel.showing import Shown
 from crmintel.tracking.kept import card_of, refuse_rows, write_files
 from crmintel.tracking.mlflow import batch, begun
 from crmintel.tracking.registry import FINGERPRINT
@@ -27,7 +28,7 @@ PACKAGES: Final = ("lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "sc
 
 @final
 @dataclass(frozen=True)
-class Logged:
+class Logged(Shown):
     """A model that was recorded.
 
     Parameters

@@ -10,6 +10,7 @@ from typing import Any, Final, final
 
 from crmintel.errors import BundleError
 from crmintel.scoring import load_bundle, verify_bundle
+from crmintel.showing import Shown
 from crmintel.tracking.store import connected, fluent
 
 FINGERPRINT: Final = "bundle_fingerprint"
@@ -18,7 +19,7 @@ FINGERPRINT: Final = "bundle_fingerprint"
 
 @final
 @dataclass(frozen=True)
-class Fetched:
+class Fetched(Shown):
     """A bundle that was brought here from MLflow, and proven.
 
     Parameters

@@ -6,6 +6,7 @@ from typing import Final, final
 import numpy as np
 
 from crmintel.evaluation.intervals import Estimate
+from crmintel.showing import Shown
 from crmintel.value.correlation import FEWEST, pearson, spearman
 from crmintel.value.purchases import Float
 
@@ -17,7 +18,7 @@ _DRAWN: Final = 10_000
 
 @final
 @dataclass(frozen=True)
-class Independence:
+class Independence(Shown):
     """Whether customers who buy more often spend more a purchase; the model takes it that they do not.
 
     Parameters

@@ -12,6 +12,7 @@ from crmintel.errors import DataContractError, DataTypeError
 from crmintel.evaluation import checks, tables
 from crmintel.evaluation.intervals import Estimate
 from crmintel.evaluation.ordering import top_size
+from crmintel.showing import Shown
 from crmintel.value.correlation import spearman
 from crmintel.value.purchases import Float
 
@@ -26,7 +27,7 @@ FEWEST: Final = 10
 
 @final
 @dataclass(frozen=True)
-class ListStability:
+class ListStability(Shown):
     """How much a list is still the list that it was.
 
     Parameters

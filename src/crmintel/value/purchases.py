@@ -12,6 +12,7 @@ from crmintel.columns import AMOUNT, CUSTOMER, KIND, PURCHASE, RETURN
 from crmintel.errors import DataContractError, NoBuyersError
 from crmintel.interactions import InteractionLog, Part
 from crmintel.interactions.clock import DAY, Int
+from crmintel.showing import Shown
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -25,7 +26,7 @@ _BUYS, _NET = f.where(kind=PURCHASE), f.where(kind=[PURCHASE, RETURN])
 
 @final
 @dataclass(frozen=True, eq=False)
-class PurchaseDays:
+class PurchaseDays(Shown):
     """Every day on which a customer bought or returned something, and what the day brought.
 
     Parameters

@@ -7,6 +7,7 @@ import numpy as np
 
 from crmintel.errors import DataContractError
 from crmintel.evaluation.intervals import Estimate
+from crmintel.showing import Shown
 from crmintel.value.purchases import PurchaseDays
 
 _RANDOM: Final = 1 / 12
@@ -16,7 +17,7 @@ REGULAR: Final = 1.5
 
 @final
 @dataclass(frozen=True)
-class Regularity:
+class Regularity(Shown):
     """How evenly customers space their purchases.
 
     Parameters

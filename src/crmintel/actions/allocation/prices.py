@@ -12,11 +12,12 @@ from crmintel.actions.allocation.blocks import Block
 from crmintel.actions.allocation.dual import largest
 from crmintel.actions.allocation.limits import Float, Int, Limits
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Prices:
+class Prices(Shown):
     """What a contact must bring beyond its cost, because contacts and money are limited.
 
     A customer gets the actions whose gain exceeds cost and price the most, if any does; equal ones in the order of the actions. Decided

@@ -12,13 +12,14 @@ from crmintel.actions.catalogue.eligibility import KINDS, NONE, Check, Eligibili
 from crmintel.actions.catalogue.hours import Hours, read_hours, within
 from crmintel.errors import DataContractError
 from crmintel.interactions import InteractionLog
+from crmintel.showing import Shown
 
 __all__ = ["NONE", "Action", "ActionCatalog", "Channel"]
 
 
 @final
 @dataclass(frozen=True)
-class Action:
+class Action(Shown):
     """Something that can be done for a customer.
 
     Parameters
@@ -65,7 +66,7 @@ class Action:
 
 @final
 @dataclass(frozen=True)
-class Channel:
+class Channel(Shown):
     """A way to reach customers, which its actions share.
 
     Parameters
@@ -99,7 +100,7 @@ class Channel:
 
 @final
 @dataclass(frozen=True)
-class ActionCatalog:
+class ActionCatalog(Shown):
     """All actions, with the channels they go through.
 
     Parameters

@@ -13,11 +13,12 @@ from crmintel.errors import DataContractError
 from crmintel.features import FeatureSet, count, where
 from crmintel.interactions import InteractionLog
 from crmintel.interactions.clock import duration
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ContactPolicy:
+class ContactPolicy(Shown):
     """Consent and opt-out, cool-down after an event, and how many contacts are too many.
 
     Contacts and events are counted in the log, in ``[at - window, at)``, and only if they were known by then. Limits leave room for

@@ -11,6 +11,7 @@ import pandas as pd
 from crmintel.columns import ACTION, CUSTOMER, WHY
 from crmintel.errors import DataContractError
 from crmintel.evaluation.tables import page
+from crmintel.showing import Shown
 
 Mask = npt.NDArray[np.bool_]
 NONE: Final = "no action"
@@ -21,7 +22,7 @@ KINDS: Final = ("eligibility", "applicability", "suitability")
 
 @final
 @dataclass(frozen=True)
-class Rule:
+class Rule(Shown):
     """A condition that a customer must meet for an action.
 
     A missing value in one of its columns means that the rule does not hold: the predicate is only asked about customers

@@ -14,13 +14,14 @@ from crmintel.actions.drawing.thompson import best_arm
 from crmintel.actions.plan import uniform
 from crmintel.columns import ACTION, CUSTOMER
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 Mask = npt.NDArray[np.bool_]
 
 
 @final
 @dataclass(frozen=True)
-class Epsilon:
+class Epsilon(Shown):
     """The best action, but with probability `share` any open one, doing nothing included, each alike.
 
     >>> gains = pd.DataFrame({"call": [2.0], "mail": [1.0]}, index=[7])
@@ -36,7 +37,7 @@ class Epsilon:
 
 @final
 @dataclass(frozen=True)
-class Softmax:
+class Softmax(Shown):
     """Each action with a probability that grows by e for each `temperature` of gain, in money.
 
     >>> gains = pd.DataFrame({"call": [2.0], "mail": [1.0]}, index=[7])
@@ -53,7 +54,7 @@ class Softmax:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Thompson:
+class Thompson(Shown):
     """Each action with the probability that it is the best, gains being normal with these standard errors (Thompson 1933, *Biometrika* 25).
 
     Parameters

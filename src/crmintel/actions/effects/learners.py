@@ -24,6 +24,7 @@ from crmintel.actions.effects.recipes import Learned, Rows, rows_for
 from crmintel.actions.effects.trial import Float, Trial, read_trial
 from crmintel.churn.folds import customers_of
 from crmintel.churn.table import Schema, by_content, checked, rows_of
+from crmintel.showing import page
 
 
 class MetaLearner(BaseEstimator, ABC):
@@ -82,6 +83,13 @@ class MetaLearner(BaseEstimator, ABC):
         table = self.schema_.read(checked(X, self, reset=False))
         with threadpool_limits(1):
             return pd.DataFrame(self._tell(table.matrix()), index=rows_of(X), columns=list(self.actions_))
+
+    def _html_repr(self) -> str:
+        """What was learned; before that, as scikit-learn shows it."""
+        if not hasattr(self, "actions_"):
+            return str(BaseEstimator._html_repr(self))
+        told = pd.DataFrame({"action": list(self.actions_), "compared with": self.control})
+        return page(f"{type(self).__name__}: effects from {len(self.schema_.names):,} columns", actions=told)
 
     @abstractmethod
     def _learn(self, matrix: Float, trial: Trial) -> None:

@@ -12,11 +12,12 @@ from crmintel.actions.allocation.prices import Prices
 from crmintel.actions.catalogue.catalog import NONE
 from crmintel.actions.effects.policy import Policy
 from crmintel.errors import DataContractError
+from crmintel.showing import Shown
 
 
 @final
 @dataclass(frozen=True)
-class Decision:
+class Decision(Shown):
     """What one customer gets.
 
     Parameters
@@ -52,7 +53,7 @@ class Decision:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Decider:
+class Decider(Shown):
     """A policy and the prices of its limits, ready for one customer at a time.
 
     Parameters

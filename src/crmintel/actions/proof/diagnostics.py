@@ -9,6 +9,7 @@ from scipy.stats import norm
 
 from crmintel.actions.proof.logged import Logged
 from crmintel.evaluation.intervals import Floats
+from crmintel.showing import Shown
 
 FEW: Final = 0.05
 """Below this share of effective rounds, intervals rest on a few rounds with large weights."""
@@ -23,7 +24,7 @@ FALSE_ALARM: Final = 0.001
 
 @final
 @dataclass(frozen=True)
-class Diagnostics:
+class Diagnostics(Shown):
     """What the weights of a log look like under a target policy.
 
     Parameters

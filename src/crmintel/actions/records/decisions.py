@@ -16,6 +16,7 @@ from crmintel.columns import AT, CUSTOMER
 from crmintel.errors import DataContractError
 from crmintel.interactions import Zone
 from crmintel.interactions.clock import duration
+from crmintel.showing import Shown
 
 START: Final = "0" * 64
 """The head of a log that holds nothing."""
@@ -23,7 +24,7 @@ START: Final = "0" * 64
 
 @final
 @dataclass(frozen=True)
-class Verification:
+class Verification(Shown):
     """Whether a log is as it was written.
 
     Parameters
@@ -69,7 +70,7 @@ class Verification:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Matured:
+class Matured(Shown):
     """Decisions with what came of them.
 
     Parameters
@@ -108,7 +109,7 @@ class Matured:
 
 @final
 @dataclass(frozen=True)
-class DecisionLog:
+class DecisionLog(Shown):
     """A folder of Parquet files in which each record carries the hash of itself and the record before.
 
     Parameters

@@ -106,3 +106,65 @@
   document.addEventListener("pointerdown", event => { if (!event.target.closest(".drawing")) hide(); });
   document.addEventListener("keydown", event => { if (event.key === "Escape") hide(); });
 })();
+
+// What if: another budget, cost or share. The same sums as crmintel.reports.whatif.outcome.
+(() => {
+  const touch = 1e-9, many = 2 ** 53;
+  const amount = x => {
+    const digits = Math.abs(x) >= 100 ? 0 : 2, rounded = Math.floor(Math.abs(x) * 10 ** digits + 0.5) / 10 ** digits;
+    const text = rounded.toLocaleString("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+    return (x < 0 && rounded ? "−" : "") + text.replace(/\.00$/, "");
+  };
+  const count = x => x.toLocaleString("en-US", {maximumFractionDigits: 0});
+  const fill = (text, ...values) => text.replace(/\{(\d)\}/g, (_, place) => values[place]);
+  const outcome = (ladder, budget, cost, kept) => {
+    const {customers, atRisk, share} = ladder, steps = customers.length - 1;
+    const means = [...Array(steps).keys()].map(i => (atRisk[i + 1] - atRisk[i]) / (customers[i + 1] - customers[i]));
+    const first = test => { const i = means.findIndex(mean => !test(mean)); return i < 0 ? steps : i; };
+    const reach = first(mean => mean > cost * (1 + touch));
+    const afford = cost ? Math.floor(Math.min(budget / share / cost + 1e-9, many)) : many;
+    const limit = Math.min(customers[reach], ladder.capacity ?? many), chosen = Math.min(limit, afford);
+    const step = customers.findLastIndex(n => n <= chosen), inside = chosen - customers[step];
+    const risk = atRisk[step] + (inside ? inside * means[step] : 0), contacted = Math.floor(chosen * share);
+    const spent = contacted * cost, saved = chosen ? kept * risk * contacted / chosen : 0;
+    const worth = kept ? customers[first(mean => kept * mean >= cost * (1 - touch))] : 0;
+    const counted = chosen <= customers[Math.max(reach - 1, 0)] || (cost === ladder.cost && chosen <= ladder.chosen);
+    return {
+      chosen, contacted, leftAlone: chosen - contacted, spent, atRisk: risk, saved, net: saved - spent, worth,
+      enough: Math.min(worth, ladder.capacity ?? many) * share * cost, next: afford < limit ? kept * means[step] / cost : 0,
+      counted, exact: counted && !inside,
+    };
+  };
+  for (const card of document.querySelectorAll("[data-ladder]")) {
+    const ladder = JSON.parse(card.dataset.ladder), form = card.querySelector("form"), said = card.querySelector(".said");
+    const fields = [...form.querySelectorAll("input")], reply = key => card.querySelector(`[data-key=${key}]`);
+    const near = (text, exact) => exact ? text : fill(ladder.about, text);
+    const show = () => {
+      let fits = true;
+      for (const field of fields) {
+        const good = field.value.trim() !== "" && field.checkValidity();
+        field.setAttribute("aria-invalid", good ? "false" : "true");
+        fits = fits && good;
+      }
+      card.classList.toggle("wrong", !fits);
+      if (!fits) { said.textContent = ladder.wrong; return; }
+      const [budget, cost, kept] = fields.map(field => Number(field.value)), told = outcome(ladder, budget, cost, kept / 100);
+      const exact = {chosen: told.counted, spent: told.counted, worth: !told.worth, enough: !told.worth, next: !told.next};
+      for (const key of ["chosen", "spent", "atRisk", "saved", "net", "worth", "enough", "next"]) {
+        const write = key === "chosen" || key === "worth" ? count : amount;
+        reply(key).textContent = near(write(told[key]), exact[key] ?? told.exact);
+        reply(key).dataset.value = told[key];
+      }
+      card.querySelector("[data-note=chosen]").textContent = fill(ladder.arms, count(told.contacted), count(told.leftAlone));
+      said.textContent = fill(ladder.said, near(count(told.contacted), told.counted), ...["spent", "saved", "net"].map(key => reply(key).textContent));
+    };
+    form.hidden = false;
+    form.addEventListener("input", show);
+    form.addEventListener("reset", event => {
+      event.preventDefault();
+      for (const field of fields) field.value = field.defaultValue;
+      show();
+    });
+    form.addEventListener("submit", event => event.preventDefault());
+  }
+})();
