@@ -128,7 +128,7 @@ def experiment(part: PlanSection, k: int) -> Section | None:
     facts = tuple(Fact(told(str(label)), _value(v)) for label, v in part.experiment.items())
     blocks: list[Block] = []
     if part.holdout > 0:
-        badge = Badge("comparison", "plain")
+        badge = Badge(say("comparison"), "plain")
         text = say(
             "{0} customers get an action, {1} are left alone at random.",
             _people(part.treated, k),
