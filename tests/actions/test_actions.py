@@ -80,6 +80,7 @@ def test_the_draw_is_uniform() -> None:
     assert abs(np.corrcoef(draw, uniform(pd.Index(range(100_000)), 8))[0, 1]) < 0.01
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(-5, 100), min_size=1, max_size=60), st.floats(0, 100), st.integers(1, 20) | st.none())
 def test_the_plan_stays_in_budget_and_capacity(values: list[float], budget: float, capacity: int | None) -> None:

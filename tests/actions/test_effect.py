@@ -73,6 +73,7 @@ def test_one_customer_is_told_as_among_others_bit_for_bit(fitted: tuple[EffectMo
     assert np.array_equal(model.predict(X.iloc[[7]]).to_numpy()[0], batch[7])
 
 
+@pytest.mark.slow
 def test_a_faint_effect_is_told_as_its_average_and_a_bent_one_is_bent() -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(3_000, 2)), columns=["a", "b"])
@@ -101,6 +102,7 @@ def test_known_propensities_take_out_a_targeting_that_would_deceive() -> None:
     assert model.overlap_["fits"].all()
 
 
+@pytest.mark.slow
 def test_the_propensity_of_what_was_done_is_enough() -> None:
     X, action, y, effect = world(900)
     whole = EffectModel(base=LinearRegression()).fit(X, action, y, propensity=SHARES)

@@ -101,6 +101,7 @@ def test_what_was_planned_is_what_the_next_plan_learns_from(plan: Plan, tmp_path
     assert decisions["at"].eq(pd.Timestamp(AT, tz="Europe/London")).all()
 
 
+@pytest.mark.slow
 def test_instants_with_a_zone_are_those_of_the_business_clock(
     world: tuple[Simulation, InteractionLog, pd.DataFrame],
 ) -> None:
@@ -168,6 +169,7 @@ def test_options_that_no_plan_can_keep_are_refused(
         next_best_actions(log, CATALOG, at=AT, horizon="14d", features=FEATURES, **given)
 
 
+@pytest.mark.slow
 def test_decisions_that_could_not_have_been_otherwise_teach_nothing(
     world: tuple[Simulation, InteractionLog, pd.DataFrame],
 ) -> None:

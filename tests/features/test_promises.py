@@ -65,6 +65,7 @@ def test_the_check_itself_finds_a_leak(simulated):
         assert_point_in_time(Peeking(), simulated.log, simulated.at[1])
 
 
+@pytest.mark.slow
 def test_order_of_rows_threads_and_chunks_change_nothing(world, monkeypatch):
     table = EVERY.build(world.log, at=world.at)
     same(table, EVERY.build(world.again(world.frame.sample(frac=1, random_state=3)), at=world.at, threads=1))
@@ -123,6 +124,7 @@ SMALL = FeatureSet(
 )
 
 
+@pytest.mark.slow
 @given(histories, instants, st.integers(0, 7))
 @settings(max_examples=15, deadline=None)
 def test_splitting_the_customers_changes_nothing(make, frame, at, cut):

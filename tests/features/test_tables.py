@@ -107,6 +107,7 @@ def read_back(folder):
     return frame.set_index(["customer_id", "at"]).sort_index()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["2GB", 1])
 def test_files_hold_the_table(world, tmp_path, memory):
     log, fs = world.again(world.frame, memory=memory), EVERY.freeze(world.log, world.at[0])

@@ -15,6 +15,8 @@ from crmintel.errors import DataContractError
 from crmintel.job import customer_card, stored_card
 from tests.job.conftest import Run
 
+pytestmark = pytest.mark.slow
+
 
 def chosen(run: Run) -> pd.Series:
     """A customer who bought several times and may leave."""

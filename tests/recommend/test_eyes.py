@@ -186,6 +186,7 @@ def test_repeats_cannot_be_judged_without_a_clock() -> None:
     assert len(auto.trials_) == 0
 
 
+@pytest.mark.slow
 def test_files_of_customers_by_hash_give_the_same_purchases(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     frame = pd.DataFrame({

@@ -75,6 +75,7 @@ def all_of(model: EffectModel, policy: Policy) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_pictures_are_whole_labelled_the_same_every_time_and_share_a_page(model: EffectModel, policy: Policy) -> None:
     first, again = all_of(model, policy), all_of(model, policy)
     assert first == again

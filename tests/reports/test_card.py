@@ -77,6 +77,7 @@ def test_who_is_left_alone_is_told_why() -> None:
     assert "Why: held out at random" in said
 
 
+@pytest.mark.slow
 def test_a_long_history_keeps_the_last_rows_and_draws_months() -> None:
     long = dataclasses.replace(CARD, history=history(600).iloc[:600], at=pd.Timestamp("2051-01-01"))
     assert "the last 200 of 600" in text(long)

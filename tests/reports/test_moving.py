@@ -91,6 +91,7 @@ def test_the_picture_is_chinese_on_a_chinese_page() -> None:
     assert table.head[0] == "从"
 
 
+@pytest.mark.slow
 def test_the_page_shows_moves_among_the_segments(page: str, change: Callable[..., Report]) -> None:
     section = page[page.index('<section id="segments"') : page.index('<section id="churn"')]
     assert "Of 100 customers who were" in section

@@ -30,6 +30,7 @@ def light(report: Report, **fields: object) -> Report:
     return dataclasses.replace(report, **{"base": base, "churn": None, "value": None, **fields})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_two_renders_are_the_same_bytes(report: Report, page: str) -> None:
     assert render(report) == page
 
@@ -164,6 +165,7 @@ def test_segments_with_few_contacts_are_merged_in_the_plan(report: Report) -> No
     assert "218 of 997 customers" in page  # 212 + 4 + 2 of 986 + 7 + 4
 
 
+@pytest.mark.slow
 def test_months_and_cohorts_of_few_customers_stay_empty(report: Report, change: Change) -> None:
     base = report.base
     monthly = base.monthly.copy()
@@ -276,6 +278,7 @@ def test_a_history_without_amounts_says_so_and_shows_the_rest(report: Report, ch
     assert "is the largest segment" in page
 
 
+@pytest.mark.slow
 def test_revenue_of_zero_is_no_trouble(report: Report, change: Change) -> None:
     segments = report.segments.assign(revenue=0.0, revenue_share=0.0, mean_value=0.0)
     monthly = report.base.monthly.assign(revenue=0.0)
@@ -308,6 +311,7 @@ def test_the_report_given_is_left_as_it_was(report: Report) -> None:
         pd.testing.assert_frame_equal(old, new)
 
 
+@pytest.mark.slow
 def test_times_with_zones_and_cohorts_as_periods_are_understood(report: Report, change: Change, page: str) -> None:
     span = tuple(t.tz_localize("Europe/London") for t in report.span)
     retention = report.base.retention.set_axis(report.base.retention.index.to_period("M"), axis=0)  # type: ignore[attr-defined]
@@ -321,6 +325,7 @@ def test_each_verdict_is_a_badge_and_the_hardest_rule_decides(page: str) -> None
     assert "0.791 (0.779–0.803)" in page
 
 
+@pytest.mark.slow
 def test_a_page_in_chinese_says_everything_in_chinese(report: Report) -> None:
     page = render(report, lang="zh")
     assert '<html lang="zh-Hans">' in page

@@ -56,6 +56,7 @@ def test_a_pencil_can_check_it() -> None:
     assert reached.exact
 
 
+@pytest.mark.slow
 @given(
     n=st.integers(60, 3_000), seed=st.integers(0, 99), budget=st.floats(0, 5_000), cost=st.floats(0.01, 40), holdout=st.floats(0.1, 0.9),
     capacity=st.none() | st.integers(1, 4_000),

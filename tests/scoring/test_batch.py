@@ -31,6 +31,8 @@ from crmintel.scoring.export import neutral
 from crmintel.scoring.output import locked
 from tests.scoring.conftest import buyers_model, customer_model, fitted, left, world
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 

@@ -222,6 +222,7 @@ def test_row_123_a_zip_with_other_names_is_refused(bundle: Path, tmp_path: Path,
         load_bundle(zipped(tmp_path / "b.zip", files))
 
 
+@pytest.mark.slow
 def test_row_123_a_zip_that_swells_is_refused(bundle: Path, tmp_path: Path) -> None:
     files = {p.name: p.read_bytes() for p in bundle.iterdir()} | {"swell.npy": bytes(200_000_000)}
     path = zipped(tmp_path / "b.zip", files)

@@ -110,6 +110,7 @@ def judged() -> tuple[CustomerModel, InteractionLog, pd.Timestamp]:
     return model, log, at
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
 def test_a_model_is_judged_later_and_then_watched(tmp_path: Path) -> None:
     model, log, at = judged()
@@ -150,6 +151,7 @@ def test_row_128_requests_are_answered_or_refused_without_a_cell() -> None:
             error = error.__cause__ or error.__context__
 
 
+@pytest.mark.slow
 def test_a_customer_who_was_only_contacted_scores_as_among_all() -> None:
     model, (log, at, _) = customer_model(), world()
     rows, whole = log.before(at).to_pandas(), model.score(log, at=at)

@@ -66,6 +66,7 @@ def test_every_page_with_code_is_run():
     assert with_code == set(RUN)
 
 
+@pytest.mark.slow
 def test_a_page_becomes_a_script_that_does_all_of_it(tmp_path):
     page = (
         "<!-- file: a.txt -->\n```text\nhere\n```\n```python\nprint(open('a.txt').read())\n```\n"
