@@ -68,6 +68,14 @@ def test_a_customer_of_whom_little_is_known_gets_a_short_card() -> None:
     assert "Nothing is known of this customer" in text(empty)
 
 
+def test_an_item_without_grounds_is_popular_and_nothing_is_said_of_orders_that_are_not_there() -> None:
+    new = pd.DataFrame({"list": ["new"], "item": ["Tea"]})
+    told = text(dataclasses.replace(CARD, offers=new, history=history().iloc[-1:]))
+    assert "Tea often bought by others" in told
+    assert "No order so far" in told
+    assert "Bars are orders" not in told
+
+
 def test_who_is_left_alone_is_told_why() -> None:
     left = dataclasses.replace(
         CARD, action="no action", why="held out at random, to learn what the action changes", acts=False

@@ -181,6 +181,7 @@ def _history(card: CustomerCard) -> Section:
         facts.append(Fact(say("Other contacts"), words.count(others)))
     drawing = timeline(frame, card.at)
     caption = say("Bars are orders, as high as their money.") if money else say("Every bar is an order.")
+    caption = caption if len(orders) else ""
     caption += say(" Dots below the line are other contacts.") if others else ""
     caption += say(" The pale part at the right is the silence since the last order.") if len(orders) else ""
     blocks: list[Block | None] = [
@@ -270,7 +271,7 @@ def _grounds(row: dict[str, object]) -> str:
     if isinstance(named, Sequence) and not isinstance(named, str) and len(named):
         return say("because of {0}", say("; ").join(words.text(n) for n in named))
     if words.real(row["times"]) is None:
-        return ""
+        return say("often bought by others") if row["list"] == "new" else ""
     once = words.real(row["times"]) == 1
     last = words.day(row["last"])
     return (

@@ -14,6 +14,8 @@ from crmintel.reports.language import say
 
 MOST_BARS = 150
 """Days with orders up to which every day has a bar of its own; beyond, every month has."""
+SHORTEST = 60.0
+"""Days that the line shows at least, so that a young history looks young."""
 
 
 def timeline(history: pd.DataFrame, at: pd.Timestamp, *, prefix: str = "timeline") -> str:
@@ -45,7 +47,7 @@ def timeline(history: pd.DataFrame, at: pd.Timestamp, *, prefix: str = "timeline
         bought = _bars(axes, day, height, kind == PURCHASE, BLUE)
         returned = _bars(axes, day, -np.abs(height), kind == RETURN, ORANGE)
         if orders.size and now > orders.max():
-            axes.axvspan(orders.max(), now, facecolor=to_rgba(PALE, 0.35), linewidth=0)
+            axes.axvspan(orders.max(), now, facecolor=to_rgba(PALE, 0.35), linewidth=0, zorder=0)
         others = np.unique(day[~np.isin(kind, [PURCHASE, RETURN])])
         amounts(axes)
         low, high = axes.get_ylim()
@@ -55,9 +57,10 @@ def timeline(history: pd.DataFrame, at: pd.Timestamp, *, prefix: str = "timeline
         axes.set_ylim(low, high)
         if not priced:
             axes.set_yticks([])
-        room = max(0.03 * (now - first), 2.0)
-        axes.set_xlim(first - room, now + room)
-        _calendar(axes, first, now)
+        begin = min(first, now - SHORTEST)
+        room = 0.03 * (now - begin)
+        axes.set_xlim(begin - room, now + room)
+        _calendar(axes, begin, now)
         shown = (
             (say("orders"), BLUE, bought),
             (say("returns"), ORANGE, returned),
@@ -116,7 +119,7 @@ def _calendar(axes: Axes, first: float, now: float) -> None:
     """At most four months named, or days where the history is short."""
     months = pd.date_range(_stamp(first), _stamp(now), freq="MS")
     if len(months) < 3:
-        ticks = np.unique([first, now])
+        ticks = np.round(first + (now - first) * np.array([0.12, 0.88]))
         axes.set_xticks(ticks, [words.day(_stamp(t)) for t in ticks])
         return
     edge = round(0.07 * (len(months) - 1))

@@ -59,6 +59,7 @@ CARD: Final[Mapping[str, str]] = {
     "Offer {0} first": "首先推荐 {0}",
     "because of {0}": "因为买过 {0}",
     "; ": "；",
+    "often bought by others": "其他客户常买",
     "bought once, on {0}": "买过一次，于{0}",
     "bought {0} times, last on {1}": "买过 {0} 次，最近一次在{1}",
     "orders": "订单",
