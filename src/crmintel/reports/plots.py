@@ -128,8 +128,9 @@ def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix
 
 
 def _month_bars(axes: Axes, height: Numbers, color: str, partial: Sequence[bool]) -> None:
-    """Bars of one color, half transparent where the month is not complete."""
-    bars = axes.bar(np.arange(height.size), np.nan_to_num(height), width=0.78, color=color, linewidth=0)
+    """Bars of one color, half transparent where the month is not complete; pale ones have an edge that stands out."""
+    edge = {"edgecolor": BLUE, "linewidth": 0.8} if color == PALE else {"linewidth": 0}
+    bars = axes.bar(np.arange(height.size), np.nan_to_num(height), width=0.78, color=color, **edge)
     for bar, faint in zip(bars, partial, strict=False):
         bar.set_alpha(0.45 if faint else None)
     axes.set_xlim(-0.6, height.size - 0.4)
