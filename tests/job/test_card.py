@@ -97,11 +97,25 @@ def shop(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 COLUMNS = ["--column", "customer_id=Customer", "--column", "timestamp=Date"]
 
 
-def test_columns_that_are_missing_are_guessed_and_can_be_named_on_the_command_line(shop: Path) -> None:
+def test_columns_and_policies_are_asked_for_and_can_be_named_on_the_command_line(shop: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["check", str(shop / "orders.csv")])
     assert refused.exit_code == 2
     assert 'customer_id = "Customer", timestamp = "Date"' in refused.stderr
     assert CliRunner().invoke(app, ["check", str(shop / "orders.csv"), *COLUMNS]).exit_code == 0
+    rows = (shop / "orders.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "holes.csv").write_text("\n".join([*rows, "," + rows[1].partition(",")[2]]), encoding="utf-8")
+    holes = ["check", str(tmp_path / "holes.csv"), *COLUMNS]
+    refused = CliRunner().invoke(app, holes)
+    assert (refused.exit_code, "(a policy)" in refused.stderr) == (2, True)
+    dropped = CliRunner().invoke(app, [*holes, "--policy", "on_missing=drop", "--policy", 'ranges={quantity=[0, 1000]}'])
+    assert "1 (0.0 %), dropped" in dropped.stdout
+    for said, odd in (
+        ("such as --policy", "on_missing"),
+        ("Did you mean 'on_missing'?", "on_mising=drop"),
+        ("on_missing", "on_missing=perhaps"),
+    ):
+        refused = CliRunner().invoke(app, [*holes, "--policy", odd])
+        assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
     wrong = CliRunner().invoke(app, ["check", str(shop / "orders.csv"), "--column", "timestamp"])
     assert (wrong.exit_code, "--column timestamp=Date" in wrong.stderr) == (2, True)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,6 +40,12 @@ Column = Annotated[
         "--column", metavar="OURS=THEIRS", help="A column by its name here, such as timestamp=Date; give one for each."
     ),
 ]
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--policy", metavar="NAME=VALUE", help="What to do with odd rows, such as on_missing=drop; give one for each."
+    ),
+]
 Lang = Annotated[str | None, typer.Option("--lang", help="Language of the page: en or zh.")]
 
 
@@ -46,12 +53,15 @@ Lang = Annotated[str | None, typer.Option("--lang", help="Language of the page: 
 def run(
     source: Source, out: Out, map_: Map = None, tracking_uri: Uri = None, horizon: Horizon = None, test: Test = None,
     budget: Budget = None, offer: Offer = None, seed: Seed = None, lang: Lang = None, column: Column = None,
+    policy: Policy = None,
 ) -> None:  # fmt: skip
     """Check a history, learn from it, score every customer, plan the next actions, and write a report."""
     with complaints():
-        settings = told(map_, column, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang)
+        settings = told(
+            map_, column, policy, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang
+        )
         _job(one(source), settings, out, tracking_uri, named(source))
-        remember(out, source, map_, column or [])
+        remember(out, source, map_, column, policy)
 
 
 @app.command()
@@ -60,14 +70,14 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None, lang: Lang = 
     with complaints():
         rows, settings = demonstration()
         _job(rows, told(settings, lang=lang), out, tracking_uri, DEMONSTRATION)
-        remember(out, None, None, [])
+        remember(out, None)
 
 
 @app.command()
-def check(source: Source, map_: Map = None, column: Column = None) -> None:
+def check(source: Source, map_: Map = None, column: Column = None, policy: Policy = None) -> None:
     """Print what is in a history and what is wrong with it; write nothing."""
     with complaints():
-        log = told(map_, column).read(one(source))
+        log = told(map_, column, policy).read(one(source))
         typer.echo(repr(log))
         typer.echo(str(log.quality))
 
@@ -81,16 +91,34 @@ def demonstration() -> tuple[Any, "Settings"]:
     return rows, Settings(title="A year of groceries", timezone="America/New_York", items=items)
 
 
-def told(settings: "Settings | Path | None", column: list[str] | None = None, **given: Any) -> "Settings":
+def told(
+    settings: "Settings | Path | None", column: list[str] | None = None, policy: list[str] | None = None, **given: Any
+) -> "Settings":
     """The settings of a mapping file, and over them those of the command."""
     from crmintel.job import Settings, read_settings
+    from crmintel.job.settings import policies_of
 
     settings = settings if isinstance(settings, Settings) else read_settings(settings)
-    pairs = [c.partition("=") for c in column or ()]
+    columns = {**settings.columns, **_pairs(column, "--column", "timestamp=Date")}
+    policies = {name: _value(text) for name, text in _pairs(policy, "--policy", "on_missing=drop").items()}
+    given = {k: v for k, v in given.items() if v is not None}
+    return replace(settings, columns=columns, policies=policies_of(policies, settings.policies), **given)
+
+
+def _pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
+    """Names and what stands behind their sign of equality."""
+    pairs = [text.partition("=") for text in given or ()]
     if any(not (ours and theirs) for ours, _, theirs in pairs):
-        raise DataContractError("--column needs our name and yours, such as --column timestamp=Date.")
-    columns = {**settings.columns, **{ours.strip(): theirs for ours, _, theirs in pairs}}
-    return replace(settings, columns=columns, **{k: v for k, v in given.items() if v is not None})
+        raise DataContractError(f"{option} needs a name and a value, such as {option} {example}.")
+    return {ours.strip(): theirs for ours, _, theirs in pairs}
+
+
+def _value(text: str) -> Any:
+    """What a mapping file would understand; anything else is text, so that quotes may be left out."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def one(source: list[str]) -> Any:
@@ -144,7 +172,13 @@ def writable(out: Path) -> None:
         raise DataContractError(f"The folder {str(out)!r} cannot be written. Choose another with --out.")
 
 
-def remember(run: Path, source: list[str] | None, map_: Path | None, column: list[str]) -> None:
+def remember(
+    run: Path,
+    source: list[str] | None,
+    map_: Path | None = None,
+    column: list[str] | None = None,
+    policy: list[str] | None = None,
+) -> None:
     """Add to what a run says of itself where its interactions lie, seen from its folder; none are the demonstration."""
     from crmintel.job.run import ABOUT
 
@@ -153,5 +187,5 @@ def remember(run: Path, source: list[str] | None, map_: Path | None, column: lis
 
     about = json.loads((run / ABOUT).read_text(encoding="utf-8"))
     about["source"] = None if source is None else [seen(s) for s in source]
-    about |= {"map": None if map_ is None else seen(map_), "column": column}
+    about |= {"map": None if map_ is None else seen(map_), "column": column or [], "policy": policy or []}
     (run / ABOUT).write_text(json.dumps(about), encoding="utf-8")

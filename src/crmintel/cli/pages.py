@@ -15,6 +15,7 @@ from crmintel.cli.history import (
     Lang,
     Map,
     Offer,
+    Policy,
     Seed,
     Source,
     Test,
@@ -33,14 +34,16 @@ def report(
     source: Source,
     out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
     map_: Map = None, lang: Lang = None, horizon: Horizon = None, test: Test = None, budget: Budget = None, offer: Offer = None,
-    seed: Seed = None, column: Column = None,
+    seed: Seed = None, column: Column = None, policy: Policy = None,
 ) -> None:  # fmt: skip
     """Write the report of a history as one page, and nothing else."""
     from crmintel.job import analyse
     from crmintel.reports import write
 
     with complaints():
-        settings = told(map_, column, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang)
+        settings = told(
+            map_, column, policy, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang
+        )
         writable(out.parent)
         with steps() as step:
             log = settings.read(one(source))
@@ -61,6 +64,7 @@ def card(
     map_: Map = None,
     lang: Lang = None,
     column: Column = None,
+    policy: Policy = None,
 ) -> None:
     """Write the card of one customer: history, risk with reasons, value, next items and next action. Personal data."""
     from crmintel.job import stored_card
@@ -68,17 +72,17 @@ def card(
     with complaints():
         writable(out.parent)
         if source is None:
-            source, mapped, columns = remembered(run)
-            map_, column = map_ or mapped, column or columns
-        rows, settings = demonstration() if source is None else (one(source), told(map_, column))
+            source, mapped, columns, policies = remembered(run)
+            map_, column, policy = map_ or mapped, column or columns, policy or policies
+        rows, settings = demonstration() if source is None else (one(source), told(map_, column, policy))
         name = DEMONSTRATION if source is None else named(source)
         page = stored_card(run, settings.read(rows), customer, settings, source=name, lang=lang)  # type: ignore[arg-type]  # checked there
         page.write(out)
     typer.echo(f"Card: {out}")
 
 
-def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str]]:
-    """The source of a run (none: the demonstration), its mapping file and the columns that were named.
+def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str], list[str]]:
+    """The source of a run (none: the demonstration), its mapping file, the columns and the policies that were named.
 
     Raises
     ------
@@ -89,10 +93,15 @@ def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str]]:
 
     try:
         about = json.loads((run / ABOUT).read_text(encoding="utf-8"))
-        kept, mapped, columns = about["source"], about["map"], about["column"]
+        kept, mapped, columns, policies = (about[name] for name in ("source", "map", "column", "policy"))
     except (OSError, ValueError, KeyError):
         raise DataContractError(
             f"The folder {str(run)!r} does not say what was run. Name the folder of a run with --run, "
             "or its interactions with --source and --map."
         ) from None
-    return None if kept is None else [str(run / s) for s in kept], None if mapped is None else run / mapped, columns
+    return (
+        None if kept is None else [str(run / s) for s in kept],
+        None if mapped is None else run / mapped,
+        columns,
+        policies,
+    )

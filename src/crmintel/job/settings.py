@@ -164,7 +164,7 @@ def read_settings(path: str | Path | None) -> Settings:
     if "columns" in data:
         settings = replace(settings, columns=_texts(data["columns"], "[columns]"))
     if "policies" in data:
-        settings = replace(settings, policies=_policies(data["policies"]))
+        settings = replace(settings, policies=policies_of(data["policies"]))
     if "items" in data:
         settings = replace(settings, items=_items(data["items"], path.parent))
     if "actions" in data:
@@ -189,7 +189,19 @@ def _texts(data: Any, where: str) -> dict[str, str]:
     return data
 
 
-def _policies(data: Any) -> Policies:
+def policies_of(data: Any, base: Policies = Policies()) -> Policies:
+    """The policies of a table of settings, over those of another.
+
+    Raises
+    ------
+    DataContractError
+        If there is no such policy, or it cannot be so.
+
+    Examples
+    --------
+    >>> policies_of({"on_missing": "drop"}).on_missing
+    'drop'
+    """
     _known(data, {f.name for f in fields(Policies)}, "[policies]")
     ranges = data.get("ranges", {})
     if not isinstance(ranges, dict) or not all(isinstance(r, list) and len(r) == 2 for r in ranges.values()):
@@ -199,7 +211,7 @@ def _policies(data: Any) -> Policies:
     if not isinstance(data.get("duplicate_key", []), list):
         raise DataContractError('duplicate_key in [policies] must be a list, such as ["order_id", "item_id"].')
     plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "ranges"}
-    return Policies(**plain, ranges={k: (r[0], r[1]) for k, r in ranges.items()})
+    return replace(base, **plain, ranges={**base.ranges, **{k: (r[0], r[1]) for k, r in ranges.items()}})
 
 
 def _actions(data: Any) -> tuple[Action, ...]:
