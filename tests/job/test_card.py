@@ -107,7 +107,9 @@ def test_columns_and_policies_are_asked_for_and_can_be_named_on_the_command_line
     holes = ["check", str(tmp_path / "holes.csv"), *COLUMNS]
     refused = CliRunner().invoke(app, holes)
     assert (refused.exit_code, "(a policy)" in refused.stderr) == (2, True)
-    dropped = CliRunner().invoke(app, [*holes, "--policy", "on_missing=drop", "--policy", 'ranges={quantity=[-1000, 1000]}'])
+    dropped = CliRunner().invoke(
+        app, [*holes, "--policy", "on_missing=drop", "--policy", "ranges={quantity=[-1000, 1000]}"]
+    )
     assert "1 (0.0 %), dropped" in dropped.stdout
     for said, odd in (
         ("such as --policy", "on_missing"),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from crmintel import showing
 from crmintel.columns import AT, CUSTOMER, KNOWN
 from crmintel.errors import DataContractError, DataContractWarning, DataTypeError
 from crmintel.features import filters
@@ -419,7 +420,12 @@ class FeatureSet:
         return cls.from_json(Path(path).read_text(encoding="utf-8"))
 
     def _repr_html_(self) -> str:
-        return self.describe().to_html(index=False) if self.frozen else f"<p>{self!r}</p>"
+        if not self.frozen:
+            return showing.page(repr(self))
+        told = self.describe()
+        themes = told.groupby("theme", sort=False).agg(features=("feature", "size"), such_as=("meaning", "first"))
+        every = told.to_html(index=False, border=0, justify="left")
+        return f"{showing.page(repr(self), themes=themes.reset_index())}<details><summary>All of them</summary>{every}</details>"
 
     def __repr__(self) -> str:
         return (

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from crmintel import showing
 from crmintel.actions import no_plan
 from crmintel.columns import CUSTOMER
 from crmintel.errors import DataContractError
@@ -37,6 +38,7 @@ from crmintel.job.models import track_models, write_models
 from crmintel.job.page import build_report
 from crmintel.job.settings import Settings
 from crmintel.reports import Report, render
+from crmintel.reports.page import findings
 from crmintel.tracking import record, sqlite_uri
 
 Step = Callable[[str], None]
@@ -98,8 +100,8 @@ class Results:
         return render(self.report, lang=self.settings.lang)
 
     def _repr_html_(self) -> str:
-        rows = pd.DataFrame([(k, f"{v}") for k, v in self.metrics.items()], columns=["figure", "value"])
-        return rows.to_html(index=False, escape=True)
+        figures = pd.DataFrame([(k, f"{v}") for k, v in self.metrics.items()], columns=["figure", "value"])
+        return showing.page(repr(self), findings=findings(self.report, lang=self.settings.lang), figures=figures)
 
 
 def analyse(

@@ -14,7 +14,7 @@ import pandas as pd
 
 from crmintel.reports.whatif import WhatIf
 from crmintel.segmentation import Migration
-from crmintel.showing import Shown
+from crmintel.showing import Shown, page
 
 
 class Estimate(Protocol):
@@ -312,3 +312,8 @@ class Report(Shown):
     plan: PlanSection | None = None
     notes: tuple[str, ...] = ()
     moves: Migration | None = None
+
+    def _repr_html_(self) -> str:
+        from crmintel.reports.page import findings  # the page is made of this
+
+        return page(self.title, findings=findings(self))

@@ -68,6 +68,13 @@ def sections(report: Report, *, k: int = small.SMALLEST) -> tuple[Section, ...]:
     return tuple(s for s in made if s is not None)
 
 
+def findings(report: Report, *, lang: Literal["en", "zh"] = "en") -> pd.DataFrame:
+    """What each section found, in a sentence, and how sure that is: the page in a few lines."""
+    with speaking(lang):
+        rows = [(s.name, s.finding, "" if s.badge is None else s.badge.text) for s in sections(report)]
+    return pd.DataFrame(rows, columns=["section", "finding", "judged"])
+
+
 def render(report: Report, *, k: int = small.SMALLEST, lang: Literal["en", "zh"] = "en") -> str:
     """The whole page as text.
 
