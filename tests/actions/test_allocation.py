@@ -118,6 +118,7 @@ def test_the_table_tells_what_is_left_after_prices_and_what_came_second() -> Non
     assert plan.to_frame().equals(plan.table)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(problems())
 def test_every_plan_keeps_its_limits_and_lies_between_highs_and_its_certificate(problem: dict[str, Any]) -> None:
@@ -255,6 +256,7 @@ def test_the_order_of_rows_changes_no_decision(whole: bool) -> None:
     pd.testing.assert_frame_equal(*plans)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(problems())
 def test_one_customer_is_decided_as_in_the_batch_ties_included(problem: dict[str, Any]) -> None:

@@ -254,6 +254,7 @@ def test_customers_whom_a_full_channel_leaves_out_are_told_so() -> None:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_no_channel_is_ever_exceeded(seed: int, n: int, most: int, contacts: int, quotas: bool) -> None:

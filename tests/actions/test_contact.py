@@ -162,6 +162,7 @@ def test_what_does_not_fit_is_refused(make: Any, words: str) -> None:
 flags = st.lists(st.sampled_from([True, False, None]), min_size=0, max_size=20)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(flags, flags, flags, st.integers(0, 10**6))
 def test_row_135_no_list_ever_holds_a_customer_without_consent_or_who_opted_out(

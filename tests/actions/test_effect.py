@@ -43,6 +43,7 @@ def test_scores_are_what_a_pencil_gives() -> None:
     assert scores.tolist() == [[0.5 + 0.5 / 0.5, 2.0], [0.5, 2.0 + 1.0 / 0.25]]
 
 
+@pytest.mark.slow
 def test_known_effects_come_back(fitted: tuple[EffectModel, pd.DataFrame]) -> None:
     model, X = fitted
     told, truth = model.predict(X), world()[3]
@@ -53,6 +54,7 @@ def test_known_effects_come_back(fitted: tuple[EffectModel, pd.DataFrame]) -> No
     assert average.loc["call", "low"] < 0 < average.loc["call", "high"]
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_does_not_matter(fitted: tuple[EffectModel, pd.DataFrame]) -> None:
     model, X = fitted
     _, action, y, _ = world()
@@ -144,6 +146,7 @@ def test_groups_and_calibration_tell_who_gains(fitted: tuple[EffectModel, pd.Dat
         model.effects_of(["a", "b", "c"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learner", [SLearner, TLearner, XLearner, DRLearner, RLearner])
 def test_each_learner_finds_a_strong_effect(learner: type) -> None:
     X, action, y, effect = world(1_200)
@@ -342,6 +345,7 @@ class TestBadInputs:
         assert "<table" in model._repr_html_()
         assert "EffectModel(" in repr(EffectModel())
 
+    @pytest.mark.slow
     def test_row_98_names_of_customers_are_no_feature(self) -> None:
         X = self.X.assign(card=[f"c{i}" for i in range(300)])
         with pytest.raises(LeakageError, match="card"):

@@ -125,6 +125,7 @@ def test_probabilities_sum_to_one_and_closed_arms_have_none(seed: int, n: int, w
         assert (drawn["propensity"] > 0).all()
 
 
+@pytest.mark.slow
 def test_realised_frequencies_match_the_logged_propensities() -> None:
     gains = people(50_000)
     for method in methods(gains):
@@ -151,6 +152,7 @@ def test_the_draw_depends_on_identifier_seed_and_instant_only_to_the_last_bit() 
         assert not explore(gains, method, seed=1, at="2024-01-01")["action"].equals(one["action"])
 
 
+@pytest.mark.slow
 def test_weighting_by_the_propensities_gives_the_true_value_of_another_policy() -> None:
     rng = np.random.default_rng(5)
     n = 20_000

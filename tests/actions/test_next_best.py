@@ -67,6 +67,7 @@ def plan(world: tuple[Simulation, InteractionLog, pd.DataFrame]) -> Plan:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_keeps_every_limit_and_names_every_customer_once(plan: Plan) -> None:
     table = plan.table
     treated = table[table["arm"] == "treated"]
@@ -197,6 +198,7 @@ def test_without_a_history_the_plan_is_an_experiment(world: tuple[Simulation, In
     assert (plan.table["action"] == "call").sum() <= 20
 
 
+@pytest.mark.slow
 def test_the_future_changes_nothing(world: tuple[Simulation, InteractionLog, pd.DataFrame], plan: Plan) -> None:
     _, log, history = world
     later = history.assign(at=history["at"] + pd.Timedelta("400D"))
@@ -207,6 +209,7 @@ def test_the_future_changes_nothing(world: tuple[Simulation, InteractionLog, pd.
     pd.testing.assert_frame_equal(again.table, plan.table)
 
 
+@pytest.mark.slow
 def test_decisions_that_are_not_mature_are_left_out_and_counted(
     world: tuple[Simulation, InteractionLog, pd.DataFrame],
 ) -> None:
@@ -236,6 +239,7 @@ def test_row_109_history_that_the_catalogue_does_not_know(change, said, world) -
         learn_effects(log, change(history), at=AT, horizon="14d", names=CATALOG.names, features=FEATURES)
 
 
+@pytest.mark.slow
 def test_row_103_a_history_without_propensities_is_no_proof(
     world: tuple[Simulation, InteractionLog, pd.DataFrame],
 ) -> None:
@@ -248,6 +252,7 @@ def test_row_103_a_history_without_propensities_is_no_proof(
     assert not plan.causal
 
 
+@pytest.mark.slow
 def test_row_135_nobody_without_consent_is_planned(world: tuple[Simulation, InteractionLog, pd.DataFrame]) -> None:
     made, log, history = world
     ids = pd.Index(made.truth["customer_id"], name="customer_id")
@@ -273,6 +278,7 @@ def parts() -> tuple[Decider, pd.DataFrame, pd.DataFrame]:
 
 
 class TestOneCustomer:
+    @pytest.mark.slow
     def test_one_customer_gets_what_the_batch_gives(self, parts: tuple[Decider, pd.DataFrame, pd.DataFrame]) -> None:
         decider, X, gains = parts
         many = decider.prices.decide_many(gains)

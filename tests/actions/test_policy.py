@@ -100,6 +100,7 @@ def test_faint_campaigns_are_rarely_harmed() -> None:
     assert worse <= 5
 
 
+@pytest.mark.slow
 def test_an_order_is_called_proven_only_if_its_whole_interval_is_above_zero() -> None:
     seen = set()
     for seed in range(6):
@@ -157,6 +158,7 @@ def test_what_no_policy_can_be_chosen_with_is_refused(options: dict, said: str) 
         choose_policy(model, **options)
 
 
+@pytest.mark.slow
 def test_of_several_actions_each_order_is_proven_at_its_share_of_the_risk() -> None:
     rng = np.random.default_rng(0)
     names = np.array(["no action", "mail", "call"])

@@ -67,6 +67,7 @@ def test_the_exact_sequence_is_the_plain_loop_of_bets():
     assert found["high"].iloc[-1] == pytest.approx(min(2 * (1 - ends[1]) - 1, 1))
 
 
+@pytest.mark.slow
 def test_an_exact_sequence_survives_a_logging_policy_that_learns():
     misses = 0
     for seed in range(200):

@@ -90,6 +90,7 @@ def test_one_split_is_credited_with_what_it_changes() -> None:
     assert added == pytest.approx(np.array([[high - mean, 0.0], [low - mean, 0.0]]))
 
 
+@pytest.mark.slow
 def test_categories_and_holes_are_as_in_a_walk_down_the_trees(alone: ChurnClassifier) -> None:
     booster = alone.learners_["few trees"].booster
     dump = booster.dump_model()
@@ -181,6 +182,7 @@ def test_splines_alone_have_their_own_contributions() -> None:
     assert (told.log_odds == model.decision_function(X)).all()
 
 
+@pytest.mark.slow
 def test_the_first_reason_is_mostly_that_of_treeshap() -> None:
     X, y = customers(2_500, seed=3)
     model = ChurnClassifier(SMALL, folds=2).fit(X, y)

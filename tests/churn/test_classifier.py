@@ -504,6 +504,7 @@ def test_tables_of_polars_are_taken() -> None:
     assert churn_report(table, pl.Series(y), p, train=(table, y), n=10).overall.n == 300
 
 
+@pytest.mark.slow
 def test_labels_in_another_order_find_their_rows_and_others_are_refused(fitted: ChurnClassifier) -> None:
     X, y = customers()
     label = pd.Series(y, index=X.index)
@@ -521,6 +522,7 @@ def test_labels_in_another_order_find_their_rows_and_others_are_refused(fitted: 
         model().fit(X, label.rename(lambda c: c + "x"))
 
 
+@pytest.mark.slow
 def test_few_leavers_at_the_later_instants_do_not_make_the_stack_a_constant() -> None:
     rng = np.random.default_rng(11)
     X = pd.DataFrame(rng.normal(size=(2_100, 20)), columns=[f"f{i}" for i in range(20)])
@@ -626,6 +628,7 @@ def test_a_learner_that_takes_no_categories_says_so_without_values() -> None:
     assert "month" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_nothing_of_an_earlier_fit_is_left(world: Any) -> None:
     _, X, y = world
     again = ChurnClassifier(FEW[1:], folds=2).fit(X, y, horizon="60d")

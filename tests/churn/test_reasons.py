@@ -30,6 +30,7 @@ def gap(model: ChurnClassifier, X: pd.DataFrame, told: Any) -> float:
     return float(np.abs(told.contributions.sum(axis=1) + told.base - model.decision_function(X)).max())
 
 
+@pytest.mark.slow
 def test_reasons_add_up_to_the_log_odds(world: Any, fitted: ChurnClassifier) -> None:
     assert gap(fitted, world[1], reasons(fitted, world[1], world[0])) < 1e-10
 
@@ -53,6 +54,7 @@ def test_chunks_change_no_bit(plain: ChurnClassifier) -> None:
     assert whole.contributions.iloc[CHUNK - 3 : CHUNK + 3].equals(some.contributions)
 
 
+@pytest.mark.slow
 def test_reasons_are_sentences_of_the_customer_and_the_strongest_comes_first(
     world: Any, fitted: ChurnClassifier
 ) -> None:

@@ -77,6 +77,7 @@ def test_equal_scores_are_one_block_whatever_the_order_of_rows():
     assert (one.qini_area, one.qini_coefficient_band) == (two.qini_area, two.qini_coefficient_band)
 
 
+@pytest.mark.slow
 def test_the_band_holds_random_orders_and_not_a_good_one():
     rng = np.random.default_rng(3)
     score, treated, y = world(2_000, 9)
@@ -89,6 +90,7 @@ def test_the_band_holds_random_orders_and_not_a_good_one():
     assert 50 <= sum(inside) <= 60
 
 
+@pytest.mark.slow
 def test_weights_take_off_what_an_unequal_chance_of_treatment_puts_on():
     rng = np.random.default_rng(0)
     x = rng.normal(size=60_000)

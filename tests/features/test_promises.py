@@ -42,11 +42,13 @@ def same(a, b):
     assert [c for c in a if a[c].to_numpy().tobytes() != b[c].to_numpy().tobytes()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [1, 2])
 def test_the_future_moves_no_feature(world, place):
     assert_point_in_time(EVERY, world.log, world.at[place])
 
 
+@pytest.mark.slow
 def test_the_future_moves_no_standard_feature(world):
     at = world.at[1]
     assert_point_in_time(standard(world.log, at=at), world.log, at)
@@ -137,6 +139,7 @@ def test_splitting_the_customers_changes_nothing(make, frame, at, cut):
     same(whole, pd.concat([h for h in halves if len(h)] or halves))
 
 
+@pytest.mark.slow
 @given(histories, instants)
 @settings(max_examples=15, deadline=None)
 def test_the_past_alone_gives_the_same_features(make, frame, at):
@@ -145,6 +148,7 @@ def test_the_past_alone_gives_the_same_features(make, frame, at):
         same(SMALL.build(make(frame), at=at), SMALL.build(make(past), at=at))
 
 
+@pytest.mark.slow
 @given(histories, instants, st.integers(1, 60))
 @settings(max_examples=15, deadline=None)
 def test_counts_and_totals_of_neighbouring_windows_add_up(make, frame, at, days):

@@ -328,6 +328,7 @@ SPILLED = [pytest.param(p.values[0], 1, id=f"{p.id}, spilled") for p in WARNED]
 HELD = [pytest.param(p.values[0], "2GB", id=p.id) for p in [*REFUSED, *WARNED]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bad", "memory"), [*HELD, *SPILLED])
 def test_no_customer_value_reaches_an_error_a_warning_a_log_or_a_report(
     bad: Case, memory: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -29,6 +29,7 @@ def wall_micros(at: dt.datetime) -> int:
     return utc_micros(at.replace(tzinfo=dt.UTC))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(st.sampled_from(ZONES), st.lists(times, min_size=1, max_size=8))
 def test_local_time_is_what_zoneinfo_says(name: str, at: list[dt.datetime]) -> None:

@@ -531,6 +531,7 @@ def test_the_report_says_what_was_done_as_text_table_and_page() -> None:
     assert "<b>6</b> rows read" in log._repr_html_()
 
 
+@pytest.mark.slow
 def test_online_retail_is_read_as_published(data: Path) -> None:
     names = {
         "customer_id": "CustomerID", "timestamp": "InvoiceDate", "item_id": "StockCode",

@@ -53,6 +53,7 @@ def as_rows(log: InteractionLog) -> list[tuple[Any, ...]]:
     return sorted(map(str, log.to_pandas().itertuples(index=False)))
 
 
+@pytest.mark.slow
 @few
 @given(rows, st.integers(-1, 13), st.integers(0, 13))
 def test_before_and_between_divide_the_log(made: list[tuple[Any, ...]], at: int, length: int) -> None:
@@ -66,6 +67,7 @@ def test_before_and_between_divide_the_log(made: list[tuple[Any, ...]], at: int,
     assert as_rows(middle) == as_rows(log.before(cut + length * DAY).between(cut, "2030-01-01"))
 
 
+@pytest.mark.slow
 @few
 @given(rows, st.integers(-1, 13))
 def test_a_cut_is_what_reading_only_those_rows_would_give(made: list[tuple[Any, ...]], at: int) -> None:
@@ -93,6 +95,7 @@ def test_rows_53_54_division_into_frames_and_order_of_rows_change_nothing(
         assert other.quality == whole.quality
 
 
+@pytest.mark.slow
 @few
 @given(rows)
 def test_dropping_duplicates_twice_is_dropping_them_once(made: list[tuple[Any, ...]]) -> None:

@@ -19,7 +19,7 @@ from crmintel.job.answers import worse
 from crmintel.reports import outcome
 from tests.job.conftest import Run, done
 
-pytestmark = pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::crmintel.errors.DataContractWarning")]
 FILES = ("customers.parquet", "recommendations.parquet", "plan.parquet", "features.json", "report.html")
 
 

@@ -114,6 +114,7 @@ def test_row_134_one_cell_between_two_rectangles_follows_from_their_totals():
         assert min(ranges(crosstab(cells).to_numpy(float), missing).values()) > 0.5
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 4).flatmap(lambda n: st.lists(st.lists(SIZES, min_size=n, max_size=n), min_size=2, max_size=4)))
 def test_row_134_no_small_cell_follows_from_what_is_shown(cells):

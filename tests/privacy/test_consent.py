@@ -135,6 +135,7 @@ def withdrawn(consents):
     return no, set(range(20)) - last.keys()
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(HISTORIES, st.integers(0, 1_000))
 def test_row_135_nobody_who_withdrew_is_in_any_target_list(rows, seed):

@@ -601,6 +601,7 @@ HARDER = [
 ]  # pandas writes a lone return without quotes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(0, len(HARDER), 40))
 def test_hostile_identifiers_and_columns_are_erased_and_nothing_else(tmp_path, place):
     some = HARDER[place : place + 40]

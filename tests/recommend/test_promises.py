@@ -63,6 +63,7 @@ def test_all_recommenders_are_found_and_final() -> None:
     assert all(getattr(k, "__final__", False) for k in KINDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in HEAVY], ids=lambda k: k.__name__)
 def test_every_recommender_keeps_the_promises(kind: type[Recommender], log: InteractionLog) -> None:
     assert_recommender(lambda: MAKERS.get(kind, lambda log: kind())(log), log, AT)

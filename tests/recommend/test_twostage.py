@@ -30,6 +30,7 @@ def fitted(log: InteractionLog) -> TwoStage:
     return model().fit(log, at=AT)
 
 
+@pytest.mark.slow
 def test_scores_are_probabilities_and_repeats_are_among_them(fitted: TwoStage) -> None:
     table = fitted.recommend(k=10)
     own = table[table["source"] == "two-stage"]
@@ -87,6 +88,7 @@ class _Recorded:
         monkeypatch.setattr(f.FeatureSet, "build", _build)
 
 
+@pytest.mark.slow
 def test_labels_lie_after_the_features_and_before_the_fit(log: InteractionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _Recorded(monkeypatch)
     model().fit(log, at=AT)
@@ -115,6 +117,7 @@ def spread(two: TwoStage) -> float:
     return float(chance[-len(chance) // 10 :].mean() / chance.mean())
 
 
+@pytest.mark.slow
 def test_nothing_is_foretold_where_nothing_can_be(noise: InteractionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a label in the features, the trees and their probabilities would part those who buy from those who do not."""
     two = TwoStage("20d", n_trees=10, each=20, candidates=(Repeat(), Popularity()))

@@ -151,6 +151,7 @@ def test_a_policy_judged_from_records_is_shown_against_each_action_the_nearest_t
 # budget
 
 
+@pytest.mark.slow
 def test_the_budget_planned_is_marked_with_what_it_brings() -> None:
     shown = texts(plots.budget_plot(BUDGETS, budget=2000.0))
     assert "A budget of 2k brings 8k; one more there brings 2" in shown

@@ -43,6 +43,7 @@ def text(card: CustomerCard) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "said",
     [
@@ -132,6 +133,7 @@ def test_a_language_nobody_taught_is_refused() -> None:
         dataclasses.replace(CARD, lang="fr").html()  # type: ignore[arg-type]  # that is the point
 
 
+@pytest.mark.slow
 def test_the_same_card_is_the_same_bytes_and_is_written_whole(tmp_path: Path) -> None:
     path = CARD.write(tmp_path / "deep" / "card.html")
     assert path.read_text(encoding="utf-8") == CARD.html()

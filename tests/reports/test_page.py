@@ -63,6 +63,7 @@ def test_the_readers_own_plot_settings_change_nothing(report: Report, page: str)
         assert mpl.rcParams["font.size"] == 30
 
 
+@pytest.mark.slow
 def test_write_leaves_one_file_with_the_page(report: Report, page: str, tmp_path: Path) -> None:
     path = write(report, tmp_path / "new" / "report.html")
     assert path.read_bytes().decode() == page
@@ -254,6 +255,7 @@ def test_empty_frames_everywhere_are_a_page(report: Report) -> None:
     assert "</html>" in render(changed(report, hollow))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blank", [False, True])
 def test_frames_of_one_row_are_a_page_also_without_figures(report: Report, blank: bool) -> None:
     page = render(changed(report, lambda part: clipped(part, blank)))
@@ -261,6 +263,7 @@ def test_frames_of_one_row_are_a_page_also_without_figures(report: Report, blank
     assert "nan" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL).lower().replace("finance", "")
 
 
+@pytest.mark.slow
 def test_a_history_without_amounts_says_so_and_shows_the_rest(report: Report, change: Change) -> None:
     base = dataclasses.replace(
         report.base, revenue=None, monthly=report.base.monthly.drop(columns="revenue"), concentration=None
@@ -341,6 +344,7 @@ def test_a_page_in_chinese_says_everything_in_chinese(report: Report) -> None:
         render(light(report), lang="fr")
 
 
+@pytest.mark.slow
 def test_every_sentence_of_the_page_is_known_in_chinese() -> None:
     from crmintel.reports.chinese import CHINESE
 

@@ -66,6 +66,7 @@ def tips(svg: str) -> list[str]:
     return [e.attrib["data-tip"] for e in ET.fromstring(svg).iter() if "data-tip" in e.attrib]
 
 
+@pytest.mark.slow
 def test_every_mark_says_its_value(report: Report) -> None:
     assert report.churn is not None
     assert report.value is not None

@@ -61,6 +61,7 @@ def test_few_customers_are_lines_without_a_fan() -> None:
     assert "other customers" not in told
 
 
+@pytest.mark.slow
 def test_of_few_customers_those_without_a_name_are_drawn_too() -> None:
     def lines(svg: str) -> int:
         return svg.count("stroke: #") + svg.count('stroke="#')

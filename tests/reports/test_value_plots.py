@@ -101,6 +101,7 @@ NAMES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_each_picture_is_whole_labelled_markup_and_the_same_twice(
     name: str, drawn: dict[str, str], pictures: dict[str, Callable[[], str]]
@@ -178,6 +179,7 @@ def test_drawing_changes_nothing_in_the_curves() -> None:
 # groups
 
 
+@pytest.mark.slow
 def test_groups_of_fewer_than_ten_are_left_out_of_the_picture() -> None:
     shown = texts(plots.group_means(groups()))
     assert "7+" not in shown

@@ -197,6 +197,7 @@ def test_the_page_shows_the_plans_own_figures_without_a_script(page: str) -> Non
     assert "for as many of these as the action reaches" in page
 
 
+@pytest.mark.slow
 def test_a_measured_share_is_no_assumption(report: Report) -> None:
     assert report.plan is not None
     assert report.plan.what_if is not None

@@ -289,6 +289,7 @@ def _of_pandas(call: ast.AST, name: str) -> bool:
     return name == "eval" and isinstance(call, ast.Attribute)
 
 
+@pytest.mark.slow
 def test_nothing_in_the_package_runs_what_a_file_says() -> None:
     found = {f: loads_code(ast.parse(f.read_text(encoding="utf-8"))) for f in SRC.rglob("*.py")}
     assert {str(f): odd for f, odd in found.items() if odd} == {}

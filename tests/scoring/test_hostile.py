@@ -43,6 +43,7 @@ def log() -> InteractionLog:
     return InteractionLog.read(rows(), quiet=True)
 
 
+@pytest.mark.slow
 def test_identifiers_stay_what_they_are_through_model_bundle_and_batch(log: InteractionLog, tmp_path: Path) -> None:
     at = log.end - pd.Timedelta(days=61)
     model = CustomerModel(f.standard(log, at=at), ChurnClassifier(SMALL, folds=2)).fit(log, left, at=at)
@@ -69,6 +70,7 @@ def test_items_stay_what_they_are(log: InteractionLog, tmp_path: Path) -> None:
     assert set(told["customer_id"]) == set(log.customers)
 
 
+@pytest.mark.slow
 def test_names_of_columns_are_names(tmp_path: Path) -> None:
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(300, len(FITTING))), columns=FITTING)
     model = ChurnClassifier(SMALL, folds=2, allow="*").fit(X, X.iloc[:, 3] > 0)

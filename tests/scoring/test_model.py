@@ -33,6 +33,7 @@ def test_scores_are_those_of_the_estimator_on_its_features() -> None:
     assert some["known"].iloc[1] < 0.5
 
 
+@pytest.mark.slow
 def test_row_117_one_customer_alone_scores_as_among_all() -> None:
     model, (log, at, _) = customer_model(), world()
     whole, rows = model.score(log, at=at), log.before(at).to_pandas()
@@ -42,6 +43,7 @@ def test_row_117_one_customer_alone_scores_as_among_all() -> None:
             assert alone.loc[who].tolist() == whole.loc[who].tolist()
 
 
+@pytest.mark.slow
 def test_a_model_of_buyers_speaks_of_buyers_only(tmp_path: Path) -> None:
     (model, log), at = buyers_model(), world()[1]
     lookers = set(log.customers[::4])
@@ -84,6 +86,7 @@ def test_parts_that_do_not_fit_are_refused(features: Any, estimator: Any, said: 
         CustomerModel(features, estimator)
 
 
+@pytest.mark.slow
 def test_labels_by_customer_or_by_row_mean_the_same() -> None:
     log, at, X = world()
     y = left(log, pd.MultiIndex.from_product([X.index, [at]], names=["customer_id", "at"]))
@@ -166,6 +169,7 @@ def test_a_customer_who_was_only_contacted_scores_as_among_all() -> None:
         np.testing.assert_array_equal(quick.values[:, 0], world()[2].loc[who])
 
 
+@pytest.mark.slow
 def test_row_129_predict_is_pure_and_survives_threads_and_a_fork() -> None:
     import multiprocessing
     from concurrent.futures import ThreadPoolExecutor

@@ -282,6 +282,7 @@ def test_row_134_a_small_tier_is_hidden_with_another_one_that_protects_it() -> N
     assert model.shared(fewest=1).notna().all(axis=None)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(MONEY, st.integers(1, 20))
 def test_row_134_no_small_tier_is_shown_and_none_can_be_worked_out(cents: list[int], fewest: int) -> None:

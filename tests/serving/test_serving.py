@@ -60,6 +60,7 @@ def events_of(n: int = 3) -> tuple[list[Any], list[dict[str, Any]]]:
     return list(dict.fromkeys(some["customer_id"])), rows_of(some.astype(object))
 
 
+@pytest.mark.slow
 def test_rows_give_the_bits_of_the_batch() -> None:
     X = world()[2]
     status, told, _ = ask("/predict", {"rows": rows_of(X)})
@@ -158,6 +159,7 @@ def test_recommenders_answer_in_the_order_of_customers() -> None:
     assert told["recommendations"][0] == told["recommendations"][3]
 
 
+@pytest.mark.slow
 def test_deciders_decide_as_in_process() -> None:
     from tests.scoring.conftest import _trial
 

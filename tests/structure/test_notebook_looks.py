@@ -63,6 +63,7 @@ def things() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_no_look_shows_a_customer_or_runs_a_script_or_is_long() -> None:
     for name, thing in things().items():
         html = thing._repr_html_()

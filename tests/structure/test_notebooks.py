@@ -113,6 +113,7 @@ def notebook_of(tmp_path: Path, code: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_was_said_and_nothing_of_the_machine(tmp_path: Path) -> None:
     path = notebook_of(tmp_path, "print('four', 2 + 2)")
     before = path.read_bytes()
@@ -125,6 +126,7 @@ def test_a_run_keeps_what_was_said_and_nothing_of_the_machine(tmp_path: Path) ->
     assert len(said_otherwise(nbformat.read(path, as_version=4), fresh)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "error"),
     [("1 / 0", CellExecutionError), ("import warnings\nwarnings.warn('odd')", RuntimeError)],

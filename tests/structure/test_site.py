@@ -30,6 +30,7 @@ def test_the_spark_page_is_made_without_spark(api: Path) -> None:
     assert "   freeze\n" in (api / "crmintel.spark.rst").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_names_that_differ_by_capitals_only_get_files_that_differ() -> None:
     named = [
         generate.filenames().get(f"{p}.{n}", f"{p}.{n}").lower() for p, names in generate.homes().items() for n in names

@@ -159,6 +159,7 @@ def test_extreme_customers_are_safe(model, fitted):
     assert chance.sum(axis=1).tolist() == pytest.approx(np.ones(len(EXTREME)), abs=1e-9)
 
 
+@pytest.mark.slow
 @each_model
 def test_chances_sum_to_one_and_their_mean_is_what_is_expected(model, fitted, customers):
     customers = customers.drop("g")  # forty purchases in as many days: all but a column would be "more"

@@ -129,6 +129,7 @@ def test_the_end_of_a_log_in_a_repeated_hour_is_just_after_its_last_row() -> Non
     assert len(log.before(instant(log, None))) == 2
 
 
+@pytest.mark.slow
 def test_after_months_in_which_nobody_bought_the_middle_of_the_history_teaches() -> None:
     """Sixty customers buy every ten days until August, then nobody until December."""
     days = [*range(0, 230, 10), 350]

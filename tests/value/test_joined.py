@@ -53,6 +53,7 @@ def test_who_was_here_lately_is_likelier_to_buy_and_who_brought_more_to_bring_mo
     assert _logs(SPEND, view, {})[:, 1] == pytest.approx([0.0, np.log(9)])
 
 
+@pytest.mark.slow
 def test_stacks_learn_from_what_was_said_of_the_unseen(past: tuple[list[Inner], View], joined: Joined) -> None:
     inner, _ = past
     unseen = [{key: said[i] for key, said in joined.trees.unseen.items()} for i in range(len(inner))]

@@ -41,6 +41,7 @@ def forecast(model: LifetimeValue, log: InteractionLog) -> ValueForecast:
     return model.predict(log, at=AT)
 
 
+@pytest.mark.slow
 def test_every_customer_has_one_row_with_intervals_that_hold_the_forecast(
     log: InteractionLog, forecast: ValueForecast
 ) -> None:
@@ -176,6 +177,7 @@ def test_a_year_later_money_is_worth_a_tenth_less(log: InteractionLog, model: Li
     assert last.to_numpy() == pytest.approx(1.1 ** (-11.5 / 12))
 
 
+@pytest.mark.slow
 def test_counts_alone_tell_purchases_and_say_so(frame: pd.DataFrame) -> None:
     bare = InteractionLog.read(frame[["customer_id", "timestamp", "kind"]], quiet=True)
     model = LifetimeValue(HORIZON, threads=1).fit(bare, at=AT)
@@ -339,6 +341,7 @@ def test_a_log_that_ends_early_is_believed_until_the_instant_of_the_fit(
         model.predict(few, at=pd.Timestamp(AT) + pd.Timedelta(days=40))
 
 
+@pytest.mark.slow
 def test_a_short_history_is_refused_in_words(frame: pd.DataFrame) -> None:
     few = InteractionLog.read(frame[frame["customer_id"].isin(frame["customer_id"].unique()[:12])], quiet=True)
     with pytest.raises(DataContractError, match="too few to learn from"):

@@ -42,6 +42,7 @@ def changed(inner: Sequence[Inner], rows: Sequence[np.ndarray]) -> list[Inner]:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_customer_does_not_know_his_own_labels_and_forecasts_know_all(
     inner: list[Inner], fold: Fold
 ) -> None:

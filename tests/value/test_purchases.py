@@ -134,6 +134,7 @@ def test_a_log_without_money_has_no_mean() -> None:
 # laws and an oracle
 
 
+@pytest.mark.slow
 def test_rows_in_any_order_and_files_beyond_memory_give_the_same_bits(tmp_path: Path) -> None:
     frame = simulate(60, seed=5).log().to_pandas()
     known = purchase_history(InteractionLog.read(frame, quiet=True), "2024-06-01")
