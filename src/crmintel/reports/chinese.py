@@ -152,7 +152,7 @@ _PEOPLE: Final = {
     "Share of money": "金额占比",
     "Days since last": "距上次天数",
     "Orders each": "人均订单",
-    "Money each": "人均金额",
+    "Expected money each": "人均预期金额",
     "Likely to leave": "流失可能性",
     "All figures by segment": "各分群的全部数字",
     "{0}: most at risk": "{0}：流失风险最高",
