@@ -182,7 +182,7 @@ def _history(card: CustomerCard) -> Section:
     drawing = timeline(frame, card.at)
     caption = say("Bars are orders, as high as their money.") if money else say("Every bar is an order.")
     caption = caption if len(orders) else ""
-    caption += say(" Dots below the line are other contacts.") if others else ""
+    caption += say(" Diamonds below the line are other contacts.") if others else ""
     caption += say(" The pale part at the right is the silence since the last order.") if len(orders) else ""
     blocks: list[Block | None] = [
         Facts(tuple(facts)),

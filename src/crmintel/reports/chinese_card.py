@@ -32,7 +32,7 @@ CARD: Final[Mapping[str, str]] = {
     "Other contacts": "其他接触",
     "Bars are orders, as high as their money.": "条形是订单，高度为金额。",
     "Every bar is an order.": "每个条形是一个订单。",
-    " Dots below the line are other contacts.": "线下的点是其他接触。",
+    " Diamonds below the line are other contacts.": "线下的菱形是其他接触。",
     " The pale part at the right is the silence since the last order.": "右侧浅色部分是最近一个订单以来的静默期。",
     "All that happened": "发生过的一切",
     "Day": "日期",
