@@ -375,7 +375,7 @@ _PICTURES: Final = {
     ),
     "Who moved from segment to segment": "谁在分群之间移动",
     "Of 100 customers who were {0}, {1} are now {2}": "每 100 位原为{0}的客户中，有 {1} 位现为{2}",
-    "From {0} to {1}, by the bounds between segments of now. Ribbons are as thick as customers are many.": (
+    "From {0} to {1}, by today's bounds between segments. Ribbons are as thick as customers are many.": (
         "从{0}到{1}，按现在的分群界限。流带越粗，客户越多。"
     ),
     " Up and down follow the order from champions to hibernating: how recently customers bought, then how often.": (
