@@ -51,6 +51,7 @@ CARD: Final[Mapping[str, str]] = {
     "Expected to bring {0} in the coming {1}": "预计未来 {1}内带来 {0}",
     "That is more than for {0} of all customers.": "高于 {0} 的客户。",
     " It may also be as little as {0} or as much as {1}.": "也可能少至 {0}，或多至 {1}。",
+    " Most customers like this one bring less; a few bring far more.": "这类客户大多低于此数，少数远高于此数。",
     "Value": "价值",
     "New to this customer": "该客户未买过的商品",
     "Bought before, likely again": "买过、可能再买的商品",
