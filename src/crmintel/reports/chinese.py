@@ -349,7 +349,7 @@ _DOING: Final = {
     "must not be contacted": "不得联系",
     "less at risk than a contact costs": "面临流失的金额少于联系费用",
     "nothing at risk": "没有面临流失的金额",
-    "less at risk than the budget reaches": "面临流失的金额低于预算所及",
+    "the budget goes to customers with more at risk": "预算用于面临流失金额更高的客户",
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by value at risk minus cost. A random part of the candidates is held out, with the probability on record, so that the next run can tell.": (
         "这段历史中没有随机化的干预，因此行动的效果未知，也不作声称。客户按面临流失的价值减去费用排序。随机保留一部分候选客户，并记录其概率，以便下一次运行得出结论。"
     ),
