@@ -66,7 +66,7 @@ def test_plans_of_different_instants_hold_out_different_customers() -> None:
     [
         (0.5, "less at risk than a contact costs"),
         (0.0, "nothing at risk"),
-        (9.0, "less at risk than the budget reaches"),
+        (9.0, "the budget goes to customers with more at risk"),
     ],
 )
 def test_the_reason_for_no_action_is_the_true_one(risk: float, said: str) -> None:

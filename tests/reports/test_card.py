@@ -69,6 +69,15 @@ def test_a_customer_of_whom_little_is_known_gets_a_short_card() -> None:
     assert "Nothing is known of this customer" in text(empty)
 
 
+@pytest.mark.parametrize(
+    ("value", "told", "skewed"),
+    [(Estimate(2.1, 0.0, 2.1), False, True), (Estimate(2.1, 0.0, 9.0), True, False), (Estimate(0.0, 0.0, 0.0), False, False)],
+)  # fmt: skip
+def test_an_interval_that_ends_at_the_mean_is_not_told_as_more(value: Estimate, told: bool, skewed: bool) -> None:
+    said = text(dataclasses.replace(CARD, value=value))
+    assert ("as much as" in said, "a few bring far more" in said) == (told, skewed)
+
+
 def test_an_item_without_grounds_is_popular_and_nothing_is_said_of_orders_that_are_not_there() -> None:
     new = pd.DataFrame({"list": ["new"], "item": ["Tea"]})
     told = text(dataclasses.replace(CARD, offers=new, history=history().iloc[-1:]))

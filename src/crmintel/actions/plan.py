@@ -303,4 +303,4 @@ def _why(chosen: int, arm: str, risk: float, free: bool, catalog: ActionCatalog,
         return "must not be contacted"
     if risk <= (min(catalog.costs.values()) if priced else 0.0):
         return "less at risk than a contact costs" if risk > 0 else "nothing at risk"
-    return "less at risk than the budget reaches"
+    return "the budget goes to customers with more at risk"

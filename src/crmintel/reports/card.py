@@ -182,7 +182,7 @@ def _history(card: CustomerCard) -> Section:
     drawing = timeline(frame, card.at)
     caption = say("Bars are orders, as high as their money.") if money else say("Every bar is an order.")
     caption = caption if len(orders) else ""
-    caption += say(" Dots below the line are other contacts.") if others else ""
+    caption += say(" Diamonds below the line are other contacts.") if others else ""
     caption += say(" The pale part at the right is the silence since the last order.") if len(orders) else ""
     blocks: list[Block | None] = [
         Facts(tuple(facts)),
@@ -245,7 +245,10 @@ def _value(card: CustomerCard) -> Section | None:
     if words.real(card.value_rank) is not None:
         lead = say("That is more than for {0} of all customers.", words.percent(card.value_rank))
     if words.real(e.low) is not None and words.real(e.high) is not None:
-        lead += say(" It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
+        if e.high > e.value:
+            lead += say(" It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
+        elif e.low < e.value:  # a mean beyond nearly all of the amounts that it is made of
+            lead += say(" Most customers like this one bring less; a few bring far more.")
     return Section("value", say("Value"), finding, lead, ())
 
 

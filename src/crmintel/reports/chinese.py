@@ -152,7 +152,7 @@ _PEOPLE: Final = {
     "Share of money": "金额占比",
     "Days since last": "距上次天数",
     "Orders each": "人均订单",
-    "Money each": "人均金额",
+    "Expected money each": "人均预期金额",
     "Likely to leave": "流失可能性",
     "All figures by segment": "各分群的全部数字",
     "{0}: most at risk": "{0}：流失风险最高",
@@ -349,7 +349,7 @@ _DOING: Final = {
     "must not be contacted": "不得联系",
     "less at risk than a contact costs": "面临流失的金额少于联系费用",
     "nothing at risk": "没有面临流失的金额",
-    "less at risk than the budget reaches": "面临流失的金额低于预算所及",
+    "the budget goes to customers with more at risk": "预算用于面临流失金额更高的客户",
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by value at risk minus cost. A random part of the candidates is held out, with the probability on record, so that the next run can tell.": (
         "这段历史中没有随机化的干预，因此行动的效果未知，也不作声称。客户按面临流失的价值减去费用排序。随机保留一部分候选客户，并记录其概率，以便下一次运行得出结论。"
     ),
@@ -375,7 +375,7 @@ _PICTURES: Final = {
     ),
     "Who moved from segment to segment": "谁在分群之间移动",
     "Of 100 customers who were {0}, {1} are now {2}": "每 100 位原为{0}的客户中，有 {1} 位现为{2}",
-    "From {0} to {1}, by the bounds between segments of now. Ribbons are as thick as customers are many.": (
+    "From {0} to {1}, by today's bounds between segments. Ribbons are as thick as customers are many.": (
         "从{0}到{1}，按现在的分群界限。流带越粗，客户越多。"
     ),
     " Up and down follow the order from champions to hibernating: how recently customers bought, then how often.": (

@@ -27,7 +27,7 @@ def moves(migration: Migration | None, k: int) -> list[Block | None]:
         return []
     start, end = shown.periods[0][0], shown.periods[-1][1]
     caption = say(
-        "From {0} to {1}, by the bounds between segments of now. Ribbons are as thick as customers are many.",
+        "From {0} to {1}, by today's bounds between segments. Ribbons are as thick as customers are many.",
         words.day(start),
         words.day(end),
     )

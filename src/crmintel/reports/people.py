@@ -293,7 +293,7 @@ def _segment_table(frame: pd.DataFrame) -> Block | None:
         ("revenue_share", say("Share of money"), words.fine_percent, True),
         ("recency_days", say("Days since last"), words.count, True),
         ("orders", say("Orders each"), words.one_digit, True),
-        ("mean_value", say("Money each"), words.money, True),
+        ("mean_value", say("Expected money each"), words.money, True),
         ("churn_probability", say("Likely to leave"), words.percent, True),
     )
     return parts.table(say("All figures by segment"), frame, columns)
