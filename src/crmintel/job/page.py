@@ -272,7 +272,7 @@ def _plan(plan: Plan, table: pd.DataFrame, asked: WhatIf | None) -> PlanSection:
         "customers contacted": f"{plan.count(TREATED):,}",
         "customers held out at random": f"{plan.count(HELD_OUT):,}",
         "expected churn without contact": f"{d.baseline:.1%}",
-        "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest) else f"{-d.smallest:.1%} points",
+        "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest) else f"{-100 * d.smallest:.1f} percentage points",
         "to prove a drop of a tenth": f"{d.needed:,} customers in both groups",
         "rounds of this size": f"{d.rounds:,}",
         "days until the answer": f"{d.duration_days:,.0f}",

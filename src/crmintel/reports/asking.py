@@ -61,6 +61,10 @@ def _caption(ladder: WhatIf) -> str:
     text = say(
         "Customers are taken by falling money at risk, as in the plan, while a contact costs less than what is at risk. With the plan's own budget and cost, the customers, the cost and the money at risk are just those of the plan. “About”: right to a group of customers, since no single one can be read from this page."
     )
+    if 0 < ladder.holdout < 1:
+        text += say(
+            " Who of those chosen is left alone is drawn by lot: what is saved is the part that is contacted, on average over such draws."
+        )
     if ladder.capacity is not None:
         text += say(" The action reaches at most {0} customers.", words.count(ladder.capacity))
     return text

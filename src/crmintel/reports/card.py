@@ -265,7 +265,7 @@ def _offers(card: CustomerCard) -> Section | None:
             blocks.append(Points(title, rows))
     first = words.quoted(frame["item"].iloc[0])
     lead = say("Lists of the models of this run, the best first.")
-    return Section("items", say("Next items"), say("Offer {0} first", first), lead, tuple(blocks))
+    return Section("items", say("Next items"), say("First to offer: {0}", first), lead, tuple(blocks))
 
 
 def _grounds(row: dict[str, object]) -> str:

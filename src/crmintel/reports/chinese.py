@@ -176,6 +176,7 @@ _AHEAD: Final = {
     "better than simple rules: {0}": "优于简单规则：{0}",
     "{0} of the customers leave within {1}": "{0} 的客户在 {1}内流失",
     "The riskiest 20% of customers hold {0} of all who leave": "风险最高的 20% 客户包含全部流失者的 {0}",
+    " ({0} at best)": "（最多可达 {0}）",
     " from {0}": "自{0}",
     " from {0} to {1}": "自{0}至{1}",
     " earlier": "更早时",
@@ -481,6 +482,9 @@ _WHAT_IF: Final = {
     ),
     "Customers are taken by falling money at risk, as in the plan, while a contact costs less than what is at risk. With the plan's own budget and cost, the customers, the cost and the money at risk are just those of the plan. “About”: right to a group of customers, since no single one can be read from this page.": (
         "与计划一样，按面临流失的金额从高到低选取客户，只要联系费用低于该金额。按计划自身的预算和费用，客户数、费用和面临流失的金额与计划完全一致。“约”：精确到一组客户，因为本页看不出任何单个客户。"
+    ),
+    " Who of those chosen is left alone is drawn by lot: what is saved is the part that is contacted, on average over such draws.": (
+        "选中的客户中谁不打扰由抽签决定：留住的金额是被联系部分在多次抽签中的平均值。"
     ),
     " The action reaches at most {0} customers.": "该行动最多触及 {0} 位客户。",
     "As planned": "恢复计划值",

@@ -96,6 +96,8 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
     )
     title = say("Where the plan goes")
     own = np.where((frame["segment"] == small.OTHER).to_numpy(), -1.0, share)
+    if (contacted > 0).any() and own.max(initial=-1.0) <= 0:
+        return None  # all of them are in small groups: nothing can be told
     if own.max(initial=-1.0) > 0:
         title = say("Most contacts, for its size, go to {0}", words.quoted(frame["segment"].iloc[int(np.argmax(own))]))
     return Bars(title, (say("share of the segment that is contacted"),), rows)

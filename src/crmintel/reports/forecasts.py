@@ -62,6 +62,8 @@ def churn(part: ChurnSection, k: int) -> Section:
     )
     if found is not None:
         finding = say("The riskiest 20% of customers hold {0} of all who leave", words.percent(found))
+        if part.churn_rate > 0.2:  # they cannot hold all of them
+            finding += say(" ({0} at best)", words.percent(0.2 / part.churn_rate))
     learned = sorted({words.day(t): pd.Timestamp(t) for t in part.trained_at}.items(), key=lambda item: item[1])
     when = (
         say(" from {0}", learned[0][0])
