@@ -360,3 +360,21 @@ def test_every_sentence_of_the_page_is_known_in_chinese() -> None:
     assert said <= CHINESE.keys()
     for english, chinese in CHINESE.items():
         assert set(re.findall(r"\{\d", english)) == set(re.findall(r"\{\d", chinese))
+
+
+def test_a_plan_for_few_customers_tells_neither_their_number_nor_their_cost(report: Report) -> None:
+    assert report.plan is not None
+    design = {"customers contacted": "7", "expected churn without contact": "25.7%"}
+    few = dataclasses.replace(report.plan, treated=7, holdout=1, cost=7.77, experiment=design, what_if=None)
+    said = render(dataclasses.replace(report, plan=few))
+    assert "25.7%" not in said
+    assert "7.8" not in said.partition('id="plan"')[2].partition("<h3>")[0]
+    assert "fewer than 10" in said
+
+
+def test_the_first_few_of_a_list_are_not_told(report: Report) -> None:
+    assert report.churn is not None
+    short = dataclasses.replace(report, churn=dataclasses.replace(report.churn, n=150))  # a twentieth are 7 or 8
+    page, whole = render(short), render(report)
+    assert "The riskiest 5% hold" in whole
+    assert "The riskiest 5% hold" not in page

@@ -309,7 +309,7 @@ _DOING: Final = {
     "fewer than {0}": "少于 {0}",
     "costs {0}": "费用 {0}",
     ", {0} at risk": "，{0} 面临流失",
-    "At risk: the expected money that would go with those who leave.": "面临流失：预计随流失者一起离开的金额。",
+    "At risk: usual business over one horizon, times the probability of leaving.": "面临流失：一个展望期内的通常金额乘以流失概率。",
     "All figures by action": "各行动的全部数字",
     "Action": "行动",
     "Value at risk": "面临流失的价值",

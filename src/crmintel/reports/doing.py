@@ -14,7 +14,8 @@ from crmintel.reports.language import say, told
 def plan(report: Report, part: PlanSection, k: int) -> Section:
     """Who gets what, for how much."""
     treated = _people(part.treated, k)
-    finding = say("The plan contacts {0} customers at a cost of {1}", treated, words.money(part.cost))
+    cost = words.NOTHING if 0 < part.treated < k else words.money(part.cost)
+    finding = say("The plan contacts {0} customers at a cost of {1}", treated, cost)
     if part.treated == 0:
         finding = say("The plan contacts nobody")
     badge = Badge(say("effect measured"), "good") if part.causal else Badge(say("not causal"), "unsure")
@@ -23,7 +24,7 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
     facts = (
         Fact(say("Contacted"), treated, say("get an action")),
         Fact(say("Left alone"), _people(part.holdout, k), say("on purpose, for comparison")),
-        Fact(say("Cost"), words.money(part.cost), note),
+        Fact(say("Cost"), cost, note),
     )
     blocks: list[Block | None] = [
         Callout(badge, told(part.statement)),
@@ -63,7 +64,7 @@ def _actions(part: PlanSection, k: int) -> list[Block | None]:
         )
         bar = parts.bar(r["customers"], top, words.count(r["customers"]))
         rows.append(BarRow(words.name(r["action"]), (bar,), detail))
-    caption = say("At risk: the expected money that would go with those who leave.") if risk else ""
+    caption = say("At risk: usual business over one horizon, times the probability of leaving.") if risk else ""
     table = parts.table(
         say("All figures by action"),
         frame,
@@ -127,7 +128,8 @@ def experiment(part: PlanSection, k: int) -> Section | None:
         lead = say(
             "The effect of the actions was measured once. A random group left alone keeps it measured from now on."
         )
-    facts = tuple(Fact(told(str(label)), _value(v)) for label, v in part.experiment.items())
+    few = 0 < part.treated < k or 0 < part.holdout < k  # the design would tell their number, and their mean
+    facts = () if few else tuple(Fact(told(str(label)), _value(v)) for label, v in part.experiment.items())
     blocks: list[Block] = []
     if part.holdout > 0:
         badge = Badge(say("comparison"), "plain")

@@ -56,6 +56,7 @@ def churn(part: ChurnSection, k: int) -> Section:
     """Who is likely to leave, and how far that can be trusted."""
     rules = take(part.rules, "churn.rules", ("name", "auc"), ("auc_low", "auc_high", *_GAINS))
     lift = take(part.lift, "churn.lift", ("depth", "captured"), ("lift",))
+    lift = lift[plots.numbers(lift, "depth") * part.n >= k - 1e-9]  # the first few customers of a list could be known
     found = _captured(lift, 0.2)
     finding = say(
         "{0} of the customers leave within {1}", words.percent(part.churn_rate), words.days(part.horizon_days)
