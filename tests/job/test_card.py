@@ -113,13 +113,27 @@ def test_columns_and_policies_are_asked_for_and_can_be_named_on_the_command_line
     assert "1 (0.0 %), dropped" in dropped.stdout
     for said, odd in (
         ("such as --policy", "on_missing"),
+        ("more than once", "on_missing=drop on_missing=refuse"),
         ("Did you mean 'on_missing'?", "on_mising=drop"),
         ("on_missing", "on_missing=perhaps"),
     ):
-        refused = CliRunner().invoke(app, [*holes, "--policy", odd])
+        refused = CliRunner().invoke(app, [*holes, *(word for each in odd.split() for word in ("--policy", each))])
         assert (refused.exit_code, said in refused.stderr) == (2, True), refused.stderr
     wrong = CliRunner().invoke(app, ["check", str(shop / "orders.csv"), "--column", "timestamp"])
     assert (wrong.exit_code, "--column timestamp=Date" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_print_still_says_what_it_read(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("crmintel.cli.history.typer.echo", broken)
+    out = shop.parent / "unheard"
+    CliRunner().invoke(app, ["run", str(shop / "orders.csv"), *COLUMNS, "--horizon", "30d", "--out", str(out)])
+    about = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    assert [(out / s).resolve() for s in about["source"]] == [(shop / "orders.csv").resolve()]
+    assert about["column"] == COLUMNS[1::2]
 
 
 @pytest.mark.slow

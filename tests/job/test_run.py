@@ -383,3 +383,12 @@ def test_the_moves_of_the_page_end_in_its_segments(run: Run) -> None:
     now = report.moves.counts.groupby("target")["customers"].sum()
     sizes = report.segments.set_index("segment")["customers"]
     assert now[sizes.index].tolist() == sizes.tolist()
+
+
+def test_orders_in_the_place_of_customers_are_remarked(run: Run) -> None:
+    orders = (
+        run.rows[run.rows["kind"] == "purchase"].assign(customer_id=lambda r: r["order_id"]).drop(columns="order_id")
+    )
+    results = analyse(InteractionLog.read(orders), run.settings)
+    assert "check that customer_id is the customer" in results.notes[0]
+    assert not any("check that customer_id" in note for note in run.results.notes)

@@ -357,7 +357,7 @@ def _instant(x: Any, name: str) -> pd.Timestamp:
     try:
         told = pd.Timestamp(x)
     except (TypeError, ValueError):
-        told = pd.NaT  # type: ignore[assignment]
+        told = pd.NaT  # type: ignore[assignment]  # seen to be one just below
     if pd.isna(told):
         raise DataContractError(f"{name} cannot be read as a date. Write it as 'YYYY-MM-DD'.")
     return told.tz_localize(None)

@@ -60,8 +60,9 @@ def run(
         settings = told(
             map_, column, policy, horizon=horizon, test=test, budget=budget, offer=offer, seed=seed, lang=lang
         )
-        _job(one(source), settings, out, tracking_uri, named(source))
-        remember(out, source, map_, column, policy)
+        _job(
+            one(source), settings, out, tracking_uri, named(source), lambda: remember(out, source, map_, column, policy)
+        )
 
 
 @app.command()
@@ -69,8 +70,7 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None, lang: Lang = 
     """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
     with complaints():
         rows, settings = demonstration()
-        _job(rows, told(settings, lang=lang), out, tracking_uri, DEMONSTRATION)
-        remember(out, None)
+        _job(rows, told(settings, lang=lang), out, tracking_uri, DEMONSTRATION, lambda: remember(out, None))
 
 
 @app.command()
@@ -110,7 +110,10 @@ def _pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]
     pairs = [text.partition("=") for text in given or ()]
     if any(not (ours and theirs) for ours, _, theirs in pairs):
         raise DataContractError(f"{option} needs a name and a value, such as {option} {example}.")
-    return {ours.strip(): theirs for ours, _, theirs in pairs}
+    names = [ours.strip() for ours, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise DataContractError(f"{option} names {', '.join(twice)} more than once. Give one for each name.")
+    return dict(zip(names, (theirs for _, _, theirs in pairs), strict=True))
 
 
 def _value(text: str) -> Any:
@@ -140,7 +143,10 @@ def steps() -> Iterator[Callable[[str], None]]:
         yield lambda what: bar.update(task, advance=1, description=what)
 
 
-def _job(source: Any, settings: "Settings", out: Path, tracking_uri: str | None, name: str) -> None:
+def _job(
+    source: Any, settings: "Settings", out: Path, tracking_uri: str | None, name: str, written: Callable[[], None]
+) -> None:  # fmt: skip
+    """Everything from the reading to the record; `written` is called before anything is printed."""
     from crmintel.job import analyse, track, write
 
     writable(out)
@@ -149,6 +155,7 @@ def _job(source: Any, settings: "Settings", out: Path, tracking_uri: str | None,
         results = analyse(log, settings, source=name, step=step)
         step("report")
         page = write(results, out)
+        written()
         step("record")
         track(results, out, uri=tracking_uri)
     typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")

@@ -50,7 +50,10 @@ def report(
             results = analyse(log, settings, source=named(source), step=step)
             step("report")
             write(results.report, out, lang=settings.lang)
-    typer.echo(f"{log!r}\n{log.quality}\nReport: {out}")
+    typer.echo(f"{log!r}\n{log.quality}")
+    for note in results.notes:
+        typer.echo(f"  {note}")
+    typer.echo(f"Report: {out}")
 
 
 @app.command()
@@ -76,7 +79,7 @@ def card(
             map_, column, policy = map_ or mapped, column or columns, policy or policies
         rows, settings = demonstration() if source is None else (one(source), told(map_, column, policy))
         name = DEMONSTRATION if source is None else named(source)
-        page = stored_card(run, settings.read(rows), customer, settings, source=name, lang=lang)  # type: ignore[arg-type]  # checked there
+        page = stored_card(run, settings.read(rows), customer, settings, source=name, lang=lang)  # type: ignore[arg-type]  # the card refuses other languages
         page.write(out)
     typer.echo(f"Card: {out}")
 

@@ -95,7 +95,7 @@ def _vector(values: npt.ArrayLike, name: str) -> Floats:
     try:
         # pandas hands out nullable columns as objects; only its own conversion knows what pd.NA means.
         own = isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray)
-        result = values.to_numpy(dtype=float, na_value=np.nan) if own else np.asarray(values, dtype=float)  # type: ignore[union-attr]
+        result = values.to_numpy(dtype=float, na_value=np.nan) if own else np.asarray(values, dtype=float)  # type: ignore[union-attr]  # `own` has told that it has to_numpy
     except (TypeError, ValueError) as error:
         raise DataContractError(f"{name} is not numeric. Pass one number for each customer.") from error
     if result.ndim != 1 or len(result) == 0:

@@ -49,7 +49,7 @@ class _Memory:
         kept = self._kept.get(key, _NOTHING)
         if kept is _NOTHING:
             kept = self._kept[key] = make()
-        return kept  # type: ignore[no-any-return]
+        return kept  # type: ignore[no-any-return]  # what `make` returns
 
     def forget(self) -> None:
         """Let go of everything: what is kept refers back to its keeper, and would wait for the garbage collector."""

@@ -48,6 +48,6 @@ class Plan:
 
         def answer(chunk: Chunk) -> npt.NDArray[Any]:
             values = chunk.once(key, lambda: make(chunk))
-            return values[place] if column is None else values[column, place]  # type: ignore[no-any-return]
+            return values[place] if column is None else values[column, place]  # type: ignore[no-any-return]  # an array, as `make` returns
 
         return answer

@@ -247,8 +247,8 @@ class Table:
         codes = [*(code for _, code in keys), np.concatenate([r.which for r in found])]
         order = None if _rising(codes) else np.lexsort(codes[::-1])
         index = pd.MultiIndex(
-            [*(pd.Index(values.to_pandas()) for values, _ in keys), instants],  # type: ignore[list-item]
-            codes if order is None else [c[order] for c in codes],  # type: ignore[arg-type, misc]
+            [*(pd.Index(values.to_pandas()) for values, _ in keys), instants],  # type: ignore[list-item]  # the stubs know no mixed levels
+            codes if order is None else [c[order] for c in codes],  # type: ignore[arg-type, misc]  # the stubs want lists of int
             names=[*self.panel.by, AT],
             verify_integrity=False,
         )

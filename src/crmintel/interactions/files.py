@@ -131,7 +131,7 @@ def _open_csv(files: list[str]) -> Source:
         connection = connect()
         try:
             relation = connection.read_csv(
-                files,  # type: ignore[arg-type]
+                files,  # type: ignore[arg-type]  # the stubs know one path only
                 header=True,
                 auto_detect=False,
                 columns=dict.fromkeys(columns, "VARCHAR"),

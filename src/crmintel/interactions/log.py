@@ -19,6 +19,7 @@ from crmintel.columns import (
     KIND,
     KNOWN,
     KNOWN_AT,
+    ORDER,
     QUANTITY,
     REQUIRED,
     RESERVED,
@@ -281,6 +282,10 @@ def _check_choices(wanted: Mapping[str, str], keep: tuple[str, ...], policies: P
     if items is not None and ITEM not in wanted:
         raise DataContractError(
             "A table of items was given, but the interactions have no 'item_id' to join it by. Map that column."
+        )
+    if wanted.get(ORDER) == wanted[CUSTOMER]:
+        raise DataContractError(
+            f"customer_id and order_id are both read from {wanted[CUSTOMER]!r}. An order is no customer: map the column of the customers."
         )
     names = {*wanted, *keep} - {CURRENCY}
     names |= (

@@ -196,7 +196,7 @@ def _is_placeholder(customers: pa.Array) -> Bool:
         found = pc.is_in(customers, pa.array([0, -1], pa.int64()))
     else:
         found = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(customers)), pa.array(PLACEHOLDERS, pa.large_string()))
-    return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]  # Arrow has no types of its own
 
 
 def _early_returns(part: Part) -> int:

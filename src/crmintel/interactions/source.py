@@ -71,12 +71,20 @@ def check_names(names: Iterable[Any]) -> tuple[str, ...]:
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The existing name that was probably meant."""
 
-    def plain(text: str) -> str:
-        return re.sub(r"[\W_]+", "", text).casefold()
-
-    candidates = {plain(n): n for n in reversed(list(names))}
-    close = difflib.get_close_matches(plain(name), candidates, n=1, cutoff=0.75)
+    candidates = {_plain(n): n for n in reversed(list(names))}
+    close = difflib.get_close_matches(_plain(name), candidates, n=1, cutoff=0.75)
     return candidates[close[0]] if close else None
+
+
+def _plain(text: str) -> str:
+    """A name without its spelling."""
+    return re.sub(r"[\W_]+", "", text).casefold()
+
+
+def _usual(ours: str, names: Iterable[str]) -> str | None:
+    """The column that others usually call so: no spelling is guessed, since an order number is near to a customer number."""
+    there = {_plain(n): n for n in names}
+    return next((there[_plain(usual)] for usual in USUAL.get(ours, ()) if _plain(usual) in there), None)
 
 
 def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
@@ -86,8 +94,7 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
         return
     hints, pairs = [], []
     for ours, theirs in missing.items():
-        called = (nearest(name, names) for name in (theirs, ours, *USUAL.get(ours, ())))
-        guess = next((found for found in called if found), None)
+        guess = nearest(theirs, names) or nearest(ours, names) or _usual(ours, names)
         pairs.append(f'{ours} = "{guess or "THEIRS"}"')
         hints.append(
             f"{theirs!r}"

@@ -320,7 +320,7 @@ def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
         asked = truth[mine][[CUSTOMER, ITEM]]
         who = pd.Index(asked[CUSTOMER].unique())
         size = min(k, len(model.items_))
-        lists = {m.name: m.recommend(who, k=size, exclude=exclude) for m in (model, popular)}  # type: ignore[arg-type]
+        lists = {m.name: m.recommend(who, k=size, exclude=exclude) for m in (model, popular)}  # type: ignore[arg-type]  # one of the two words above
         reports.append(compare_rankings(asked, lists, k=size, seed=seed))
     kept = [Popularity() if worse(r) else m for m, r in zip((CoOccurrence(), Repeat()), reports, strict=True)]
     return OfferAnswer(kept[0].fit(log), kept[1].fit(log), *reports)

@@ -44,6 +44,8 @@ from crmintel.tracking import record, sqlite_uri
 Step = Callable[[str], None]
 ABOUT = "run.json"
 """The file in which a run says what it read."""
+NEARLY_ALL = 0.95
+ONCE = "Nearly every customer bought only once: check that customer_id is the customer, and not the order."
 
 
 @final
@@ -152,6 +154,9 @@ def analyse(
     offers = attempt(lambda: answer_offers(ground, settings.k, settings.seed), "No recommendations", notes)
     step("scores and plan")
     scores = score_customers(ground, churn, value, offers, settings)
+    bought = scores.rfm["frequency"][scores.rfm["frequency"] > 0]
+    if len(bought) and (bought == 1).mean() >= NEARLY_ALL:
+        notes.insert(0, ONCE)
     if scores.plan is None:
         notes.append("No plan: it ranks customers by the probability of losing them, which is not known here.")
     answers = [

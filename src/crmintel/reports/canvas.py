@@ -166,7 +166,7 @@ def svg(figure: Figure, *, prefix: str, label: str) -> str:
     """The drawing as inline markup: no fonts, no dates, no style rules, ids that start with ``prefix``."""
     strange = _strange(figure)
     sink = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(sink, metadata=_METADATA)  # type: ignore[no-untyped-call]
+    FigureCanvasSVG(figure).print_svg(sink, metadata=_METADATA)  # type: ignore[no-untyped-call]  # matplotlib does not say
     text = sink.getvalue()
     text = text[text.index("<svg") :].rstrip()
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

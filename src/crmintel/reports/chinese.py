@@ -165,7 +165,8 @@ _AHEAD: Final = {
     "Dots are the measured figures, lines their intervals; the gain says how much better the model is than the rule.": (
         "点为测得的数值，线为其区间；“提升”表示模型比规则好多少。"
     ),
-    "The model beats the strongest simple rule, {0}, by {1} {2}.": "模型{2}比最强的简单规则（{0}）高出 {1}。",
+    "The model beats the strongest simple rule, {0}, by {1} {2}.": "模型优于最强的简单规则（{0}），{2}的优势为 {1}。",
+    " (by a simple rule: {0})": "（简单规则：{0}）",
     "The strongest simple rule, {0}, beats the model, whose gain is {1} {2}: use the rule.": (
         "最强的简单规则（{0}）胜过模型，模型{2}的提升为 {1}：请使用该规则。"
     ),
@@ -464,6 +465,9 @@ _TOLD: Final = {
     "only one customer": "只有一位客户",
     "kept; models cannot be fitted": "保留；无法拟合模型",
     "orders with more than one customer": "属于多位客户的订单",
+    "Nearly every customer bought only once: check that customer_id is the customer, and not the order.": (
+        "几乎每位客户只购买过一次：请检查 customer_id 是否为客户而不是订单。"
+    ),
     "The models in use learned again from all instants, the one of the test included, after they were judged.": (
         "模型在评判之后，又用包括检验时点在内的全部时点重新学习。"
     ),
@@ -500,7 +504,7 @@ _WHAT_IF: Final = {
     "Money spent": "花费",
     "on those contacted": "用于被联系的客户",
     "At risk among those chosen": "选中客户面临流失的金额",
-    "expected money": "预期金额",
+    "usual business × probability of leaving": "通常金额 × 流失概率",
     "Saved, by assumption": "留住的金额（按假设）",
     "Saved, as measured": "留住的金额（按实测）",
     "kept by the contacts, if the percentage is right": "若百分比正确，由联系留住",

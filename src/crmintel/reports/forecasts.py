@@ -277,6 +277,9 @@ def offers(part: OfferSection, k: int, key: str, name: str) -> Section:
             words.percent(own["hit_rate"]),
             part.k,
         )
+        beside = [words.real(r["hit_rate"]) for r in records(rules) if not parts.is_model(r)]
+        if known_rates := [rate for rate in beside if rate is not None]:
+            finding += say(" (by a simple rule: {0})", words.percent(max(known_rates)))
     lead = say(
         "Lists of {0} items ({1}), tested on what {2} customers bought {3}. They might have bought it anyway: this measures the guess, not the effect of offering.",
         part.k,

@@ -203,8 +203,8 @@ def quality(report: Report) -> Section:
         ("level", say("Level"), _level, False),
     )
     blocks = (
-        parts.table(say("What the checks found"), frame[found], columns, folded=False),  # type: ignore[arg-type]
-        parts.table(say("Checks without a finding"), frame[~found], columns),  # type: ignore[arg-type]
+        parts.table(say("What the checks found"), frame[found], columns, folded=False),  # type: ignore[arg-type]  # _level gives a badge
+        parts.table(say("Checks without a finding"), frame[~found], columns),  # type: ignore[arg-type]  # as above
     )
     return Section("quality", say("Data quality"), finding, lead if found.any() else "", tuple(b for b in blocks if b))
 

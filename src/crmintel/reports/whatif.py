@@ -35,7 +35,7 @@ class WhatIf(Shown):
     Parameters
     ----------
     ladder : DataFrame
-        customers, at_risk: how many customers, the most at risk first, and the expected money at risk of all of these; both
+        customers, at_risk: how many customers, the most at risk first, and the money at risk of all of these; both
         cumulated, without a row for nobody. Inside a step, all customers count as its mean.
     cost, budget : float
         Of one contact, and of the plan; the money for those left alone is not spent.
@@ -90,7 +90,7 @@ class Outcome(Shown):
     spent : float
         Cost of all contacts.
     at_risk : float
-        Expected money at risk of those chosen.
+        Money at risk of those chosen.
     saved, net : float
         What contacting keeps of it, by the assumed share, and that less what is spent.
     worth : int
@@ -136,7 +136,7 @@ def what_if(
     Parameters
     ----------
     at_risk : array or Series of float, shape (n_customers,)
-        Expected money at risk of each customer.
+        Money at risk of each customer: usual business times the probability of leaving.
     cost, budget, holdout, capacity
         As the plan was told: of its first action where it has several.
     planned : int, optional

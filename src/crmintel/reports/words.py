@@ -26,7 +26,7 @@ def real(x: object) -> float | None:
     (3.0, None, None, None)
     """
     try:
-        number = float(x)  # type: ignore[arg-type]
+        number = float(x)  # type: ignore[arg-type]  # what is no number is caught
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None
@@ -158,7 +158,7 @@ def day(x: object) -> str:
     >>> day(pd.Timestamp("2024-03-09 12:00"))
     '9 Mar 2024'
     """
-    stamp: pd.Timestamp = pd.Timestamp(x)  # type: ignore[arg-type]
+    stamp: pd.Timestamp = pd.Timestamp(x)  # type: ignore[arg-type]  # a date, as the caller knows
     english = f"{stamp.day} {_MONTHS[stamp.month - 1]} {stamp.year}" if stamp == stamp else NOTHING
     return f"{stamp.year}年{stamp.month}月{stamp.day}日" if spoken() == "zh" and stamp == stamp else english
 

@@ -383,7 +383,7 @@ def _unpacked(source: Path, folder: Path, most: int) -> Path:
                 if left < 0:
                     raise BundleError(f"The zip {source.name!r} unpacks to more than the limit of {_megabytes(most)}.")
                 (folder / name).write_bytes(data)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]  # zipfile has it
         raise BundleError(
             f"{source.name!r} is neither the folder nor a zip of a bundle ({type(error).__name__})."
         ) from None

@@ -33,7 +33,7 @@ class Pools:
     def array(self, array: npt.NDArray[Any]) -> list[Any]:
         """Keep an array of numbers; where it lies: part, start, type, shape, order."""
         order = "F" if array.ndim > 1 and array.flags.f_contiguous and not array.flags.c_contiguous else "C"
-        flat = np.ravel(array, order=order)  # type: ignore[call-overload]
+        flat = np.ravel(array, order=order)  # type: ignore[call-overload]  # order is C or F
         code = array.dtype.newbyteorder("<").str
         flat = np.ascontiguousarray(flat, code)
         shape = list(array.shape)

@@ -365,7 +365,7 @@ def _teller(segmenter: Any, log: InteractionLog, first: Any) -> Callable[..., An
         score: Callable[..., Any] = own.score
         return score
     if callable(segmenter) and not is_class:
-        return segmenter  # type: ignore[no-any-return]
+        return segmenter  # type: ignore[no-any-return]  # a callable, as was seen
     raise DataTypeError(
         f"{'The class ' if is_class else ''}{name} cannot tell segments of another instant. Give an object with fit(log, at=...) "
         "and score(log, at=...), such as RFM(), or a function that takes (log, at=...)."
