@@ -111,4 +111,4 @@ def lines(quick: bool) -> Iterator[Line]:
 
 
 if __name__ == "__main__":
-    command(BENCH, __doc__, lines, ROOT / "README.md")
+    command(BENCH, __doc__, lines, ROOT / "docs" / "job.md")

@@ -36,6 +36,7 @@ PAGES = {
 SAID = {
     "concepts": ("every customer would look churned",),
     "howto": ("Verdict:", "decisions are too young to learn from", "重要价值客户", "4 rows read, 3 kept", "no effect of an action is known"),
+    "job": ("tested at", "treated", "report/report.html"),
     "people": ("Report: report.html", "Card: card.html"),
     "quickstart": ("proven", "churn_probability", "report/report.html", '"status": "done"'),
 }  # fmt: skip

@@ -23,7 +23,7 @@ def test_the_twenty_lines_run() -> None:
 @pytest.mark.parametrize(
     ("bench", "page"),
     [
-        ("foundation", "README.md"),
+        ("foundation", "docs/job.md"),
         ("features", "docs/features.md"),
         ("segmentation", "docs/segmentation.md"),
         ("churn", "docs/churn.md"),
