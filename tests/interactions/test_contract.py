@@ -525,7 +525,7 @@ def test_the_report_says_what_was_done_as_text_table_and_page() -> None:
         log = InteractionLog.read(pd.concat([FRAME, FRAME.iloc[:1]]))
     assert (
         str(log.quality).splitlines()[1]
-        == '  warning  exact duplicate rows: 1 (16.7 %), kept; on_duplicate="drop" removes them'
+        == '  warning  exact duplicate rows: 1 (16.7 %), kept; on_duplicate="drop" (a policy) removes them'
     )
     assert log.quality.to_frame().columns.tolist() == ["rule", "rows", "share", "action", "level"]
     assert "<b>6</b> rows read" in log._repr_html_()

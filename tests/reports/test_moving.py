@@ -68,8 +68,13 @@ def test_no_small_count_is_shown_nor_follows_from_the_size_of_a_segment(k: int) 
 
 def test_what_is_hidden_is_counted_in_the_note() -> None:
     few = [("loyal", "loyal", 141), ("loyal", "at risk", 8), ("at risk", "at risk", 77), ("at risk", "loyal", 33)]
-    picture, _ = told(make_moves(*few, ("hibernating", "hibernating", 50)))
+    picture, _ = told(make_moves(*few, ("hibernating", "hibernating", 500)))
     assert "4 of 5 ribbons" in picture.svg
+
+
+def test_a_picture_of_the_lesser_part_is_not_drawn() -> None:
+    few = [("loyal", "loyal", 141), ("loyal", "at risk", 8), ("at risk", "at risk", 77), ("at risk", "loyal", 33)]
+    assert moves(make_moves(*few, ("hibernating", "hibernating", 50)), 10) == []
 
 
 def test_where_all_is_too_small_or_unknown_nothing_is_shown() -> None:

@@ -1,5 +1,7 @@
 """What all commands share: the program, its exit codes, and how it complains."""
 
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator
@@ -29,6 +31,27 @@ def about(version: Annotated[bool, typer.Option("--version", help="Print the ver
         raise typer.Exit
 
 
+PAIR: Final = r'(\w+) = "([^"]*)"'
+MAPPED: Final = re.compile(rf"(Map them with columns|Probably also): ({PAIR}(?:, {PAIR})*)")
+CHOICE: Final = re.compile(r'(\w+)="([^"]*)"(?: or "(\w+)")? \(a policy\)')
+
+
+def in_shell(said: str) -> str:
+    """What a message advises in Python, as the options of a command."""
+
+    def option(name: str, ours: str, theirs: str) -> str:
+        return f"--{name} {shlex.quote(f'{ours}={theirs}')}"
+
+    def columns(found: re.Match[str]) -> str:
+        advice = "Add" if found[1].startswith("Map") else found[1] + ":"
+        return " ".join([advice, *(option("column", *pair) for pair in re.findall(PAIR, found[2]))])
+
+    def choice(found: re.Match[str]) -> str:
+        return option("policy", found[1], found[2]) + (f" (or {found[3]})" if found[3] else "")
+
+    return CHOICE.sub(choice, MAPPED.sub(columns, said))
+
+
 @contextmanager
 def complaints() -> Iterator[None]:
     """Bad input ends with one paragraph and an exit code; remarks about the data stand in the quality report instead."""
@@ -38,6 +61,6 @@ def complaints() -> Iterator[None]:
             yield
     except CrmIntelError as error:
         sys.stdout.flush()
-        typer.echo(str(error), err=True)
+        typer.echo(in_shell(str(error)), err=True)
         kinds = ((LockedError, BUSY), (OutputError, CANNOT_WRITE))
         raise typer.Exit(next((code for kind, code in kinds if isinstance(error, kind)), BAD_INPUT)) from None

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from crmintel.cli.app import app, complaints
+from crmintel.cli.app import app, complaints, in_shell
 from crmintel.errors import DataContractError
 
 if TYPE_CHECKING:
@@ -78,8 +78,16 @@ def check(source: Source, map_: Map = None, column: Column = None, policy: Polic
     """Print what is in a history and what is wrong with it; write nothing."""
     with complaints():
         log = told(map_, column, policy).read(one(source))
-        typer.echo(repr(log))
-        typer.echo(str(log.quality))
+        typer.echo(summary(log))
+        if not len(log):
+            raise DataContractError("The history has no interactions.")
+
+
+def summary(log: Any) -> str:
+    """What is in a history and what is wrong with it."""
+    return in_shell(
+        f"{log!r}\n{log.quality}" + ("" if log.quality.findings else "\n  Nothing was found wrong with it.")
+    )
 
 
 def demonstration() -> tuple[Any, "Settings"]:
@@ -158,7 +166,7 @@ def _job(
         written()
         step("record")
         track(results, out, uri=tracking_uri)
-    typer.echo(f"{log!r}\n{log.quality}\n{results.ground.split}")
+    typer.echo(f"{summary(log)}\n{results.ground.split}")
     for figure, estimate in results.metrics.items():
         typer.echo(f"  {figure}: {estimate}")
     for what, rule, gain, verdict in results.gains:

@@ -1,5 +1,6 @@
 """Pages alone: ``crmintel report`` for a whole base, ``crmintel card`` for one customer."""
 
+import glob
 import json
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from crmintel.cli.history import (
     named,
     one,
     steps,
+    summary,
     told,
     writable,
 )
@@ -50,7 +52,7 @@ def report(
             results = analyse(log, settings, source=named(source), step=step)
             step("report")
             write(results.report, out, lang=settings.lang)
-    typer.echo(f"{log!r}\n{log.quality}")
+    typer.echo(summary(log))
     for note in results.notes:
         typer.echo(f"  {note}")
     typer.echo(f"Report: {out}")
@@ -99,11 +101,14 @@ def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str], lis
         kept, mapped, columns, policies = (about[name] for name in ("source", "map", "column", "policy"))
     except (OSError, ValueError, KeyError):
         raise DataContractError(
-            f"The folder {str(run)!r} does not say what was run. Name the folder of a run with --run, "
-            "or its interactions with --source and --map."
+            f"The folder {str(run)!r} holds no run that says what it read. Make one: crmintel run SOURCE --out FOLDER, "
+            "and name that folder with --run; or name the interactions with --source."
         ) from None
+    paths = [str(run / s) for s in kept or ()]
+    if any(not glob.glob(path, recursive=True) for path in paths):
+        raise DataContractError("The interactions that the run read are not where they were. Name them with --source.")
     return (
-        None if kept is None else [str(run / s) for s in kept],
+        None if kept is None else paths,
         None if mapped is None else run / mapped,
         columns,
         policies,

@@ -127,9 +127,9 @@ def suggest_horizon(start: pd.Timestamp | str, end: pd.Timestamp | str) -> pd.Ti
     for days in CHOICES:
         try:
             return time_split(start, end, pd.Timedelta(days=days)).horizon
-        except DataContractError:
+        except DataContractError as error:
             if days == CHOICES[-1]:
-                raise
+                raise DataContractError(f"None of the usual horizons fits. {error}") from None
     raise AssertionError("unreachable")
 
 
@@ -179,7 +179,9 @@ def _too_short(
     fits = (d for d in range(longest, 0, -1) if _plan(start, end, pd.Timedelta(days=d), step, first, test))
     best = next(fits, None)
     advice = (
-        "Use more history." if best is None else f"The longest horizon that fits is {best} days; or use more history."
+        "Use more history."
+        if best is None
+        else f"The longest horizon that fits is {best} days: ask for it, or use more history."
     )
     return DataContractError(
         f"The data span {_told((end - start).floor('D'))}, too short to train and test with a horizon of {_told(horizon)}. {advice}"

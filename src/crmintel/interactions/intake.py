@@ -246,7 +246,9 @@ class Intake:
     def _unparsed(self, rule: str) -> str | None:
         """What to do about text that is no time or no number."""
         if rule.startswith("text that is no time"):
-            return 'If all are written alike, say how with time_format, such as "%m/%d/%Y %H:%M".'
+            form = self.policies.time_format
+            fits = f"They are not written as {form}. " if form else ""
+            return f'{fits}If all are written alike, say how, by the codes of strftime: time_format="%d/%m/%Y %H:%M" (a policy).'
         if not rule.startswith("text that is no number"):
             return None
         if self.policies.decimal == ",":

@@ -36,7 +36,7 @@ from crmintel.interactions.memory import one_allocator, size
 from crmintel.interactions.part import Part
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, QualityReport
-from crmintel.interactions.read import Source, nearest, open_source, require
+from crmintel.interactions.read import Source, nearest, open_source, require, usual
 from crmintel.interactions.rules import Census, refuse_shared_orders
 from crmintel.interactions.store import Store, gather
 
@@ -153,7 +153,7 @@ class InteractionLog:
         findings = sorted(
             [*intake.findings(), *census.findings(intake.rows), *notes], key=lambda f: _LOUDNESS.index(f.level)
         )
-        quality = QualityReport(intake.rows, census.rows, (*findings, *_ignored(unread)))
+        quality = QualityReport(intake.rows, census.rows, (*findings, *_ignored(unread, wanted)))
         if quality.warnings and not quiet:
             said = "; ".join(f"{f.rows:,} {f.rule} ({f.action})" for f in quality.warnings)
             warnings.warn(f"Read {intake.rows:,} rows, with remarks: {said}.", DataContractWarning, stacklevel=2)
@@ -303,7 +303,9 @@ def _check_choices(wanted: Mapping[str, str], keep: tuple[str, ...], policies: P
         )
 
 
-def _ignored(unread: list[str]) -> list[Finding]:
-    """The columns of the source that were not asked for, listed once."""
-    listed = ", ".join(unread[:12]) + (", …" if len(unread) > 12 else "")
-    return [Finding(f"columns not read: {listed}", len(unread), 0.0, "ignored", "note")] if unread else []
+def _ignored(unread: list[str], wanted: Iterable[str]) -> list[Finding]:
+    """The columns of the source that were not asked for, listed once, with what they may be."""
+    maybe = {theirs: f"{theirs} ({ours}?)" for ours, theirs in usual(unread, wanted).items()}
+    told = [*maybe.values(), *(n for n in unread if n not in maybe)]
+    listed = ", ".join(told[:12]) + (", …" if len(told) > 12 else "")
+    return [Finding(f"columns not read: {listed}", 0, 0.0, "ignored", "note")] if unread else []

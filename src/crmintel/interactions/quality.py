@@ -62,12 +62,17 @@ class QualityReport:
 
     def __str__(self) -> str:
         lines = [f"{self.rows_read:,} rows read, {self.rows_kept:,} kept"]
-        lines += [f"  {f.level:<8} {f.rule}: {f.rows:,} ({100 * f.share:.1f} %), {f.action}" for f in self.findings]
+        lines += [f"  {f.level:<8} {f.rule}{_counted(f)}, {f.action}" for f in self.findings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(index=False, escape=True, formatters={"share": "{:.1%}".format})
         return f"<p><b>{self.rows_read:,}</b> rows read, <b>{self.rows_kept:,}</b> kept</p>{table}"
+
+
+def _counted(finding: Finding) -> str:
+    """The rows of a finding that is about rows."""
+    return f": {finding.rows:,} ({100 * finding.share:.1f} %)" if finding.rows else ""
 
 
 class Tally:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from crmintel.errors import DataContractError, DataTypeError
 from crmintel.interactions.convert import mixed_zones
 from crmintel.interactions.files import open_files
-from crmintel.interactions.source import BATCH_ROWS, Source, check_names, nearest, require
+from crmintel.interactions.source import BATCH_ROWS, Source, check_names, nearest, require, usual
 
-__all__ = ["Source", "check_names", "nearest", "open_source", "require"]
+__all__ = ["Source", "check_names", "nearest", "open_source", "require", "usual"]
 
 _ACCEPTED = (
     "a path or glob of Parquet or CSV files, a pandas or polars DataFrame, an Arrow table or reader, "

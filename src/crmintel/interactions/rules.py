@@ -95,7 +95,7 @@ class Census:
         robots = f"rows of {who} over {100 * limit:.3g} % of all rows (a robot or a shared account?)"
         collisions = sum(map(len, self.alike)) - len(pd.unique(np.concatenate(self.alike))) if self.alike else 0
         lonely = self.income > 0 and self.largest_customer > 0.5 * self.income and self.customers > 2
-        again, done = "exact duplicate rows", 'kept; on_duplicate="drop" removes them'
+        again, done = "exact duplicate rows", 'kept; on_duplicate="drop" (a policy) removes them'
         if self.policies.duplicate_key:
             again = "rows with a doubled key"
         elif self.unread:

@@ -8,7 +8,7 @@ from typing import Any, Final, final
 
 import pyarrow as pa
 
-from crmintel.columns import CUSTOMER, TIME
+from crmintel.columns import AMOUNT, CATEGORY, CUSTOMER, ITEM, KNOWN, ORDER, QUANTITY, TIME, UNIT_PRICE
 from crmintel.errors import DataContractError
 
 BATCH_ROWS = 500_000
@@ -22,8 +22,14 @@ USUAL: Final = {
         "date", "time", "datetime", "order date", "invoice date", "transaction date", "purchase date", "date time", "event time",
         "created at", "transaction timestamp",
     ),
+    AMOUNT: ("total", "total price", "revenue", "sales", "spend", "order total", "order value", "sales value"),
+    QUANTITY: ("qty", "units", "product quantity", "item quantity"),
+    UNIT_PRICE: ("price", "product price", "item price"),
+    ITEM: ("item", "product id", "product code", "product", "stock code", "sku", "article id", "item name", "product name", "isbn"),
+    ORDER: ("order", "order number", "order no", "invoice", "invoice no", "invoice number", "basket id", "transaction id", "receipt id"),
+    CATEGORY: ("product category", "item category", "department", "genre"),
 }  # fmt: skip
-"""What others call the columns that nobody can do without."""
+"""What others call our columns."""
 
 
 @final
@@ -81,10 +87,19 @@ def _plain(text: str) -> str:
     return re.sub(r"[\W_]+", "", text).casefold()
 
 
-def _usual(ours: str, names: Iterable[str]) -> str | None:
-    """The column that others usually call so: no spelling is guessed, since an order number is near to a customer number."""
-    there = {_plain(n): n for n in names}
-    return next((there[_plain(usual)] for usual in USUAL.get(ours, ()) if _plain(usual) in there), None)
+def usual(names: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+    """Our names to the columns that others usually call so; those of ours in `known` are not looked for.
+
+    No spelling is guessed, since an order number is near to a customer number. A price needs a quantity beside it.
+    """
+    there, known = {_plain(n): n for n in names}, {*known}
+    spelled = {ours: (ours, *USUAL.get(ours, ())) for ours in KNOWN if ours not in known}
+    found = {
+        ours: next((there[_plain(w)] for w in words if _plain(w) in there), None) for ours, words in spelled.items()
+    }
+    if AMOUNT in known or found.get(AMOUNT) or not (QUANTITY in known or found.get(QUANTITY)):
+        found.pop(UNIT_PRICE, None)
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
 
 
 def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
@@ -92,9 +107,10 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
     missing = {ours: theirs for ours, theirs in wanted.items() if theirs not in names}
     if not missing:
         return
-    hints, pairs = [], []
+    free = [n for n in names if n not in wanted.values()]
+    often, hints, pairs = usual(free, {*wanted} - {*missing}), [], []
     for ours, theirs in missing.items():
-        guess = nearest(theirs, names) or nearest(ours, names) or _usual(ours, names)
+        guess = nearest(theirs, names) or nearest(ours, names) or often.pop(ours, None)
         pairs.append(f'{ours} = "{guess or "THEIRS"}"')
         hints.append(
             f"{theirs!r}"
@@ -102,6 +118,8 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
             + (f" (did you mean {guess!r}?)" if guess else "")
         )
     seen = ", ".join(map(repr, names[:30])) + (", …" if len(names) > 30 else "")
+    more = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in often.items() if ours not in missing)
     raise DataContractError(
         f"Missing columns: {', '.join(hints)}. The source has {seen}. Map them with columns: {', '.join(pairs)}."
+        + (f" Probably also: {more}." if more else "")
     )

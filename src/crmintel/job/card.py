@@ -39,7 +39,7 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
 from crmintel.job.models import FOLDER, shipped
-from crmintel.job.run import ABOUT, Results
+from crmintel.job.run import ABOUT, Results, intervals
 from crmintel.job.settings import Settings
 from crmintel.recommend import CoOccurrence
 from crmintel.reports import CustomerCard
@@ -65,6 +65,7 @@ class _Known:
     plan: pd.DataFrame
     churn: CustomerModel | None
     new: CoOccurrence | None
+    held: tuple[float, float] | None
 
 
 def customer_card(results: Results, customer: Any, *, lang: Language | None = None) -> CustomerCard:
@@ -97,6 +98,7 @@ def customer_card(results: Results, customer: Any, *, lang: Language | None = No
     known = _Known(
         results.ground.log, results.settings, results.report.source, scores.at, results.ground.split.horizon, scores.customers,
         scores.recommendations, plan, shipped(results).get("churn"), new if isinstance(new, CoOccurrence) else None,
+        intervals(results),
     )  # fmt: skip
     return _card(known, customer, lang)
 
@@ -156,7 +158,7 @@ def stored_card(
     refit = bool(((lists["list"] == "new") & (lists[SOURCE] == CoOccurrence.name)).any())
     known = _Known(
         log, settings, source, log.zone.stamp(log.bounds[1] + 1), pd.Timedelta(days=about["horizon_days"]), customers, lists, plan,
-        CustomerModel.load(bundle) if bundle.exists() else None, CoOccurrence().fit(log) if refit else None,
+        CustomerModel.load(bundle) if bundle.exists() else None, CoOccurrence().fit(log) if refit else None, about.get("intervals"),
     )  # fmt: skip
     ids = known.customers[CUSTOMER]
     found = ids[ids.astype(str) == customer]
@@ -165,11 +167,13 @@ def stored_card(
 
 def _card(known: _Known, customer: Any, lang: Language | None) -> CustomerCard:
     lang = known.settings.lang if lang is None else lang
+    if lang not in ("en", "zh"):
+        raise DataContractError(f"lang is {lang!r}. Choose 'en' or 'zh'.")
     rows = known.customers[known.customers[CUSTOMER] == customer]
     if not len(rows):
         raise DataContractError(
             f"No such customer: the {len(known.customers):,} of this run have identifiers of type {known.customers[CUSTOMER].dtype}. "
-            "Check the identifier."
+            "Write the identifier as the file does, with its leading zeros."
         )
     row: dict[str, Any] = rows.iloc[0].to_dict()
     own = _rows(known.log, row[CUSTOMER])
@@ -180,7 +184,7 @@ def _card(known: _Known, customer: Any, lang: Language | None) -> CustomerCard:
         history=_history(own, known.settings.item_names), stage=_text(row[STAGE]), segment=_text(row[SEGMENT]), tier=_text(row[TIER]),
         churn=_number(row[CHURN]), churn_rank=_rank(known.customers[CHURN], row[CHURN]), reasons=_reasons(known, row, lang),
         value=None if _number(row[VALUE]) is None else Estimate(row[VALUE], row[VALUE_LOW], row[VALUE_HIGH]),
-        value_rank=_rank(known.customers[VALUE], row[VALUE]), offers=_offers(known, row[CUSTOMER], own), action=_text(row[ACTION]),
+        value_rank=_rank(known.customers[VALUE], row[VALUE]), held=known.held, offers=_offers(known, row[CUSTOMER], own), action=_text(row[ACTION]),
         why=_text(row[WHY]), acts=arm == TREATED, lang=lang,
     )  # fmt: skip
 

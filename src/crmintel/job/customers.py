@@ -16,7 +16,6 @@ from crmintel.columns import (
     CUSTOMER,
     ITEM,
     NEXT_ITEMS,
-    ORDER,
     PURCHASE,
     RANK,
     REASONS,
@@ -159,13 +158,19 @@ def _as_lists(lists: pd.DataFrame, customers: pd.Index) -> pd.Series:
 
 
 def _plan(log: InteractionLog, at: Any, table: pd.DataFrame, ground: Ground, settings: Settings) -> Plan:
-    """Who is contacted: usual business over one horizon times the probability of losing it."""
-    buys, days = f.where(kind=PURCHASE), ground.split.horizon.days
-    usual = f.total(AMOUNT, f.where(kind=[PURCHASE, RETURN])) if log.has_amounts else (
-        f.distinct(ORDER, buys) if ORDER in log.columns else f.active_days(buys)
+    """Who is contacted: recent business over one horizon times the probability of losing it.
+
+    Business weighs half for every horizon that has passed since, so that nobody long gone counts for what was once bought.
+    The weights add up to the length of the past, but never to less than one horizon: what was bought once is not taken for a pace.
+    """
+    days = ground.split.horizon.days
+    half = f"{days}d"
+    business = f.decayed(AMOUNT, f.where(kind=[PURCHASE, RETURN]), half_life=half) if log.has_amounts else (
+        f.decayed(where=f.where(kind=PURCHASE), half_life=half)
     )  # fmt: skip
-    past = FeatureSet([usual.named("usual", "usual business"), f.tenure()]).build(log, at)
-    pace = np.maximum(past["usual_all"], 0) / np.maximum(past["tenure_days"], days) * days
+    past = FeatureSet([business.named("recent", "recent business"), f.tenure()]).build(log, at)
+    weights = -np.expm1(-np.log(2) * past["tenure_days"] / days) / np.log(2)
+    pace = np.maximum(past[f"recent_{half}"], 0) / np.maximum(weights, 1)
     probability = table[CHURN].fillna(0.0)
     cheapest = min(a.cost for a in settings.actions)
     budget = 0.1 * len(table) * cheapest if settings.budget is None else settings.budget

@@ -44,7 +44,7 @@ from crmintel.tracking import record, sqlite_uri
 Step = Callable[[str], None]
 ABOUT = "run.json"
 """The file in which a run says what it read."""
-NEARLY_ALL = 0.95
+NEARLY_ALL, FEW = 0.95, 100
 ONCE = "Nearly every customer bought only once: check that customer_id is the customer, and not the order."
 
 
@@ -157,6 +157,10 @@ def analyse(
     bought = scores.rfm["frequency"][scores.rfm["frequency"] > 0]
     if len(bought) and (bought == 1).mean() >= NEARLY_ALL:
         notes.insert(0, ONCE)
+    if len(scores.customers) < FEW:
+        notes.insert(
+            0, f"There are only {len(scores.customers)} customers: read what follows as a description, not as proof."
+        )
     if scores.plan is None:
         notes.append("No plan: it ranks customers by the probability of losing them, which is not known here.")
     answers = [
@@ -213,7 +217,11 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
             folder / "features.json", lambda path: path.write_text(results.ground.features.to_json(), encoding="utf-8")
         )
         write_models(results, folder)
-        about = {"data": results.ground.log.fingerprint, "horizon_days": results.ground.split.horizon.days}
+        about = {
+            "data": results.ground.log.fingerprint,
+            "horizon_days": results.ground.split.horizon.days,
+            "intervals": intervals(results),
+        }
         _replace(folder / ABOUT, lambda path: path.write_text(json.dumps(about), encoding="utf-8"))
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
     except OSError as error:
@@ -221,6 +229,13 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
             f"The folder {str(folder)!r} cannot be written ({error.strerror}). Choose another with --out."
         ) from None
     return folder / "report.html"
+
+
+def intervals(results: Results) -> tuple[float, float] | None:
+    """The share of intervals of values that is meant to hold, and the share that did at the later instant."""
+    if results.value is None or "coverage" not in results.value.report.metrics:
+        return None
+    return results.value.model.coverage, results.value.report.metrics["coverage"].value
 
 
 def _replace(path: Path, make: Callable[[Path], Any]) -> None:

@@ -152,7 +152,7 @@ def read_settings(path: str | Path | None) -> Settings:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise DataContractError(
-            f"The mapping file {str(path)!r} does not exist. Write one; the README shows how."
+            f"The mapping file {str(path)!r} does not exist. Write one; the how-to page shows how (docs/howto.md)."
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         line = str(error).rpartition("(")[2].rstrip(")") if "(" in str(error) else "unknown place"

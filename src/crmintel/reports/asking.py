@@ -109,7 +109,7 @@ def _replies(reached: Outcome, ladder: WhatIf) -> tuple[Reply, ...]:
     rows = (
         ("chosen", say("Customers chosen"), _near(words.count(reached.chosen), reached.counted), arms),
         ("spent", say("Money spent"), _near(amount(reached.spent), reached.counted), say("on those contacted")),
-        ("atRisk", say("At risk among those chosen"), _near(amount(reached.at_risk), reached.exact), say("usual business × probability of leaving")),
+        ("atRisk", say("At risk among those chosen"), _near(amount(reached.at_risk), reached.exact), say("recent business × probability of leaving")),
         ("saved", say("Saved, by assumption"), _near(amount(reached.saved), reached.exact), saved),
         ("net", say("Left after the cost"), _near(amount(reached.net), reached.exact), say("saved less spent")),
         ("worth", say("Worth a contact at this cost"), _near(words.count(reached.worth), reached.worth == 0), say("keeps at least what it costs")),

@@ -61,6 +61,8 @@ class CustomerCard:
         Whether the customer gets that action.
     lang : {"en", "zh"}
         The language of the page.
+    held : tuple of two floats or None
+        The share of such intervals that is meant to hold the real value, and the share that did when they were tested.
 
     Examples
     --------
@@ -92,6 +94,7 @@ class CustomerCard:
     why: str | None = None
     acts: bool = False
     lang: Literal["en", "zh"] = "en"
+    held: tuple[float, float] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -139,8 +142,12 @@ def _sections(card: CustomerCard) -> tuple[Section, ...]:
 
 def _action(card: CustomerCard) -> Section | None:
     """What the plan does with the customer."""
-    standing = ((say("Stage of life"), card.stage), (say("Segment"), card.segment), (say("Value tier"), card.tier))
-    facts = [Fact(label, words.name(x)) for label, x in standing if not words.missing(x)]
+    standing = (
+        (say("Stage of life"), card.stage, say("by silence against the own rhythm")),
+        (say("Segment"), card.segment, say("by how lately and how often customers bought")),
+        (say("Value tier"), card.tier, say("by the money so far: A most, Z none")),
+    )
+    facts = [Fact(label, words.name(x), note) for label, x, note in standing if not words.missing(x)]
     strip: tuple[Block, ...] = (Facts(tuple(facts)),) if facts else ()
     name = say("Next action")
     if card.action is None:
@@ -225,7 +232,7 @@ def _risk(card: CustomerCard) -> Section | None:
     finding = say("{0} likely to leave", words.percent(card.churn))
     lead = say("Leaving means: no order in the coming {0}.", days)
     if words.real(card.churn_rank) is not None:
-        lead += say(" That is riskier than {0} of all customers.", words.percent(card.churn_rank))
+        lead += say(" That is riskier than {0} of all others.", words.percent(card.churn_rank))
     title = say("What raises the risk most")
     rows = tuple((words.sentence(r), "") for r in card.reasons)
     blocks: tuple[Block, ...] = (Points(title, rows, wide=True),) if rows else ()
@@ -243,12 +250,15 @@ def _value(card: CustomerCard) -> Section | None:
     finding = say("Expected to bring {0} in the coming {1}", words.money(e.value), days)
     lead = ""
     if words.real(card.value_rank) is not None:
-        lead = say("That is more than for {0} of all customers.", words.percent(card.value_rank))
+        lead = say("That is more than for {0} of all others.", words.percent(card.value_rank))
     if words.real(e.low) is not None and words.real(e.high) is not None:
         if e.high > e.value:
             lead += say(" It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
         elif e.low < e.value:  # a mean beyond nearly all of the amounts that it is made of
             lead += say(" Most customers like this one bring less; a few bring far more.")
+        if card.held is not None:
+            meant, seen = map(words.percent, card.held)
+            lead += say(" When tested, {0} of such intervals held; {1} should.", seen, meant)
     return Section("value", say("Value"), finding, lead, ())
 
 

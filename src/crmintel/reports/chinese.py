@@ -43,6 +43,18 @@ _PAGE: Final = {
     "The whole interval of the gain lies above zero; “not proven”: it includes zero; “worse”: below.": (
         "提升的整个区间都在零以上；“未证实”：区间包含零；“更差”：在零以下。"
     ),
+    "Segment": "客户群",
+    "Customers alike in how lately and how often they bought, against all others: champions both, hibernating neither.": (
+        "最近购买时间和购买频率与他人相比相近的客户：冠军客户两者皆高，沉睡客户两者皆低。"
+    ),
+    "Stage": "阶段",
+    "Silence against the own rhythm: more than one usual gap is “at risk”, two “dormant”, four “lost”. It describes; the probability of leaving foresees, and the segment of the same name is another group.": (
+        "静默时间与自身节奏之比：超过一个通常间隔为“有流失风险”，两个为“休眠”，四个为“已流失”。阶段只作描述；预见未来的是流失概率，同名的客户群是另一组客户。"
+    ),
+    "Value tier": "价值等级",
+    "A: the fewest customers who bring the first part of the money; B the next, C the rest, Z nothing.": (
+        "A：带来第一部分金额的最少客户；B 为其次，C 为其余，Z 没有贡献。"
+    ),
     "Simple rule": "简单规则",
     "What one would do without a model, such as sorting by days since the last order.": (
         "没有模型时的做法，例如按距上次下单的天数排序。"
@@ -310,7 +322,9 @@ _DOING: Final = {
     "fewer than {0}": "少于 {0}",
     "costs {0}": "费用 {0}",
     ", {0} at risk": "，{0} 面临流失",
-    "At risk: usual business over one horizon, times the probability of leaving.": "面临流失：一个展望期内的通常金额乘以流失概率。",
+    "At risk: recent business over one horizon (it weighs half for every horizon that has passed), times the probability of leaving.": (
+        "面临流失：一个展望期内的近期金额（每过一个展望期权重减半）乘以流失概率。"
+    ),
     "All figures by action": "各行动的全部数字",
     "Action": "行动",
     "Value at risk": "面临流失的价值",
@@ -340,6 +354,12 @@ _DOING: Final = {
     "{0} customers in both groups": "两组共需 {0} 位客户",
     "rounds of this size": "这种规模的轮次",
     "days until the answer": "得到答案的天数",
+    "too few customers to prove it this way": "客户太少，无法这样证明",
+    "The probabilities of leaving were {0:.1f} points off: trust the order of the customers, not the amounts at risk.": (
+        "流失概率平均偏差 {0:.1f} 个百分点：请相信客户的排序，而不是面临流失的金额。"
+    ),
+    "order only": "仅看排序",
+    "all other segments": "其他客户群",
     "power and level": "功效与显著性水平",
     "{0} and {1}, two-sided": "{0} 和 {1}，双侧",
     "{0} points": "{0} 个百分点",
@@ -452,7 +472,7 @@ _TOLD: Final = {
     "exact duplicate rows": "完全重复的行",
     "rows equal in every column that was read": "所读各列完全相同的行",
     "kept; a column that was not read may tell them apart": "保留；未读取的列也许能区分它们",
-    'kept; on_duplicate="drop" removes them': '保留；on_duplicate="drop" 可去除',
+    'kept; on_duplicate="drop" (a policy) removes them': '保留；策略 on_duplicate="drop" 可去除',
     "rows with a doubled key": "键重复的行",
     "rows without a customer or a time": "没有客户或时间的行",
     "placeholder customers (0, -1, unknown, guest, test, …)": "占位客户（0、-1、unknown、guest、test 等）",
@@ -504,7 +524,7 @@ _WHAT_IF: Final = {
     "Money spent": "花费",
     "on those contacted": "用于被联系的客户",
     "At risk among those chosen": "选中客户面临流失的金额",
-    "usual business × probability of leaving": "通常金额 × 流失概率",
+    "recent business × probability of leaving": "近期金额 × 流失概率",
     "Saved, by assumption": "留住的金额（按假设）",
     "Saved, as measured": "留住的金额（按实测）",
     "kept by the contacts, if the percentage is right": "若百分比正确，由联系留住",
@@ -518,7 +538,40 @@ _WHAT_IF: Final = {
     "The next 1 of budget brings": "再增加 1 的预算带来",
     "below 1 it does not pay; 0: it reaches nobody else": "低于 1 不划算；0：再无客户可触及",
 }
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "There are only {0} customers: read what follows as a description, not as proof.": "只有 {0} 位客户：以下内容只能当作描述，不能当作证明。",
+    "counted as {0} orders": "合计为 {0} 个订单",
+    "columns not read: {0}": "未读取的列：{0}",
+    "rows of 1 customer who holds over {0} of all rows (a robot or a shared account?)": "一位客户占全部行的 {0} 以上（机器人或共用账户？）",
+    "rows of {0} customers who each hold over {1} of all rows (a robot or a shared account?)": "{0} 位客户各占全部行的 {1} 以上（机器人或共用账户？）",
+    "The {0} was beaten by a simple rule at the later instant ({1}): use that rule, not the column.": "在之后的时点，{0}输给了简单规则（{1}）：请用该规则，而不用该列。",
+    "For {0}, popularity was better at the later instant, so the lists are popular items.": "在之后的时点，热门商品对{0}更好，因此列表即热门商品。",
+    "Customer values: {0}": "客户价值：{0}",
+    "No customer values: {0}": "没有客户价值：{0}",
+    "No churn probabilities: {0}": "没有流失概率：{0}",
+    "No recommendations: {0}": "没有推荐：{0}",
+    "{0} customers in both groups": "两组共 {0} 位客户",
+    "{0} percentage points": "{0} 个百分点",
+    "churn probability": "流失概率",
+    "value": "价值",
+    "new items": "新商品",
+    "repeats": "复购商品",
+    "ignored": "忽略",
+}
+"""What other packages say about the data, with what varies in the places {0}, {1}."""
 CHINESE: Final[Mapping[str, str]] = MappingProxyType(
-    {**SEGMENTS, **CARD, **_TOLD, **_PAGE, **_PEOPLE, **_AHEAD, **_MEASURES, **_DOING, **_WHAT_IF, **_PICTURES}
+    {
+        **SEGMENTS,
+        **CARD,
+        **_TOLD,
+        **_PAGE,
+        **_PEOPLE,
+        **_AHEAD,
+        **_MEASURES,
+        **_DOING,
+        **_WHAT_IF,
+        **_PICTURES,
+        **ELSEWHERE,
+    }
 )
 """English to Chinese."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from crmintel.reports import parts, plots, small, words
+from crmintel.reports import forecasts, parts, plots, small, words
 from crmintel.reports.asking import what_if_form
 from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Section
 from crmintel.reports.data import PlanSection, Report
@@ -29,6 +29,7 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
     blocks: list[Block | None] = [
         Callout(badge, told(part.statement)),
         Facts(facts),
+        _warning(report, k),
         *_actions(part, k),
         what_if_form(part, k),
         _by_segment(report, part, k),
@@ -41,6 +42,18 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
         tuple(b for b in blocks if b),
         badge,
     )
+
+
+def _warning(report: Report, k: int) -> Callout | None:
+    """That the money at risk is no amount where the probabilities are off."""
+    off = None if report.churn is None or report.churn.n < k else forecasts.distance(report.churn, k)
+    if off is None or off <= forecasts.OFF:
+        return None
+    said = say(
+        "The probabilities of leaving were {0:.1f} points off: trust the order of the customers, not the amounts at risk.",
+        100 * off,
+    )
+    return Callout(Badge(say("order only"), "unsure"), said)
 
 
 def _people(n: int, k: int) -> str:
@@ -64,7 +77,13 @@ def _actions(part: PlanSection, k: int) -> list[Block | None]:
         )
         bar = parts.bar(r["customers"], top, words.count(r["customers"]))
         rows.append(BarRow(words.name(r["action"]), (bar,), detail))
-    caption = say("At risk: usual business over one horizon, times the probability of leaving.") if risk else ""
+    caption = (
+        say(
+            "At risk: recent business over one horizon (it weighs half for every horizon that has passed), times the probability of leaving."
+        )
+        if risk
+        else ""
+    )
     table = parts.table(
         say("All figures by action"),
         frame,
@@ -89,7 +108,7 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
     top = parts.most(frame, "share")
     rows = tuple(
         BarRow(
-            words.name(r["segment"]),
+            say("all other segments") if r["segment"] == small.OTHER else words.name(r["segment"]),
             (parts.bar(r["share"], top, words.percent(r["share"])),),
             say("{0} of {1} customers", words.count(r["contacted"]), words.count(r["customers"])),
         )
@@ -148,5 +167,5 @@ def _value(x: object) -> str:
     """Text as it is, whole numbers as counts, others with up to three digits."""
     number = None if isinstance(x, str) else words.real(x)
     if number is None:
-        return words.text(x)
+        return words.name(x)
     return words.count(number) if number == round(number) else words.score(number).rstrip("0")

@@ -12,6 +12,8 @@ from crmintel.reports.frames import records, take
 from crmintel.reports.language import say
 
 _GAINS = ("gain", "gain_low", "gain_high", "verdict")
+OFF = 0.03
+"""Mean distance of said and seen probabilities beyond which only their order is to be used."""
 _READ = (
     "Dots are the measured figures, lines their intervals; the gain says how much better the model is than the rule."
 )
@@ -124,19 +126,29 @@ def _captured(lift: pd.DataFrame, depth: float) -> float | None:
     return float(np.interp(depth, np.r_[0.0, x[order], 1.0], np.r_[0.0, y[order], 1.0]))
 
 
+def _bins(part: ChurnSection, k: int) -> pd.DataFrame:
+    """Groups of customers of like probability, without small ones."""
+    bins = take(part.calibration, "churn.calibration", ("customers", "predicted", "observed"), ("low", "high", "bin"))
+    return bins[~small.hidden(bins["customers"], k)]
+
+
+def distance(part: ChurnSection, k: int) -> float | None:
+    """How far said and seen probabilities lie apart on average."""
+    size, said, seen = (plots.numbers(_bins(part, k), c) for c in ("customers", "predicted", "observed"))
+    fine = np.isfinite(size) & np.isfinite(said) & np.isfinite(seen)
+    if not fine.any() or size[fine].sum() <= 0:
+        return None
+    return float(np.average(np.abs(said[fine] - seen[fine]), weights=size[fine]))
+
+
 def _calibration(part: ChurnSection, k: int) -> list[Block | None]:
     """Whether the probabilities can be taken at their word."""
-    columns = ("customers", "predicted", "observed")
-    bins = take(part.calibration, "churn.calibration", columns, ("low", "high", "bin"))
-    bins = bins[~small.hidden(bins["customers"], k)]
-    size, said, seen = (plots.numbers(bins, c) for c in columns)
-    fine = np.isfinite(size) & np.isfinite(said) & np.isfinite(seen)
+    bins, off = _bins(part, k), distance(part, k)
     title = say("Said and seen")
-    if fine.any() and size[fine].sum() > 0:
-        off = float(np.average(np.abs(said[fine] - seen[fine]), weights=size[fine]))
+    if off is not None:
         points = say("{0:.1f} points", 100 * off)
         title = say("The probabilities can be taken at their word: {0} off on average", points)
-        if off > 0.03:
+        if off > OFF:
             title = say("The probabilities are {0} off on average: use their order", points)
     return [
         Picture(

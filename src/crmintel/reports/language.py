@@ -1,12 +1,14 @@
 """The language of a page: every sentence is written in English here, and looked up where another language is spoken."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Final, Literal, get_args
 
 from crmintel.errors import DataContractError
-from crmintel.reports.chinese import CHINESE
+from crmintel.reports.chinese import CHINESE, ELSEWHERE
 
 Language = Literal["en", "zh"]
 _spoken: Final[ContextVar[str]] = ContextVar("language", default="en")
@@ -53,4 +55,18 @@ def told(text: str) -> str:
     ...     told("at risk"), told("Segment 7")
     ('有流失风险', 'Segment 7')
     """
-    return text if _spoken.get() == "en" else CHINESE.get(text, text)
+    if _spoken.get() == "en" or text in CHINESE:
+        return say(text) if text in CHINESE else text
+    for pattern, theirs in _patterns():
+        if found := pattern.fullmatch(text):
+            return theirs.format(*map(told, found.groups()))
+    return text
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """What is said elsewhere with a figure or a name in it."""
+    places = [
+        (re.sub(r"\\\{\d\\\}", "(.+)", re.escape(ours)), theirs) for ours, theirs in ELSEWHERE.items() if "{0}" in ours
+    ]
+    return tuple((re.compile(ours, re.DOTALL), theirs) for ours, theirs in places)

@@ -23,8 +23,11 @@ def moves(migration: Migration | None, k: int) -> list[Block | None]:
     shown = migration.shared(k)
     ranked = set(shown.segments) <= set(RANKED)
     svg = plots.migration_flows(shown, order=RANKED if ranked else None)
-    if not svg:
-        return []
+    seen_of_all = shown.counts["customers"].fillna(0)[lambda n: n >= k].sum() / max(
+        migration.counts["customers"].sum(), 1
+    )
+    if not svg or seen_of_all < 0.5:
+        return []  # a picture of the lesser part would mislead
     start, end = shown.periods[0][0], shown.periods[-1][1]
     caption = say(
         "From {0} to {1}, by today's bounds between segments. Ribbons are as thick as customers are many.",

@@ -179,8 +179,14 @@ def quality(report: Report) -> Section:
     frame = take(report.quality, "quality", ("rule", "rows"), ("share", "action", "level"))
     lead = say("Every row was checked once at the door. What was found, and what was done with it:")
     if frame.empty:
-        return Section("quality", say("Data quality"), say("No checks of the data were recorded"), "", ())
-    found = plots.numbers(frame, "rows") > 0
+        recorded = "rule" in report.quality.columns
+        said = (
+            say("The data are clean: no check found anything to mend")
+            if recorded
+            else say("No checks of the data were recorded")
+        )
+        return Section("quality", say("Data quality"), said, "", ())
+    found = (plots.numbers(frame, "rows") > 0) | (frame["action"] == "ignored").to_numpy()
     remarks = frame[found & ~frame["level"].isin(["info", "note", "ok"]).to_numpy()]
     n = len(remarks)
     finding = say("The data are clean: no check found anything to mend")
@@ -197,7 +203,7 @@ def quality(report: Report) -> Section:
             finding = say("One thing in the data deserves a look: it concerns {0}", size)
     columns = (
         ("rule", say("Check"), words.name, False),
-        ("rows", say("Rows"), words.count, True),
+        ("rows", say("Rows"), _or_none, True),
         ("share", say("Share"), words.fine_percent, True),
         ("action", say("What was done"), _or_nothing, False),
         ("level", say("Level"), _level, False),
@@ -207,6 +213,11 @@ def quality(report: Report) -> Section:
         parts.table(say("Checks without a finding"), frame[~found], columns),  # type: ignore[arg-type]  # as above
     )
     return Section("quality", say("Data quality"), finding, lead if found.any() else "", tuple(b for b in blocks if b))
+
+
+def _or_none(x: object) -> str:
+    """A number of rows, or a dash where a check is not about rows."""
+    return words.count(x) if x else words.NOTHING
 
 
 def _or_nothing(x: object) -> str:
@@ -227,7 +238,8 @@ def segments(report: Report, k: int) -> Section:
     blocks: list[Block | None] = []
     finding = say("There are no groups to show")
     if not frame.empty:
-        top = frame.iloc[int(np.nanargmax(plots.numbers(frame, "revenue_share" if money else "customers")))]
+        own = frame[frame["segment"] != small.OTHER] if (frame["segment"] != small.OTHER).any() else frame
+        top = own.iloc[int(np.nanargmax(plots.numbers(own, "revenue_share" if money else "customers")))]
         name, share = words.sentence(words.quoted(top["segment"])), words.percent(top["share"])
         finding = say("{0} is the largest segment: {1} of the customers", name, share)
         if money:

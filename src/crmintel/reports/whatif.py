@@ -136,7 +136,7 @@ def what_if(
     Parameters
     ----------
     at_risk : array or Series of float, shape (n_customers,)
-        Money at risk of each customer: usual business times the probability of leaving.
+        Money at risk of each customer: recent business times the probability of leaving.
     cost, budget, holdout, capacity
         As the plan was told: of its first action where it has several.
     planned : int, optional

@@ -208,10 +208,12 @@ def name(x: object) -> str:
     return told(text(x))
 
 
-def quoted(x: object, longest: int = 40) -> str:
-    """A name inside a sentence: shortened, and kept apart from the direction of the text around it."""
+def quoted(x: object, longest: int = 60) -> str:
+    """A name inside a sentence: shortened between words, and kept apart from the direction of the text around it."""
     called = name(x)
-    called = called if len(called) <= longest else called[: longest - 1].rstrip() + "…"
+    if len(called) > longest:
+        cut = called[: longest - 1]
+        called = (cut.rpartition(" ")[0] or cut).rstrip(" ,;:(") + "…"
     return f"\N{FIRST STRONG ISOLATE}{called}\N{POP DIRECTIONAL ISOLATE}"
 
 

@@ -254,7 +254,10 @@ def _of_folder(
     try:
         there = {entry.name for entry in os.scandir(folder)}
         if not {MANIFEST, DIGEST} <= there:
-            raise BundleError(f"{folder.name!r} is no bundle: it has no {MANIFEST} or no {DIGEST}.")
+            inner = (
+                " The folder of a run keeps its bundles in models, such as models/churn." if "models" in there else ""
+            )
+            raise BundleError(f"{folder.name!r} is no bundle: it has no {MANIFEST} or no {DIGEST}.{inner}")
         raw = _read(folder / MANIFEST, MOST_MANIFEST)
         print_ = hashlib.sha256(raw).hexdigest()
         if not hmac.compare_digest(_read(folder / DIGEST, 64), print_.encode()):
