@@ -103,6 +103,21 @@ def test_row_11_no_rows_with_the_right_columns_give_an_empty_typed_log(container
     assert len(log.before("2024-01-01").to_pandas()) == 0
 
 
+def test_usual_names_of_columns_are_told() -> None:
+    other = FRAME[["customer_id", "timestamp"]].assign(
+        **{"Total": 1.0, "Product Name": "a", "Invoice No": 1, "Price": 2.0, "note": "x"}
+    )
+    told = finding(quiet(other), "columns not read").rule
+    assert told == "columns not read: Product Name (item_id?), Invoice No (order_id?), Total (amount?), Price, note"
+    with pytest.raises(DataContractError) as caught:
+        InteractionLog.read(other.drop(columns="Total").assign(Qty=1).rename(columns={"timestamp": "Order Date"}))
+    assert (
+        'Probably also: item_id = "Product Name", order_id = "Invoice No", quantity = "Qty", unit_price = "Price".'
+        in str(caught.value)
+    )
+    assert 'timestamp = "Order Date"' in str(caught.value)
+
+
 def test_row_8_columns_not_asked_for_are_listed_once() -> None:
     log = InteractionLog.read(FRAME.assign(note="x", extra=1))
     assert finding(log, "columns not read").rule == "columns not read: note, extra"

@@ -100,13 +100,13 @@ COLUMNS = ["--column", "customer_id=Customer", "--column", "timestamp=Date"]
 def test_columns_and_policies_are_asked_for_and_can_be_named_on_the_command_line(shop: Path, tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["check", str(shop / "orders.csv")])
     assert refused.exit_code == 2
-    assert 'customer_id = "Customer", timestamp = "Date"' in refused.stderr
+    assert "Add --column customer_id=Customer --column timestamp=Date." in refused.stderr
     assert CliRunner().invoke(app, ["check", str(shop / "orders.csv"), *COLUMNS]).exit_code == 0
     rows = (shop / "orders.csv").read_text(encoding="utf-8").splitlines()
     (tmp_path / "holes.csv").write_text("\n".join([*rows, "," + rows[1].partition(",")[2]]), encoding="utf-8")
     holes = ["check", str(tmp_path / "holes.csv"), *COLUMNS]
     refused = CliRunner().invoke(app, holes)
-    assert (refused.exit_code, "(a policy)" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "Drop them with --policy on_missing=drop," in refused.stderr) == (2, True)
     dropped = CliRunner().invoke(
         app, [*holes, "--policy", "on_missing=drop", "--policy", "ranges={quantity=[-1000, 1000]}"]
     )
@@ -154,10 +154,21 @@ def test_report_writes_one_page_and_card_finds_its_run_again(shop: Path, monkeyp
     assert "Customer card" in Path("card.html").read_text(encoding="utf-8")
     about = json.loads(Path("run.json").read_text(encoding="utf-8"))
     assert about["source"] == ["../orders.csv"]
+    scored = CliRunner().invoke(app, ["score", "--model", ".", "--input", "../orders.csv", "--out", "scores.csv"])
+    assert (scored.exit_code, "such as models/churn" in scored.stderr) == (2, True)
+    Path("../orders.csv").rename("../moved.csv")
+    for arguments, code, said in (
+        ([], 2, "Name them with --source."),
+        (["--source", "../moved.csv", *COLUMNS], 0, "Card: card.html"),
+        (["--source", "../moved.csv", *COLUMNS, "--lang", "de"], 2, "Choose 'en' or 'zh'"),
+    ):
+        told = CliRunner().invoke(app, ["card", who, "--run", ".", *arguments])
+        assert (told.exit_code, said in told.output) == (code, True), told.output
+    Path("../moved.csv").rename("../orders.csv")
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["card", "7", "--run", "nowhere"], "does not say what was run"),
+    (["card", "7", "--run", "nowhere"], "holds no run that says what it read"),
     (["report", "nothing.csv"], "No file matches"),
     (["report", "nothing.csv", "--lang", "fr"], "Choose 'en' or 'zh'"),
     (["report", "nothing.csv", "--out", "taken/page.html"], "cannot be written"),

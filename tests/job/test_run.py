@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from crmintel import InteractionLog
 from crmintel.cli import app
 from crmintel.datasets import simulate
 from crmintel.errors import DataContractError
-from crmintel.job import Settings, analyse, answer_offers, choose, prepare, read_settings
+from crmintel.job import Settings, analyse, answer_offers, choose, prepare, read_settings, score_customers
 from crmintel.job.answers import worse
 from crmintel.reports import outcome
 from tests.job.conftest import Run, done
@@ -245,7 +246,11 @@ def test_check_prints_the_quality_and_writes_nothing(source: Path, tmp_path: Pat
     result = CliRunner().invoke(app, ["check", str(source)])
     assert result.exit_code == 0
     assert "rows read" in result.stdout
-    assert sorted(tmp_path.iterdir()) == before
+    (empty := tmp_path / "empty.csv").write_text("customer_id,timestamp\n", encoding="utf-8")
+    before.append(empty)
+    nothing = CliRunner().invoke(app, ["check", str(empty)])
+    assert (nothing.exit_code, "has no interactions" in nothing.stderr) == (2, True)
+    assert sorted(tmp_path.iterdir()) == sorted(before)
 
 
 def test_bad_input_ends_with_one_paragraph_and_code_2_and_writes_nothing(source: Path, tmp_path: Path) -> None:
@@ -383,6 +388,30 @@ def test_the_moves_of_the_page_end_in_its_segments(run: Run) -> None:
     now = report.moves.counts.groupby("target")["customers"].sum()
     sizes = report.segments.set_index("segment")["customers"]
     assert now[sizes.index].tolist() == sizes.tolist()
+
+
+def test_who_is_long_gone_puts_no_money_at_risk(run: Run) -> None:
+    """The customer who brought most, sent far into the past, is worth no contact; and one purchase is taken for no pace."""
+    customers, plan = run.table("customers").set_index("customer_id"), run.table("plan").set_index("customer_id")
+    bought = run.rows[run.rows["kind"] == "purchase"]
+    who = int(bought.groupby("customer_id")["amount"].sum().idxmax())
+    gone = run.rows.assign(
+        timestamp=run.rows["timestamp"].where(run.rows["customer_id"] != who, run.rows["timestamp"].min())
+    )
+    ground = run.results.ground
+    log = InteractionLog.read(gone, quiet=True)
+    scores = score_customers(replace(ground, log=log), run.results.churn, None, None, run.settings)
+    assert scores.plan is not None
+    after = scores.plan.table.set_index("customer_id")["at_risk"]
+    assert after[who] < 0.02 * bought.loc[bought["customer_id"] == who, "amount"].sum()
+    spent = run.rows[run.rows["kind"].isin(["purchase", "return"])].groupby("customer_id")["amount"].sum()
+    most = (spent.clip(lower=0) * customers["churn_probability"]).reindex(plan.index).fillna(0)
+    assert (plan["at_risk"] <= most + 1e-9).all()
+
+
+def test_few_customers_are_remarked(run: Run) -> None:
+    few = run.rows[run.rows["customer_id"].isin(run.rows["customer_id"].unique()[:60])]
+    assert "only 60 customers" in analyse(InteractionLog.read(few), run.settings).notes[0]
 
 
 def test_orders_in_the_place_of_customers_are_remarked(run: Run) -> None:
