@@ -18,7 +18,9 @@ import pandas as pd
 import pytest
 
 from crmintel.errors import DataContractError
-from crmintel.reports import Report, canvas, render, write
+from crmintel.reports import Report, canvas, render, words, write
+from crmintel.reports.language import speaking, told
+from tests.reports.conftest import frame
 
 Change = Callable[..., Report]
 EMPTY = pd.DataFrame()
@@ -378,3 +380,44 @@ def test_the_first_few_of_a_list_are_not_told(report: Report) -> None:
     page, whole = render(short), render(report)
     assert "The riskiest 5% hold" in whole
     assert "The riskiest 5% hold" not in page
+
+
+def test_a_plan_warns_where_probabilities_are_off(report: Report) -> None:
+    assert report.churn is not None
+    warning = "trust the order of the customers"
+    exact = report.churn.calibration.assign(observed=lambda t: t["predicted"])
+    off = report.churn.calibration.assign(observed=lambda t: t["predicted"] + 0.04)
+    for bins, warned in ((exact, False), (off, True)):
+        churn = dataclasses.replace(report.churn, calibration=bins)
+        assert (warning in render(dataclasses.replace(light(report), churn=churn))) == warned
+
+
+def test_what_was_merged_is_never_the_largest_segment(report: Report) -> None:
+    segments = frame(
+        "segment customers share revenue revenue_share",
+        ("loyal", 40, 0.4, 10.0, 0.1), *((f"small {i}", 6, 0.06, 9.0, 0.09) for i in range(10)),
+    )  # fmt: skip
+    page = render(light(report, segments=segments, plan=None))
+    assert "loyal\u2069: 40% of the customers" in page.lower().replace("\u2068", "")
+
+
+def test_a_history_without_a_remark_is_clean(report: Report) -> None:
+    clean = report.quality.iloc[:0]
+    assert "The data are clean" in render(light(report, quality=clean))
+    assert "No checks of the data were recorded" in render(light(report, quality=EMPTY))
+
+
+def test_what_others_say_with_figures_is_told_in_chinese() -> None:
+    with speaking("zh"):
+        assert told("counted as 1,234 orders") == "合计为 1,234 个订单"
+        assert told("For new items, popularity was better at the later instant, so the lists are popular items.").count(
+            "新商品"
+        )
+        assert told("Home alone") == "Home alone"
+    assert told("counted as 1,234 orders") == "counted as 1,234 orders"
+
+
+def test_a_name_in_a_sentence_is_cut_between_words() -> None:
+    name = "recent amount of purchases and returns (each counts half after 90 days) alone"
+    assert words.quoted(name) == "\u2068recent amount of purchases and returns (each counts half…\u2069"
+    assert words.quoted("a" * 70) == "\u2068" + "a" * 59 + "…\u2069"

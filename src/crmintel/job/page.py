@@ -277,7 +277,7 @@ def _plan(plan: Plan, table: pd.DataFrame, asked: WhatIf | None) -> PlanSection:
         "smallest drop one round can prove": "none: too few" if np.isnan(d.smallest) else f"{-100 * d.smallest:.1f} percentage points",
         "to prove a drop of a tenth": f"{d.needed:,} customers in both groups",
         "rounds of this size": f"{d.rounds:,}",
-        "days until the answer": f"{d.duration_days:,.0f}" if d.duration_days <= LONG else "too few customers to prove it this way",
+        "days until the answer": f"{d.duration_days:,.0f}" if d.duration_days <= LONG else "over ten years",
         "power and level": f"{d.power:.0%} and {1 - d.level:.0%}, two-sided",
     }  # fmt: skip
     return PlanSection(

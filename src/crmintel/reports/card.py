@@ -259,7 +259,23 @@ def _value(card: CustomerCard) -> Section | None:
         if card.held is not None:
             meant, seen = map(words.percent, card.held)
             lead += say(" When tested, {0} of such intervals held; {1} should.", seen, meant)
-    return Section("value", say("Value"), finding, lead, ())
+    return Section("value", say("Value"), finding, lead, _doubt(card))
+
+
+def _doubt(card: CustomerCard) -> tuple[Block, ...]:
+    """That risk and value do not go together: who stays brings at least an order of the usual size."""
+    churn, most = words.real(card.churn), None if card.value is None else words.real(card.value.high)
+    orders = card.history[card.history[KIND] == PURCHASE] if len(card.history) else card.history
+    if churn is None or most is None or AMOUNT not in card.history or not len(orders):
+        return ()
+    least = (1 - churn) * float(orders[AMOUNT].median())
+    if not least > most:
+        return ()
+    said = say(
+        "The risk and the value come from two models that disagree here: who is {0} likely to stay brings about {1} by a single order of the usual size.",
+        words.percent(1 - churn), words.money(least),
+    )  # fmt: skip
+    return (Callout(Badge(say("in doubt"), "unsure"), said),)
 
 
 def _offers(card: CustomerCard) -> Section | None:

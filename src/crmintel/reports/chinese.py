@@ -354,7 +354,7 @@ _DOING: Final = {
     "{0} customers in both groups": "两组共需 {0} 位客户",
     "rounds of this size": "这种规模的轮次",
     "days until the answer": "得到答案的天数",
-    "too few customers to prove it this way": "客户太少，无法这样证明",
+    "over ten years": "十年以上",
     "The probabilities of leaving were {0:.1f} points off: trust the order of the customers, not the amounts at risk.": (
         "流失概率平均偏差 {0:.1f} 个百分点：请相信客户的排序，而不是面临流失的金额。"
     ),
@@ -551,6 +551,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "No churn probabilities: {0}": "没有流失概率：{0}",
     "No recommendations: {0}": "没有推荐：{0}",
     "{0} customers in both groups": "两组共 {0} 位客户",
+    "{0} and {1}, two-sided": "{0} 与 {1}，双侧",
     "{0} percentage points": "{0} 个百分点",
     "churn probability": "流失概率",
     "value": "价值",

@@ -17,6 +17,10 @@ CARD: Final[Mapping[str, str]] = {
     "by silence against the own rhythm": "按静默时间与自身节奏之比",
     "by how lately and how often customers bought": "按最近购买时间与购买频率",
     "by the money so far: A most, Z none": "按至今金额：A 最多，Z 为零",
+    "The risk and the value come from two models that disagree here: who is {0} likely to stay brings about {1} by a single order of the usual size.": (
+        "风险与价值来自两个模型，在此并不一致：有 {0} 的可能留下的客户，仅按一个通常大小的订单就会带来约 {1}。"
+    ),
+    "in doubt": "存疑",
     " When tested, {0} of such intervals held; {1} should.": "检验时此类区间有 {0} 包含真实值；应为 {1}。",
     "There is no plan for this customer": "没有针对该客户的计划",
     "planned": "已计划",
