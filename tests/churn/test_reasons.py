@@ -10,7 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from crmintel.churn import ChurnClassifier, SplineLogistic, Trees, reasons
 from crmintel.churn.reasons import CALIBRATION, CHUNK
 from crmintel.churn.stack import Calibration
+from crmintel.churn.telling import Teller
 from crmintel.errors import DataContractError, DataTypeError
+from crmintel.features import Feature
 from tests.churn.conftest import customers
 
 FEW = (SplineLogistic(), Trees("few trees", 30, leaves=7))
@@ -104,6 +106,14 @@ def test_without_features_a_column_is_a_reason_and_holes_are_said(plain: ChurnCl
         f"b：{X['b'].iloc[0]:.2f}",
         "c：0.12",
     } | {s for s in hole.sentences.iloc[0] if s.startswith(("b：", "c："))}
+
+
+def test_what_never_happened_and_what_is_nearly_nothing_are_told_in_chinese() -> None:
+    never = Feature("a", "最近一次退货距今天数", absent="至今没有")
+    tell = Teller((never, Feature("b", "占比")), ("", ""), "zh")
+    assert [tell(0, np.nan), tell(1, np.nan), tell(1, 0.001), tell(1, 0.0)] == [
+        "最近一次退货距今天数：至今没有", "占比：未知", "占比：接近 0", "占比：0",
+    ]  # fmt: skip
 
 
 def test_columns_can_be_joined_to_one_reason(plain: ChurnClassifier) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, final
 from crmintel.churn.table import Int
 from crmintel.errors import DataContractError
 from crmintel.features import Feature, FeatureSet
+from crmintel.features.words import TINY
 
 Language = Literal["en", "zh"]
 
@@ -35,7 +36,9 @@ class Teller:
         if self.language == "en":
             return feature.tell(value)
         if math.isnan(value):
-            return f"{feature.words}：未知"
+            return f"{feature.words}：{feature.absent or '未知'}"
+        if 0 < abs(value) < TINY:
+            return f"{feature.words}：接近 0"
         if feature.values:
             return f"{feature.words}：{feature.values[int(value)]}"
         return f"{feature.words}：{Feature('', '', '={value}').tell(value)[1:]}"
@@ -69,7 +72,10 @@ def teller(
     of = {} if features is None else dict(features.themes)
     if features is not None and language == "zh":
         meaning = {str(n): (str(theme), str(words)) for n, theme, words in features.describe("zh").to_numpy()}
-        known = {n: Feature(n, meaning[n][1], plain=f.plain, values=f.values) for n, f in known.items()}
+        known = {
+            n: Feature(n, meaning[n][1], absent=f.absent and "至今没有", plain=f.plain, values=f.values)
+            for n, f in known.items()
+        }
         of = {n: meaning[n][0] for n in known}
     of |= themes or {}
     plain = {n: Feature(n, n, f"{n.replace('{', '{{').replace('}', '}}')}: {{value}}", f"{n}: not known", values=levels.get(n, ())) for n in names}  # fmt: skip

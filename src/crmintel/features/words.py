@@ -49,13 +49,15 @@ class Feature(Shown):
         ['no orders in the last 30 days', '1 order in the last 30 days', '1,200 orders in the last 30 days']
         >>> Feature("mean_amount_all", "mean amount so far").tell(float("nan"))
         'mean amount so far: not known yet'
+        >>> Feature("share", "share of milk").tell(0.0003)
+        'share of milk: nearly 0'
         """
         if math.isnan(value):
             return self.absent or f"{self.words}: not known yet"
         if self.values:
             return self.quote.format(value=self.values[int(value)])
         digits = 0 if abs(value) >= 10 or value == round(value) else 1 if abs(value) >= 1 else 2
-        number = f"{value:,.{digits}f}"
+        number = f"{value:,.{digits}f}" if value == 0 or abs(value) >= TINY else "nearly 0"
         if not self.quote:
             return f"{self.words}: {number}"
         if number == "0" and self.quote.startswith("{value} "):
@@ -64,6 +66,8 @@ class Feature(Shown):
         return quote.format(value=number)
 
 
+TINY = 0.005
+"""What rounds to 0.00 without being nothing."""
 _COUNTED = re.compile(r"(\{value\} (?:different )?)(\w+)")
 
 
