@@ -12,6 +12,8 @@ import pytest
 from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate
 from crmintel.reports import CustomerCard
+from crmintel.reports.blocks import Callout
+from crmintel.reports.card import _doubt
 from crmintel.reports.card_plots import timeline
 
 
@@ -168,11 +170,13 @@ def test_a_card_shows_itself() -> None:
 
 def test_risk_and_value_that_do_not_go_together_are_remarked() -> None:
     """37 % likely to stay, orders of some 20: at least 7 are to be expected."""
-    said = "two models that disagree"
-    assert said not in text(CARD)
+    assert _doubt(CARD) == ()
     low = dataclasses.replace(CARD, value=Estimate(2.0, 0.0, 6.0))
-    assert said in text(low)
-    assert said not in text(dataclasses.replace(low, churn=0.99))
-    assert said not in text(dataclasses.replace(low, churn=None))
-    assert said not in text(dataclasses.replace(low, history=history().drop(columns="amount")))
-    assert said not in text(dataclasses.replace(low, history=history().iloc[:0]))
+    (callout,) = _doubt(low)
+    assert isinstance(callout, Callout)
+    assert "who is 37% likely to stay brings about 7.2 by" in callout.text
+    assert callout.text in text(low)
+    assert _doubt(dataclasses.replace(low, churn=0.99)) == ()
+    assert _doubt(dataclasses.replace(low, churn=None)) == ()
+    assert _doubt(dataclasses.replace(low, history=history().drop(columns="amount"))) == ()
+    assert _doubt(dataclasses.replace(low, history=history().iloc[:0])) == ()

@@ -81,6 +81,7 @@ def test_nothing_is_fetched_from_anywhere(page: str) -> None:
     assert f'content="{policy}"' in page
 
 
+@pytest.mark.slow
 def test_markup_in_names_is_shown_and_never_run(report: Report) -> None:
     bad = '<script>alert(1)</script>"onload="x'
     assert report.offers is not None
@@ -364,6 +365,7 @@ def test_every_sentence_of_the_page_is_known_in_chinese() -> None:
         assert set(re.findall(r"\{\d", english)) == set(re.findall(r"\{\d", chinese))
 
 
+@pytest.mark.slow
 def test_a_plan_for_few_customers_tells_neither_their_number_nor_their_cost(report: Report) -> None:
     assert report.plan is not None
     design = {"customers contacted": "7", "expected churn without contact": "25.7%"}
@@ -374,6 +376,7 @@ def test_a_plan_for_few_customers_tells_neither_their_number_nor_their_cost(repo
     assert "fewer than 10" in said
 
 
+@pytest.mark.slow
 def test_the_first_few_of_a_list_are_not_told(report: Report) -> None:
     assert report.churn is not None
     short = dataclasses.replace(report, churn=dataclasses.replace(report.churn, n=150))  # a twentieth are 7 or 8
@@ -382,6 +385,7 @@ def test_the_first_few_of_a_list_are_not_told(report: Report) -> None:
     assert "The riskiest 5% hold" not in page
 
 
+@pytest.mark.slow
 def test_a_plan_warns_where_probabilities_are_off(report: Report) -> None:
     assert report.churn is not None
     warning = "trust the order of the customers"

@@ -89,7 +89,8 @@ def customer_card(results: Results, customer: Any, *, lang: Language | None = No
     --------
     >>> from crmintel.datasets import simulate
     >>> from crmintel.job import Settings, analyse
-    >>> results = analyse(simulate(300, days=300, seed=1).log(quiet=True), Settings(horizon="30d"))
+    >>> rows = simulate(120, days=400, seed=1).interactions[["customer_id", "timestamp"]].drop_duplicates()
+    >>> results = analyse(InteractionLog.read(rows), Settings(horizon="30d"))
     >>> card = customer_card(results, results.scores.customers["customer_id"].iloc[0])
     >>> card.write("card.html")  # doctest: +SKIP
     """
