@@ -1,5 +1,6 @@
 """The main job: what it writes, what it says, and that the same input gives the same bytes."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -407,6 +408,20 @@ def test_who_is_long_gone_puts_no_money_at_risk(run: Run) -> None:
     spent = run.rows[run.rows["kind"].isin(["purchase", "return"])].groupby("customer_id")["amount"].sum()
     most = (spent.clip(lower=0) * customers["churn_probability"]).reindex(plan.index).fillna(0)
     assert (plan["at_risk"] <= most + 1e-9).all()
+
+
+def test_who_came_and_who_went_quiet_each_month(run: Run) -> None:
+    """Against sets of customers."""
+    bought = run.rows[run.rows["kind"].isin(["purchase", "return"])]
+    active = {
+        m: set(g) for m, g in bought.groupby(pd.to_datetime(bought["timestamp"]).dt.to_period("M"))["customer_id"]
+    }
+    months = sorted(active)
+    told = run.results.report.base.monthly
+    pairs = list(itertools.pairwise(months))
+    assert told["came_customers"].tolist()[1:] == [len(active[b] - active[a]) for a, b in pairs]
+    assert told["quiet_customers"].tolist()[1:] == [len(active[a] - active[b]) for a, b in pairs]
+    assert told[["came_customers", "quiet_customers"]].iloc[0].isna().all()
 
 
 def test_few_customers_are_remarked(run: Run) -> None:

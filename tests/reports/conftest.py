@@ -32,6 +32,9 @@ def make_base() -> Base:
     new = (420 - 6 * t + 110 * np.sin((t - 8) * np.pi / 6)).round()
     new[0] = active[0]
     active[-1], new[-1] = 610, 95
+    came = (new + 40 + 9 * np.sin(t)).round()
+    quiet = np.r_[0, active[:-1] - active[1:] + came[1:]]
+    came[0] = quiet[0] = np.nan
     share = np.r_[np.linspace(0.001, 0.1, 40), np.linspace(0.11, 1, 60)]
     cells = {
         m: [1.0 if m == 0 else (0.34 * m**-0.45 + 0.02 * np.sin(i + m)) if i + m < 25 else np.nan for i in range(25)]
@@ -43,7 +46,14 @@ def make_base() -> Base:
         orders=48_377,
         revenue=2_914_332.4,
         monthly=pd.DataFrame(
-            {"month": months, "active_customers": active, "new_customers": new, "revenue": active * (61 + 0.4 * t)}
+            {
+                "month": months,
+                "active_customers": active,
+                "new_customers": new,
+                "revenue": active * (61 + 0.4 * t),
+                "came_customers": came,
+                "quiet_customers": quiet,
+            }
         ),
         concentration=pd.DataFrame({"customer_share": share, "revenue_share": 1 - (1 - share) ** 6.3}),
         retention=pd.DataFrame(cells, index=months),

@@ -15,6 +15,7 @@ from crmintel.reports.axes import figure_of, letters
 
 PICTURES: list[Callable[..., str]] = [
     plots.monthly_activity,
+    plots.monthly_changes,
     plots.monthly_money,
     plots.concentration,
     plots.retention,
@@ -72,13 +73,14 @@ def test_every_mark_says_its_value(report: Report) -> None:
     assert report.value is not None
     drawn = {
         "active": plots.monthly_activity(report.base.monthly, partial=[True]),
+        "moved": plots.monthly_changes(report.base.monthly),
         "money": plots.monthly_money(report.base.monthly),
         "shares": plots.retention(report.base.retention),
         "histogram": plots.score_histogram(report.churn.scores_histogram),
         "deciles": plots.value_deciles(report.value.deciles),
     }
     counts = {name: len(tips(svg)) for name, svg in drawn.items()}
-    assert counts == {"active": 25, "money": 25, "shares": 78, "histogram": 20, "deciles": 10}
+    assert counts == {"active": 25, "moved": 24, "money": 25, "shares": 78, "histogram": 20, "deciles": 10}
     assert tips(drawn["active"])[:2] == [
         "Dec 2022: 1,748 active customers, 1,748 of them new (not a whole month)",
         "Jan 2023: 1,532 active customers, 469 of them new",

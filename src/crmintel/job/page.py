@@ -122,6 +122,12 @@ def _base(log: InteractionLog, scores: Scores) -> Base:
     every = pd.RangeIndex(monthly.index.min(), monthly.index.max() + 1) if len(monthly) else monthly.index
     monthly = monthly.reindex(every, fill_value=0)
     monthly["new_customers"] = first.value_counts().reindex(every, fill_value=0)
+    gap = seen.groupby(CUSTOMER)["month"].diff()  # each customer's months follow each other
+    moved = {"came_customers": seen["month"][gap != 1], "quiet_customers": seen["month"][gap.shift(-1) != 1] + 1}
+    for name, months_moved in moved.items():
+        monthly[name] = (
+            months_moved.value_counts().reindex(every, fill_value=0).astype(float).mask(every == every.min())
+        )
     monthly.insert(0, "month", _month_start(monthly.index.to_numpy()))
     since = seen.assign(since=seen["month"] - seen[CUSTOMER].map(first), cohort=seen[CUSTOMER].map(first))
     grid = since.groupby(["cohort", "since"])[CUSTOMER].nunique().unstack(fill_value=0)

@@ -78,6 +78,17 @@ _PAGE: Final = {
         "客户太少、可能认出个人的群体，合并在一起。"
     ),
     "(no name)": "（无名称）",
+    "came": "到来",
+    "went quiet": "转为沉默",
+    "Came": "到来",
+    "Went quiet": "转为沉默",
+    "Who came and who went": "谁来了，谁走了",
+    "{0}: {1} came, {2} went quiet": "{0}：{1} 人到来，{2} 人转为沉默",
+    "{0} came and {1} went quiet in {2}": "{2}有 {0} 人到来，{1} 人转为沉默",
+    "Bars: customers who came and who went quiet, a month from {0} to {1}": "条形：{0} 至 {1} 各月到来与转为沉默的客户",
+    "Came: bought in the month and not in the one before, new customers among them. Went quiet: the other way round; many come back.": (
+        "到来：当月购买而上月未购买，包括新客户。转为沉默：与之相反；其中许多人会回来。"
+    ),
     "{0} days": "{0} 天",
     "1 day": "1 天",
 }

@@ -53,7 +53,8 @@ class Base(Shown):
     revenue : float or None
         Money of the whole history; None when the history has no amounts.
     monthly : DataFrame
-        month (Timestamp), active_customers, new_customers, revenue (optional); one row a calendar month.
+        month (Timestamp), active_customers, new_customers; one row a calendar month. Optional: revenue, came_customers (active, and
+        not in the month before) and quiet_customers (the other way round).
     concentration : DataFrame or None
         customer_share, revenue_share: cumulated, best customers first.
     retention : DataFrame

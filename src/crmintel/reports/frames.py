@@ -29,6 +29,11 @@ def take(frame: pd.DataFrame | None, what: str, needed: Sequence[str], optional:
     return frame.reindex(columns=columns).reset_index(drop=True)
 
 
+def zoneless(x: pd.Timestamp) -> pd.Timestamp:
+    """A time without zone, for comparing months."""
+    return pd.Timestamp(x).tz_localize(None)
+
+
 def records(frame: pd.DataFrame) -> Iterator[dict[str, object]]:
     """The rows as plain dictionaries."""
     names = [str(c) for c in frame.columns]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from crmintel.reports import plots, words
-from crmintel.reports.blocks import Badge, Bar, Fact, IntervalRow, Intervals, Table
+from crmintel.reports.blocks import Badge, Bar, Fact, IntervalRow, Intervals, Picture, Table
 from crmintel.reports.data import Estimate
 from crmintel.reports.frames import known, records
 from crmintel.reports.language import say, told
@@ -43,6 +43,11 @@ METRICS: Final[Mapping[str, tuple[str, str, Write]]] = {
     "coverage": ("Coverage", "Share of real values inside their interval.", words.fine_percent),
 }
 """Name, meaning and way of writing of the measures that have one; others are shown under their own name."""
+
+
+def picture(title: str, svg: str, caption: str, *, wide: bool = False) -> Picture | None:
+    """A picture, or None when there was nothing to draw."""
+    return Picture(title, svg, caption, wide) if svg else None
 
 
 def verdict(x: object) -> Badge | None:

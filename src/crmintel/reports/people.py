@@ -4,20 +4,16 @@ import numpy as np
 import pandas as pd
 
 from crmintel.reports import parts, plots, small, words
-from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Picture, Section
+from crmintel.reports.blocks import Badge, BarRow, Bars, Block, Callout, Fact, Facts, Section
 from crmintel.reports.data import Base, Report
-from crmintel.reports.frames import known, records, take
+from crmintel.reports.frames import known, records, take, zoneless
 from crmintel.reports.language import say
+from crmintel.reports.months import months
 from crmintel.reports.moving import moves
 
 _MOST_BARS = 15
 _SEGMENT_SUMS = ("share", "revenue", "revenue_share")
 _SEGMENT_MEANS = ("recency_days", "orders", "mean_value", "churn_probability")
-
-
-def _plain(x: pd.Timestamp) -> pd.Timestamp:
-    """A time without zone, for comparing months."""
-    return pd.Timestamp(x).tz_localize(None)
 
 
 def customers(report: Report, k: int) -> Section:
@@ -33,7 +29,7 @@ def customers(report: Report, k: int) -> Section:
     if half is not None:
         finding = say("Half of the money comes from {0} of the customers", words.percent(half))
     lead = say("Everything the history tells about who bought, how often and for how much, {0}.", span)
-    blocks: list[Block | None] = [_base_facts(base), *_months(report, k)]
+    blocks: list[Block | None] = [_base_facts(base), *months(report, k)]
     if base.concentration is not None:
         curve = _smooth(base.concentration, base.customers, k)
         title = (
@@ -42,14 +38,9 @@ def customers(report: Report, k: int) -> Section:
             else say("Who brings the money")
         )
         caption = say("The further the line bulges from the dotted one, the more the money depends on few customers.")
-        blocks.append(_picture(title, plots.concentration(curve), caption))
+        blocks.append(parts.picture(title, plots.concentration(curve), caption))
     blocks += _retention(base, k)
     return Section("customers", say("Customers"), finding, lead, tuple(b for b in blocks if b is not None))
-
-
-def _picture(title: str, svg: str, caption: str, *, wide: bool = False) -> Picture | None:
-    """A picture, or None when there was nothing to draw."""
-    return Picture(title, svg, caption, wide) if svg else None
 
 
 def _base_facts(base: Base) -> Facts:
@@ -79,81 +70,14 @@ def _smooth(curve: pd.DataFrame, n_customers: int, k: int) -> pd.DataFrame:
     return curve[inside | (share >= 1 - 1e-12)]
 
 
-def _months(report: Report, k: int) -> list[Block | None]:
-    """Activity by month as a picture and a table."""
-    columns = ("month", "active_customers", "new_customers")
-    monthly = take(report.base.monthly, "base.monthly", columns, ("revenue",))
-    if monthly.empty:
-        return []
-    few = small.hidden(monthly["active_customers"], k)
-    few_new = small.hidden(monthly["new_customers"], k) | few
-    for column, hide in (("active_customers", few), ("revenue", few), ("new_customers", few_new)):
-        monthly[column] = pd.to_numeric(monthly[column], errors="coerce").where(~hide)
-    starts = [_plain(m) for m in monthly["month"]]
-    first, last = _plain(report.span[0]), _plain(report.span[1])
-    slack = pd.Timedelta(days=3)
-    partial = [s < first - slack or s + pd.offsets.MonthBegin(1) > last + slack for s in starts]
-    caption = say("Every month counts a customer once.")
-    if not known(monthly, "revenue"):
-        caption = say("Every month counts a customer once. The history has no amounts.")
-    caption += say(" Paler months are not complete.") if any(partial) else ""
-    caption += say(" Figures of fewer than {0} customers are left empty.", k) if few_new.any() else ""
-    table = parts.table(
-        say("Month by month"),
-        monthly,
-        (
-            ("month", say("Month"), words.month, False),
-            ("active_customers", say("Active customers"), words.count, True),
-            ("new_customers", say("New customers"), words.count, True),
-            ("revenue", say("Money"), words.money, True),
-        ),
-    )
-    activity = plots.monthly_activity(monthly, partial=partial)
-    money = plots.monthly_money(monthly, partial=partial)
-    return [
-        _picture(_months_title(monthly, "active_customers", partial), activity, caption),
-        _picture(_months_title(monthly, "revenue", partial), money, say("The sum of all amounts of each month.")),
-        table,
-    ]
-
-
-def _months_title(monthly: pd.DataFrame, column: str, partial: list[bool]) -> str:
-    """How the last complete month compares with the same month a year before."""
-    figures = plots.numbers(monthly, column)
-    whole = [i for i, p in enumerate(partial) if not p and np.isfinite(figures[i])]
-    if not whole:
-        return say("Month by month")
-    i, when = whole[-1], words.month(monthly["month"].iloc[whole[-1]])
-    text = say("{0} customers were active in {1}", words.count(figures[i]), when)
-    if column == "revenue":
-        text = say("{0} brought {1}", when, words.money(figures[i]))
-    before = i - 12
-    if before in whole and figures[before] > 0:
-        change = figures[i] / figures[before] - 1
-        text += say(", {0}", _compared(change, column))
-    return text
-
-
-def _compared(change: float, column: str) -> str:
-    """A change over a year in words."""
-    if abs(change) < 0.005:
-        return say("as much as a year before")
-    size = words.percent(abs(change))
-    if change > 0:
-        return say("{0} more than a year before", size)
-    return (
-        say("{0} less than a year before", size) if column == "revenue" else say("{0} fewer than a year before", size)
-    )
-
-
 def _retention(base: Base, k: int) -> list[Block | None]:
     """Who comes back after the first purchase."""
     shares = base.retention
     if shares is None or shares.empty:
         return []
     monthly = take(base.monthly, "base.monthly", ("month", "active_customers", "new_customers"))
-    new = dict(zip((_plain(m) for m in monthly["month"]), plots.numbers(monthly, "new_customers"), strict=True))
-    shares = shares[[not (new.get(_plain(cohort), k) < k) for cohort in _stamps(shares.index)]]
+    new = dict(zip((zoneless(m) for m in monthly["month"]), plots.numbers(monthly, "new_customers"), strict=True))
+    shares = shares[[not (new.get(zoneless(cohort), k) < k) for cohort in _stamps(shares.index)]]
     shares.index = pd.Index(_stamps(shares.index))
     svg = plots.retention(shares)
     means = {int(float(c)): pd.to_numeric(shares[c], errors="coerce").mean() for c in shares.columns}
@@ -166,12 +90,12 @@ def _retention(base: Base, k: int) -> list[Block | None]:
     caption = say(
         "Percent of the customers first seen in the month on the left that were active again so many months later."
     )
-    return [_picture(title, svg, caption)]
+    return [parts.picture(title, svg, caption, wide=True)]
 
 
 def _stamps(index: pd.Index) -> list[pd.Timestamp]:
     """Cohorts as timestamps, also when they came as periods or text."""
-    return [_plain(x.start_time if isinstance(x, pd.Period) else pd.Timestamp(x)) for x in index]
+    return [zoneless(x.start_time if isinstance(x, pd.Period) else pd.Timestamp(x)) for x in index]
 
 
 def quality(report: Report) -> Section:

@@ -4,12 +4,10 @@ Only our own words and numbers are drawn. Names that come from the data never pa
 such names are drawn by the page itself.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from crmintel.reports import canvas, words
@@ -28,11 +26,12 @@ from crmintel.reports.axes import (
     rising,
     tips_along,
 )
-from crmintel.reports.canvas import BLUE, GREEN, HEAT, INK, MUTED, ORANGE, PALE, tip
+from crmintel.reports.canvas import BLUE, HEAT, INK, MUTED, ORANGE, PALE, tip
 from crmintel.reports.churn_plots import profit_plot
 from crmintel.reports.flow_plots import migration_flows
 from crmintel.reports.group_plots import group_map, profile_bars, stability_choice
 from crmintel.reports.language import say
+from crmintel.reports.month_plots import monthly_activity, monthly_changes, monthly_money
 from crmintel.reports.pictures import Picture
 from crmintel.reports.plan_plots import plan_plot
 from crmintel.reports.reason_plots import customer_reasons, segment_reasons
@@ -63,6 +62,7 @@ __all__ = [
     "ladder_plot",
     "migration_flows",
     "monthly_activity",
+    "monthly_changes",
     "monthly_money",
     "numbers",
     "pareto",
@@ -84,70 +84,6 @@ __all__ = [
 
 _MOST_COHORTS: Final = 12
 _MOST_MONTHS: Final = 12
-
-
-def monthly_activity(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "monthly") -> str:
-    """Active and new customers a month; months that are not complete are paler."""
-    active, new = numbers(monthly, "active_customers"), numbers(monthly, "new_customers")
-    if np.isfinite(active).sum() < 2:
-        return ""
-    months = [words.month(m) for m in monthly["month"]]
-    with canvas.theme():
-        axes = canvas.sheet(3.2, bottom=26)
-        _month_bars(axes, active, PALE, partial)
-        _month_bars(axes, new, BLUE, partial)
-        amounts(axes)
-        _month_ticks(axes, months)
-        key(axes, ((say("active customers"), PALE), (say("of them new"), BLUE)))
-        for i in np.flatnonzero(np.isfinite(active)).tolist():
-            told = say("{0}: {1} active customers", months[i], words.count(active[i]))
-            if np.isfinite(new[i]):
-                told += say(", {0} of them new", words.count(new[i]))
-            tip(axes, told + _unfinished(partial, i), (i - 0.5, i + 0.5))
-        label = say("Bars: active and new customers a month from {0} to {1}", months[0], months[-1])
-        return canvas.svg(figure_of(axes), prefix=prefix, label=label)
-
-
-def monthly_money(monthly: pd.DataFrame, *, partial: Sequence[bool] = (), prefix: str = "money") -> str:
-    """The money of each month; months that are not complete are paler."""
-    revenue = numbers(monthly, "revenue")
-    if np.isfinite(revenue).sum() < 2 or not np.nanmax(np.abs(revenue)) > 0:
-        return ""
-    months = [words.month(m) for m in monthly["month"]]
-    with canvas.theme():
-        axes = canvas.sheet(3.2, bottom=26)
-        _month_bars(axes, revenue, GREEN, partial)
-        amounts(axes)
-        _month_ticks(axes, months)
-        key(axes, ((say("money a month"), GREEN),))
-        for i in np.flatnonzero(np.isfinite(revenue)).tolist():
-            told = say("{0}: {1}", months[i], words.money(revenue[i]))
-            tip(axes, told + _unfinished(partial, i), (i - 0.5, i + 0.5))
-        label = say("Bars: money a month from {0} to {1}", months[0], months[-1])
-        return canvas.svg(figure_of(axes), prefix=prefix, label=label)
-
-
-def _month_bars(axes: Axes, height: Numbers, color: str, partial: Sequence[bool]) -> None:
-    """Bars of one color, half transparent where the month is not complete; pale ones have an edge that stands out."""
-    edge = {"edgecolor": BLUE, "linewidth": 0.8} if color == PALE else {"linewidth": 0}
-    bars = axes.bar(np.arange(height.size), np.nan_to_num(height), width=0.78, color=color, **edge)
-    for bar, faint in zip(bars, partial, strict=False):
-        bar.set_alpha(0.45 if faint else None)
-    axes.set_xlim(-0.6, height.size - 0.4)
-
-
-def _unfinished(partial: Sequence[bool], i: int) -> str:
-    """A remark about a month that is not complete."""
-    return say(" (not a whole month)") if i < len(partial) and partial[i] else ""
-
-
-def _month_ticks(axes: Axes, months: Sequence[str]) -> None:
-    """At most four months named, evenly and away from the edges, so that the names keep apart."""
-    last = len(months) - 1
-    edge = round(0.07 * last)
-    step = max(1, (last - 2 * edge) // 3)
-    chosen = range(edge, last + 1 - edge, step)
-    axes.set_xticks(list(chosen), [months[i] for i in chosen])
 
 
 def concentration(curve: pd.DataFrame, *, prefix: str = "concentration") -> str:
