@@ -131,9 +131,9 @@ def test_ids_are_unique_and_every_reference_has_its_target(page: str) -> None:
 
 
 def test_every_picture_says_in_words_what_it_shows(page: str) -> None:
-    assert page.count("<svg") == 9
-    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 9
-    assert len(re.findall(r'<div class="drawing" data-hint="[^"]{20,}">', page)) == 9
+    assert page.count("<svg") == 10
+    assert len(re.findall(r'<svg [^>]*role="img" aria-label="[^"]{20,}"', page)) == 10
+    assert len(re.findall(r'<div class="drawing" data-hint="[^"]{20,}">', page)) == 10
     assert page.count('data-tip="') > 200
 
 

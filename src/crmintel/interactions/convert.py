@@ -14,6 +14,7 @@ from crmintel.interactions.clock import Int, Zone
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Tally
 from crmintel.interactions.words import WORDS, decoded, encoded, holding, joined, plain_type, present, without
+from crmintel.interactions.writing import FORMS, advice, fitting
 
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
@@ -257,7 +258,7 @@ def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:
     if form is None:
         raise column.refuse(
             "holds times as text",
-            'Give a datetime dtype, or say how they are written: time_format="%Y-%m-%d %H:%M" (a policy).',
+            f"Give a datetime dtype, or say how they are written. {advice(fitting(said_of(column)))}",
         )
     said, text = _said(column), column.values
     if form == "ISO8601":
@@ -270,7 +271,9 @@ def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:
     else:
         aware = "%z" in form
     parsed = pd.to_datetime(text.to_pandas(), format=form, errors="coerce", utc=aware)
-    column.note(f"text that is no time in {column.name!r}", said & parsed.isna().to_numpy())
+    rule = f"text that is no time in {column.name!r}"
+    if column.note(rule, said & parsed.isna().to_numpy()).any():
+        column.tally.forms[rule] = fitting(said_of(column), column.tally.forms.get(rule, FORMS))
     if aware:
         parsed = parsed.dt.tz_localize(None)
     return parsed.to_numpy().astype("datetime64[us]").astype(np.int64), aware
@@ -279,6 +282,12 @@ def _spelled(column: Column, policies: Policies) -> tuple[Int, bool]:
 def mixed_zones(name: str) -> DataContractError:
     """The complaint about one column with and without a zone."""
     return DataContractError(f"Column {name!r} mixes times with and without a time zone. Give all of them one rule.")
+
+
+def said_of(column: Column) -> pd.Series:
+    """The texts that are not blank."""
+    texts: pd.Series = column.values.filter(pa.array(_said(column))).to_pandas()
+    return texts
 
 
 def _said(column: Column) -> Bool:

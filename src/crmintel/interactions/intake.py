@@ -36,6 +36,7 @@ from crmintel.interactions.part import ROW
 from crmintel.interactions.policies import Policies
 from crmintel.interactions.quality import Finding, Level, Tally
 from crmintel.interactions.words import holding, present, replaced
+from crmintel.interactions.writing import advice
 
 _OLDEST, _NEWEST = (micros(pd.Timestamp(y, 1, 1)) for y in (1900, 2200))
 SENTINELS = tuple(int(np.datetime64(d, "us").astype(np.int64)) for d in ("1900-01-01", "1970-01-01", "9999-12-31"))
@@ -247,8 +248,7 @@ class Intake:
         """What to do about text that is no time or no number."""
         if rule.startswith("text that is no time"):
             form = self.policies.time_format
-            fits = f"They are not written as {form}. " if form else ""
-            return f'{fits}If all are written alike, say how, by the codes of strftime: time_format="%d/%m/%Y %H:%M" (a policy).'
+            return (f"They are not written as {form}. " if form else "") + advice(self.tally.forms.get(rule, ()))
         if not rule.startswith("text that is no number"):
             return None
         if self.policies.decimal == ",":

@@ -76,11 +76,18 @@ def _counted(finding: Finding) -> str:
 
 
 class Tally:
-    """Counts of broken rules, gathered batch by batch, with the first row positions."""
+    """Counts of broken rules, gathered batch by batch, with the first row positions.
+
+    Attributes
+    ----------
+    forms : dict
+        Of rules about times: the forms in which all of the times may be written.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[str, int] = {}
         self._first: dict[str, list[int]] = {}
+        self.forms: dict[str, tuple[str, ...]] = {}
 
     def note(self, rule: str, positions: Iterable[int], count: int) -> None:
         """Remember that `rule` fired on `count` rows, of which the first stand at `positions`."""

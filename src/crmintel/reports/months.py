@@ -29,7 +29,7 @@ def months(report: Report, k: int) -> list[Block | None]:
     first, last = zoneless(report.span[0]), zoneless(report.span[1])
     slack = pd.Timedelta(days=3)
     partial = [s < first - slack or s + pd.offsets.MonthBegin(1) > last + slack for s in starts]
-    cut = np.array(partial) | np.r_[False, partial[:-1]]  # who has not come yet is not quiet
+    cut = np.array(partial, bool) | np.r_[False, np.array(partial[:-1], bool)]  # who has not come yet is not quiet
     monthly.loc[cut, ["came_customers", "quiet_customers"]] = np.nan
     caption = say("Every month counts a customer once.")
     if not known(monthly, "revenue"):
