@@ -168,7 +168,7 @@ REFUSED = [
          "2 of 4 rows: text that is no time in 'timestamp'", "first rows: 1, 3", policies=Policies(time_format="%d/%m/%Y")),
     case("row 41 day first in CSV", csv(f"customer_id,timestamp\n{CANARY},13/01/2024\nb,2024-01-01\n"), "1 of 2", "first rows: 0"),
     case("row 41 American times in CSV", csv(f"customer_id,timestamp\n{CANARY},12/31/2024 10:00\n"), "text that is no time in 'timestamp'",
-         'If all are written alike, say how, by the codes of strftime: time_format="%d/%m/%Y %H:%M" (a policy).'),
+         'Say how they are written: time_format="%m/%d/%Y %H:%M" (a policy).'),
     case("row 41 bare year in CSV", csv("customer_id,timestamp\na,2024\n"), "text that is no time", "first rows: 0"),
     *(case(f"row 42 epoch {unit}", rows(timestamp=np.arange(4) * ticks), "bare numbers", 'time_unit="s" (a policy)', kind=DataTypeError)
       for unit, ticks in {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}.items()),

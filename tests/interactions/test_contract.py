@@ -118,6 +118,32 @@ def test_usual_names_of_columns_are_told() -> None:
     assert 'timestamp = "Order Date"' in str(caught.value)
 
 
+def test_a_column_has_one_guess_and_no_guess_is_explained() -> None:
+    frame = pd.DataFrame({"Guest No": [1], "Order Date": ["2024-01-01"], "Notes": ["x"]})
+    with pytest.raises(DataContractError) as caught:
+        InteractionLog.read(frame, columns={"order_id": "InvoiceNo", "channel": "Orders Data"})
+    said = str(caught.value)
+    assert 'order_id = "THEIRS", channel = "Order Date", customer_id = "Guest No", timestamp = "THEIRS".' in said
+    assert "THEIRS stands for the one of these columns" in said
+    with pytest.raises(DataContractError, match='customer_id = "客户编号", timestamp = "下单时间"') as caught:
+        InteractionLog.read(pd.DataFrame({"客户编号": [1], "下单时间": ["2024-01-01"], "金额": [2.0]}))
+    assert 'Probably also: amount = "金额"' in str(caught.value)
+
+
+def test_orders_in_the_place_of_customers_are_remarked() -> None:
+    orders = pd.DataFrame({
+        "customer_id": np.repeat(np.arange(40), 2), "timestamp": np.repeat(pd.date_range("2024-01-01", periods=40), 2),
+        "item_id": ["a", "b"] * 40,
+    })  # fmt: skip
+    assert finding(quiet(orders), "customers seen only once").rows == 40
+    twice = orders.assign(
+        timestamp=lambda t: t["timestamp"].mask(
+            (t["customer_id"] < 4) & (t["item_id"] == "b"), pd.Timestamp("2024-03-01")
+        )
+    )
+    assert not any("seen only once" in f.rule for f in quiet(twice).quality.findings)
+
+
 def test_row_8_columns_not_asked_for_are_listed_once() -> None:
     log = InteractionLog.read(FRAME.assign(note="x", extra=1))
     assert finding(log, "columns not read").rule == "columns not read: note, extra"
@@ -562,7 +588,7 @@ def test_online_retail_is_read_as_published(data: Path) -> None:
     assert len(log.customers) == 4_372
     assert finding(log, "rows without a customer or a time").rows == 135_080
     assert finding(log, "rows equal in every column that was read").rows == 5_227
-    assert finding(log, "order lines").action == "counted as 22,190 orders"
+    assert finding(log, "order lines").action == "counted as 18,536 orders"
     assert finding(log, "negative amounts").rows == 8_905
     assert log.span == (pd.Timestamp("2010-12-01 08:26"), pd.Timestamp("2011-12-09 12:50"))
     with pytest.raises(DataContractError, match=r"135,080 of 541,909 rows have no customer or no time"):

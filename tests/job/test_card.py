@@ -156,11 +156,19 @@ def test_report_writes_one_page_and_card_finds_its_run_again(shop: Path, monkeyp
     assert about["source"] == ["../orders.csv"]
     scored = CliRunner().invoke(app, ["score", "--model", ".", "--input", "../orders.csv", "--out", "scores.csv"])
     assert (scored.exit_code, "such as models/churn" in scored.stderr) == (2, True)
+    here = ["score", "--model", "models/churn", "--input", "../orders.csv"]
+    for arguments, code, said in (
+        (["--out", "scores.xlsx"], 4, "not written as .xlsx"),
+        (["--out", "s.csv", "--column", "customer_id=Nobody"], 2, "Add --column customer_id=Customer"),
+        (["--out", "s.csv", *COLUMNS, "--policy", "on_missing=drop"], 0, '"status": "done"'),
+    ):
+        scored = CliRunner().invoke(app, [*here, *arguments])
+        assert (scored.exit_code, said in scored.output) == (code, True), scored.output
     Path("../orders.csv").rename("../moved.csv")
     for arguments, code, said in (
         ([], 2, "Name them with --source."),
-        (["--source", "../moved.csv", *COLUMNS], 0, "Card: card.html"),
-        (["--source", "../moved.csv", *COLUMNS, "--lang", "de"], 2, "Choose 'en' or 'zh'"),
+        (["--source", "../moved.csv"], 0, "Card: card.html"),
+        (["--source", "../moved.csv", "--lang", "de"], 2, "Choose 'en' or 'zh'"),
     ):
         told = CliRunner().invoke(app, ["card", who, "--run", ".", *arguments])
         assert (told.exit_code, said in told.output) == (code, True), told.output
@@ -168,7 +176,8 @@ def test_report_writes_one_page_and_card_finds_its_run_again(shop: Path, monkeyp
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["card", "7", "--run", "nowhere"], "holds no run that says what it read"),
+    (["card", "7", "--run", "nowhere"], "There is no folder 'nowhere' of a run"),
+    (["card", "7", "--run", "."], "holds no run that says what it read"),
     (["report", "nothing.csv"], "No file matches"),
     (["report", "nothing.csv", "--lang", "fr"], "Choose 'en' or 'zh'"),
     (["report", "nothing.csv", "--out", "taken/page.html"], "cannot be written"),

@@ -13,7 +13,7 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate
 from crmintel.reports import CustomerCard
 from crmintel.reports.blocks import Callout
-from crmintel.reports.card import _doubt
+from crmintel.reports.card import _doubt, _most
 from crmintel.reports.card_plots import timeline
 
 
@@ -166,6 +166,20 @@ def test_the_line_of_time_tells_its_days() -> None:
 def test_a_card_shows_itself() -> None:
     assert repr(CARD) == "CustomerCard as of 2024-02-01: 22 rows of history, at risk"
     assert "63% likely to leave" in CARD._repr_html_()
+
+
+def test_a_figure_whose_model_lost_says_so() -> None:
+    said = "a simple rule did better than the model"
+    assert said not in text(CARD)
+    assert text(dataclasses.replace(CARD, beaten=("value",))).count(said) == 1
+    assert text(dataclasses.replace(CARD, beaten=("value", "churn_probability"))).count(said) == 2
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.91, "91%"), (0.9997, "99.9%"), (0.994, "99.4%"), (1.0, "100%"), (0.0, "0%")]
+)
+def test_all_others_are_said_only_where_it_is_all(share: float, said: str) -> None:
+    assert _most(share) == said
 
 
 def test_risk_and_value_that_do_not_go_together_are_remarked() -> None:

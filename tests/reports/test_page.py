@@ -18,9 +18,9 @@ import pandas as pd
 import pytest
 
 from crmintel.errors import DataContractError
-from crmintel.reports import Report, canvas, render, words, write
+from crmintel.reports import Report, canvas, doing, forecasts, render, words, write
 from crmintel.reports.language import speaking, told
-from tests.reports.conftest import frame
+from tests.reports.conftest import Figure, frame
 
 Change = Callable[..., Report]
 EMPTY = pd.DataFrame()
@@ -394,6 +394,33 @@ def test_a_plan_warns_where_probabilities_are_off(report: Report) -> None:
     for bins, warned in ((exact, False), (off, True)):
         churn = dataclasses.replace(report.churn, calibration=bins)
         assert (warning in render(dataclasses.replace(light(report), churn=churn))) == warned
+
+
+@pytest.mark.slow
+def test_a_plan_says_that_its_probabilities_were_beaten(report: Report) -> None:
+    assert report.churn is not None
+    said = "a probability that a simple rule beat"
+    assert said not in render(report)
+    lost = report.churn.rules.assign(verdict=lambda t: t["verdict"].replace({"proven": "worse", "not proven": "worse"}))
+    assert said in render(dataclasses.replace(light(report), churn=dataclasses.replace(report.churn, rules=lost)))
+
+
+def test_where_the_plan_goes_falls_and_ends_with_the_rest(report: Report) -> None:
+    assert report.plan is not None
+    bars = doing._by_segment(report, report.plan, 10)
+    assert bars is not None
+    shares = [row.bars[0].width for row in bars.rows]
+    rest = bars.rows[-1].name == "all other segments"
+    assert shares[: len(shares) - rest] == sorted(shares[: len(shares) - rest], reverse=True)
+    assert sum(row.name == "all other segments" for row in bars.rows[:-1]) == 0
+
+
+def test_a_total_that_was_missed_says_so_beside_the_total(report: Report) -> None:
+    assert report.value is not None
+    assert "in the test the total came out" not in forecasts.value(report.value, report.horizon, 10).finding
+    for miss, said in ((-0.394, "39% too low"), (0.2, "20% too high")):
+        bias = dataclasses.replace(report.value, metrics={**report.value.metrics, "bias": Figure(miss, -1.0, 1.0)})
+        assert said in forecasts.value(bias, report.horizon, 10).finding
 
 
 def test_what_was_merged_is_never_the_largest_segment(report: Report) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from crmintel.cli.app import app, complaints, in_shell
+from crmintel.columns import KNOWN
 from crmintel.errors import DataContractError
 
 if TYPE_CHECKING:
@@ -29,27 +30,48 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for the tables, the pag
 Uri = Annotated[
     str | None, typer.Option("--tracking-uri", help="MLflow server or store; by default SQLite in the folder.")
 ]
-Horizon = Annotated[str | None, typer.Option("--horizon", help="How far ahead to look, such as 90d.")]
-Test = Annotated[str | None, typer.Option("--test", help="Instant to test at, such as 2011-09-01.")]
-Budget = Annotated[float | None, typer.Option("--budget", help="Money for the plan.")]
-Offer = Annotated[str | None, typer.Option("--offer", help="Next items: 'new' ones or 'again'.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random.")]
+Horizon = Annotated[
+    str | None,
+    typer.Option(
+        "--horizon",
+        help="How far ahead to look, such as 90d; by default the longest of 90, 60, 30, 14 and 7 days that the history can be tested on.",
+    ),
+]
+Test = Annotated[
+    str | None,
+    typer.Option(
+        "--test",
+        help="Instant to test at, such as 2011-09-01; by default the last month or week start whose horizon is over.",
+    ),
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", help="Money for the plan; by default enough to contact one customer in ten.")
+]
+Offer = Annotated[str | None, typer.Option("--offer", help="Next items: 'new' ones (the default) or 'again'.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of everything random; 0 by default.")]
 Column = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="OURS=THEIRS", help="A column by its name here, such as timestamp=Date; give one for each."
+        "--column",
+        metavar="OURS=THEIRS",
+        help=f"A column by its name here, such as timestamp=Date; give one for each. Ours are {', '.join(KNOWN)}.",
     ),
 ]
 Policy = Annotated[
     list[str] | None,
     typer.Option(
-        "--policy", metavar="NAME=VALUE", help="What to do with odd rows, such as on_missing=drop; give one for each."
+        "--policy",
+        metavar="NAME=VALUE",
+        help=(
+            "What to do with odd rows, such as on_missing=drop; give one for each. Names: on_missing, on_missing_amount, "
+            "on_missing_item, on_duplicate, on_shared_order, time_format, time_unit, decimal, ranges."
+        ),
     ),
 ]
-Lang = Annotated[str | None, typer.Option("--lang", help="Language of the page: en or zh.")]
+Lang = Annotated[str | None, typer.Option("--lang", help="Language of the page: en (the default) or zh.")]
 
 
-@app.command()
+@app.command(short_help="From a history to a page, tables and models.")
 def run(
     source: Source, out: Out, map_: Map = None, tracking_uri: Uri = None, horizon: Horizon = None, test: Test = None,
     budget: Budget = None, offer: Offer = None, seed: Seed = None, lang: Lang = None, column: Column = None,
@@ -65,7 +87,7 @@ def run(
         )
 
 
-@app.command()
+@app.command(short_help="The same on a year of real groceries.")
 def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None, lang: Lang = None) -> None:
     """Run the whole job on a year of real groceries (dunnhumby, The Complete Journey)."""
     with complaints():
@@ -73,7 +95,7 @@ def demo(out: Out = Path("demo-output"), tracking_uri: Uri = None, lang: Lang = 
         _job(rows, told(settings, lang=lang), out, tracking_uri, DEMONSTRATION, lambda: remember(out, None))
 
 
-@app.command()
+@app.command(short_help="What is in a history, and what is wrong.")
 def check(source: Source, map_: Map = None, column: Column = None, policy: Policy = None) -> None:
     """Print what is in a history and what is wrong with it; write nothing."""
     with complaints():
@@ -85,9 +107,8 @@ def check(source: Source, map_: Map = None, column: Column = None, policy: Polic
 
 def summary(log: Any) -> str:
     """What is in a history and what is wrong with it."""
-    return in_shell(
-        f"{log!r}\n{log.quality}" + ("" if log.quality.findings else "\n  Nothing was found wrong with it.")
-    )
+    clean = "" if log.quality.findings or not len(log) else "\n  Nothing was found wrong with it."
+    return in_shell(f"{log!r}\n{log.quality}{clean}")
 
 
 def demonstration() -> tuple[Any, "Settings"]:

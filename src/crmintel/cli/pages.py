@@ -2,8 +2,9 @@
 
 import glob
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, final
 
 import typer
 
@@ -31,7 +32,7 @@ from crmintel.cli.history import (
 from crmintel.errors import DataContractError
 
 
-@app.command()
+@app.command(short_help="The report of a history as one page.")
 def report(
     source: Source,
     out: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
@@ -58,7 +59,7 @@ def report(
     typer.echo(f"Report: {out}")
 
 
-@app.command()
+@app.command(short_help="One customer on one page. Personal data.")
 def card(
     customer: Annotated[str, typer.Argument(metavar="ID", help="The customer.")],
     run: Annotated[Path, typer.Option("--run", help="The folder of a run.")] = Path("demo-output"),
@@ -76,9 +77,9 @@ def card(
 
     with complaints():
         writable(out.parent)
-        if source is None:
-            source, mapped, columns, policies = remembered(run)
-            map_, column, policy = map_ or mapped, column or columns, policy or policies
+        kept = remembered(run, moved=source is not None)
+        source, map_ = source or kept.source, map_ or kept.map_
+        column, policy = column or kept.column, policy or kept.policy
         rows, settings = demonstration() if source is None else (one(source), told(map_, column, policy))
         name = DEMONSTRATION if source is None else named(source)
         page = stored_card(run, settings.read(rows), customer, settings, source=name, lang=lang)  # type: ignore[arg-type]  # the card refuses other languages
@@ -86,30 +87,36 @@ def card(
     typer.echo(f"Card: {out}")
 
 
-def remembered(run: Path) -> tuple[list[str] | None, Path | None, list[str], list[str]]:
-    """The source of a run (none: the demonstration), its mapping file, the columns and the policies that were named.
+@final
+@dataclass(frozen=True)
+class Remembered:
+    """What a run read: its source (none: the demonstration), its mapping file, the columns and the policies that were named."""
+
+    source: list[str] | None
+    map_: Path | None
+    column: list[str]
+    policy: list[str]
+
+
+def remembered(run: Path, *, moved: bool = False) -> Remembered:
+    """What the run of a folder read; `moved` where its interactions lie elsewhere by now.
 
     Raises
     ------
     DataContractError
-        If the folder does not say.
+        If there is no such folder, it does not say, or the interactions are not there any more.
     """
     from crmintel.job.run import ABOUT
 
+    cure = "Make one: crmintel run SOURCE --out FOLDER, and name that folder with --run."
+    if not run.is_dir():
+        raise DataContractError(f"There is no folder {str(run)!r} of a run. {cure}")
     try:
         about = json.loads((run / ABOUT).read_text(encoding="utf-8"))
-        kept, mapped, columns, policies = (about[name] for name in ("source", "map", "column", "policy"))
+        source, mapped, column, policy = (about[name] for name in ("source", "map", "column", "policy"))
     except (OSError, ValueError, KeyError):
-        raise DataContractError(
-            f"The folder {str(run)!r} holds no run that says what it read. Make one: crmintel run SOURCE --out FOLDER, "
-            "and name that folder with --run; or name the interactions with --source."
-        ) from None
-    paths = [str(run / s) for s in kept or ()]
-    if any(not glob.glob(path, recursive=True) for path in paths):
+        raise DataContractError(f"The folder {str(run)!r} holds no run that says what it read. {cure}") from None
+    paths = [str(run / s) for s in source or ()]
+    if not moved and any(not glob.glob(path, recursive=True) for path in paths):
         raise DataContractError("The interactions that the run read are not where they were. Name them with --source.")
-    return (
-        None if kept is None else paths,
-        None if mapped is None else run / mapped,
-        columns,
-        policies,
-    )
+    return Remembered(None if source is None else paths, None if mapped is None else run / mapped, column, policy)

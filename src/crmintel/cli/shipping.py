@@ -10,6 +10,8 @@ from typing import Annotated, Any, final
 import typer
 
 from crmintel.cli.app import app, complaints
+from crmintel.cli.history import Column, Policy
+from crmintel.cli.history import told as settings
 from crmintel.errors import DataContractError
 
 bundle = typer.Typer(no_args_is_help=True, help="Look at bundles.")
@@ -33,6 +35,8 @@ def score(
     ] = "500MB",
     threads: Annotated[int, typer.Option("--threads", min=1, help="Parts under way at a time.")] = 2,
     map_: Map = None,
+    column: Column = None,
+    policy: Policy = None,
     tracking_uri: Uri = None,
 ) -> None:
     """Score every customer with a model: raw interactions in, scores out. The last line is a summary in JSON."""
@@ -43,7 +47,7 @@ def score(
         found = _resolved(model, tracking_uri)
         report = score_batch(
             found.path, source[0] if len(source) == 1 else source, out, at=at, reasons=reasons, k=k, memory=memory, threads=threads,
-            key=key_of_environment(), fingerprint=found.fingerprint, progress=_progress(), **_reading(map_),
+            key=key_of_environment(), fingerprint=found.fingerprint, progress=_progress(), **_reading(map_, column, policy),
         )  # fmt: skip
         told = {"status": "done", **report.to_dict(), "out": str(out), "model": model, "version": found.version}
         if tracking_uri is not None:
@@ -60,8 +64,7 @@ def monitor(
     at: Annotated[str | None, typer.Option("--at", help="Instant; by default just after the last interaction, or a horizon before that.")] = None,
     horizon: Annotated[str | None, typer.Option("--horizon", help="With it, who left after the instant is looked up in the history.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 5 unless the verdict is hold.")] = False,
-    map_: Map = None,
-    tracking_uri: Uri = None,
+    map_: Map = None, column: Column = None, policy: Policy = None, tracking_uri: Uri = None,
 ) -> None:  # fmt: skip
     """Say whether a churn model in use may stay: retrain, look or hold. The last line is a summary in JSON."""
     from crmintel import features as f
@@ -72,7 +75,7 @@ def monitor(
     with complaints():
         found = _resolved(model, tracking_uri)
         made = CustomerModel.load(found.path, key=key_of_environment(), fingerprint=found.fingerprint)
-        log = made.read(source[0] if len(source) == 1 else source, quiet=True, **_reading(map_))
+        log = made.read(source[0] if len(source) == 1 else source, quiet=True, **_reading(map_, column, policy))
         label = None if horizon is None else lambda log, rows: f.churned(log, rows, horizon)
         if at is None and horizon is not None:  # the last instant whose outcomes are known
             at = str(log.zone.stamp(log.bounds[1] - duration(horizon)))
@@ -181,14 +184,14 @@ def _recorded(
     return "sent" if not left else f"{left} waiting"
 
 
-def _reading(map_: Path | None) -> dict[str, Any]:
-    """How interactions are read, where a file says so; as the model says otherwise."""
-    if map_ is None:
-        return {}
+def _reading(map_: Path | None, column: list[str] | None, policy: list[str] | None) -> dict[str, Any]:
+    """How interactions are read, where a file or options say so; as the model says otherwise."""
     from crmintel.columns import CATEGORY, ITEM
-    from crmintel.job import read_settings
 
-    told = read_settings(map_)
+    told = settings(map_, column, policy)
+    if map_ is None:
+        named = {"columns": told.columns} if column else {}
+        return named | ({"policies": told.policies} if policy else {})
     items = None if told.items is None or CATEGORY not in told.items else told.items[[ITEM, CATEGORY]]
     return {"columns": told.columns or None, "timezone": told.timezone, "policies": told.policies, "items": items}
 

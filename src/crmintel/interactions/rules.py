@@ -25,6 +25,7 @@ PLACEHOLDERS = (
     "0", "-1", "unknown", "guest", "null", "none", "nan", "n/a", "na", "test", "anonymous", "default", "undefined",
 )  # fmt: skip
 HEAVY = 0.01
+NEARLY_ALL, SOME = 0.95, 20
 
 
 @final
@@ -37,6 +38,7 @@ class Census:
     rows: int = 0
     customers: int = 0
     duplicates: int = 0
+    once: int = 0
     early_returns: int = 0
     overdrawn: int = 0
     placeholders: int = 0
@@ -59,6 +61,9 @@ class Census:
         self.customers += len(part.customers)
         counts = np.diff(part.starts)
         self.heavy += np.sort(counts)[-100:].tolist()  # at most a hundred customers can hold 1 % each
+        if len(part):
+            first, last = (edge.reduceat(part.time, part.starts[:-1]) for edge in (np.minimum, np.maximum))
+            self.once += int((first == last).sum())
         self.placeholders += int(counts[_is_placeholder(part.customers)].sum())
         if not pa.types.is_integer(part.customers.type):
             self.alike.append(hash_values(likeness(part.customers)))
@@ -71,7 +76,8 @@ class Census:
             self.largest_customer = max(self.largest_customer, float(spent.max()))
             self.income += float(spent[spent > 0].sum())
         if ORDER in part.codes:
-            code = part.codes[ORDER]
+            bought = pc.index(part.vocabulary[KIND], PURCHASE).as_py()
+            code = np.where(part.codes[KIND] == bought, part.codes[ORDER], -1)
             own = part.customer_codes * len(part.vocabulary[ORDER]) + code
             self.lines += int((code >= 0).sum())
             self.orders += len(pd.unique(own[code >= 0]))
@@ -84,7 +90,11 @@ class Census:
                 yield Finding(rule, count, count / max(read, 1), action, "warning")
         if self.lines > self.orders:
             yield Finding(
-                "order lines", self.lines, self.lines / max(read, 1), f"counted as {self.orders:,} orders", "note"
+                "order lines",
+                self.lines,
+                self.lines / max(read, 1),
+                f"counted as {self.orders:,} orders",
+                "note",
             )
 
     def _remarks(self) -> list[tuple[str, int, str]]:
@@ -104,7 +114,9 @@ class Census:
                 "kept; a column that was not read may tell them apart",
             )
         done = "dropped" if self.policies.on_duplicate == "drop" else done
+        orders = self.customers >= SOME and self.once >= NEARLY_ALL * self.customers
         return [
+            ("customers seen only once, nearly all of them: is customer_id the customer, or the order?", orders * self.once, "kept"),
             (again, self.duplicates, done),
             ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept"),
             (robots, sum(heavy), "kept"),

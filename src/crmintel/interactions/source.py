@@ -15,21 +15,22 @@ BATCH_ROWS = 500_000
 LONGEST_NAME = 255
 USUAL: Final = {
     CUSTOMER: (
-        "customer", "customer number", "cust id", "client id", "client", "user id", "user", "member id", "household id",
-        "account id", "reader id", "guest id", "buyer id", "card number",
+        "customer", "cust", "client", "user", "member", "household", "account", "reader", "guest", "buyer", "visitor", "loyalty card",
+        "客户", "顾客", "会员", "用户",
     ),
     TIME: (
         "date", "time", "datetime", "order date", "invoice date", "transaction date", "purchase date", "date time", "event time",
-        "created at", "transaction timestamp",
+        "created at", "transaction timestamp", "日期", "时间", "订单日期", "下单时间", "交易时间",
     ),
-    AMOUNT: ("total", "total price", "revenue", "sales", "spend", "order total", "order value", "sales value"),
-    QUANTITY: ("qty", "units", "product quantity", "item quantity"),
-    UNIT_PRICE: ("price", "product price", "item price"),
-    ITEM: ("item", "product id", "product code", "product", "stock code", "sku", "article id", "item name", "product name", "isbn"),
-    ORDER: ("order", "order number", "order no", "invoice", "invoice no", "invoice number", "basket id", "transaction id", "receipt id"),
-    CATEGORY: ("product category", "item category", "department", "genre"),
+    AMOUNT: ("total", "total price", "revenue", "sales", "spend", "order total", "order value", "sales value", "金额", "总额"),
+    QUANTITY: ("qty", "units", "product quantity", "item quantity", "数量"),
+    UNIT_PRICE: ("price", "product price", "item price", "单价", "价格"),
+    ITEM: ("item", "product", "stock", "sku", "article", "item name", "product name", "isbn", "商品", "产品"),
+    ORDER: ("order", "invoice", "basket", "transaction", "receipt", "订单"),
+    CATEGORY: ("product category", "item category", "department", "genre", "类别", "品类"),
 }  # fmt: skip
-"""What others call our columns."""
+"""What others call our columns; a word for an identifier may follow."""
+_ID: Final = re.compile(r"(id|no|nr|num|number|code|key|编号|号)$")
 
 
 @final
@@ -92,7 +93,8 @@ def usual(names: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
 
     No spelling is guessed, since an order number is near to a customer number. A price needs a quantity beside it.
     """
-    there, known = {_plain(n): n for n in names}, {*known}
+    names, known = list(names), {*known}
+    there = {_ID.sub("", _plain(n)): n for n in reversed(names)} | {_plain(n): n for n in reversed(names)}
     spelled = {ours: (ours, *USUAL.get(ours, ())) for ours in KNOWN if ours not in known}
     found = {
         ours: next((there[_plain(w)] for w in words if _plain(w) in there), None) for ours, words in spelled.items()
@@ -110,7 +112,10 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
     free = [n for n in names if n not in wanted.values()]
     often, hints, pairs = usual(free, {*wanted} - {*missing}), [], []
     for ours, theirs in missing.items():
-        guess = nearest(theirs, names) or nearest(ours, names) or often.pop(ours, None)
+        meant = nearest(theirs, free) if theirs != ours else None
+        guess = meant or often.get(ours) or nearest(ours, [n for n in free if n not in often.values()])
+        free = [n for n in free if n != guess]
+        often = {o: n for o, n in often.items() if n != guess}
         pairs.append(f'{ours} = "{guess or "THEIRS"}"')
         hints.append(
             f"{theirs!r}"
@@ -121,5 +126,6 @@ def require(wanted: Mapping[str, str], names: tuple[str, ...]) -> None:
     more = ", ".join(f'{ours} = "{theirs}"' for ours, theirs in often.items() if ours not in missing)
     raise DataContractError(
         f"Missing columns: {', '.join(hints)}. The source has {seen}. Map them with columns: {', '.join(pairs)}."
+        + (" THEIRS stands for the one of these columns that holds it." if any("THEIRS" in p for p in pairs) else "")
         + (f" Probably also: {more}." if more else "")
     )

@@ -16,15 +16,19 @@ _SAMPLE: Final = 500
 
 
 def fitting(texts: pd.Series, among: tuple[str, ...] = FORMS) -> tuple[str, ...]:
-    """The forms by which all of the first few hundred texts are times.
+    """The forms by which all of the texts are times.
 
     >>> fitting(pd.Series(["31/12/23 18:05", "01/02/24 9:00"]))
     ('%d/%m/%y %H:%M',)
     >>> fitting(pd.Series(["01/02/2024"])), fitting(pd.Series(["soon"]))
     (('%d/%m/%Y', '%m/%d/%Y'), ())
     """
+
+    def fits(some: pd.Series, form: str) -> bool:
+        return bool(pd.to_datetime(some, format=form, errors="coerce").notna().all())
+
     few = texts.head(_SAMPLE)
-    return tuple(form for form in among if pd.to_datetime(few, format=form, errors="coerce").notna().all())
+    return tuple(form for form in among if fits(few, form) and fits(texts, form))
 
 
 def advice(forms: tuple[str, ...]) -> str:

@@ -39,7 +39,7 @@ from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate
 from crmintel.interactions import InteractionLog
 from crmintel.job.models import FOLDER, shipped
-from crmintel.job.run import ABOUT, Results, intervals
+from crmintel.job.run import ABOUT, Results, beaten, intervals
 from crmintel.job.settings import Settings
 from crmintel.recommend import CoOccurrence
 from crmintel.reports import CustomerCard
@@ -66,6 +66,7 @@ class _Known:
     churn: CustomerModel | None
     new: CoOccurrence | None
     held: tuple[float, float] | None
+    worse: list[str]
 
 
 def customer_card(results: Results, customer: Any, *, lang: Language | None = None) -> CustomerCard:
@@ -99,7 +100,7 @@ def customer_card(results: Results, customer: Any, *, lang: Language | None = No
     known = _Known(
         results.ground.log, results.settings, results.report.source, scores.at, results.ground.split.horizon, scores.customers,
         scores.recommendations, plan, shipped(results).get("churn"), new if isinstance(new, CoOccurrence) else None,
-        intervals(results),
+        intervals(results), beaten(results),
     )  # fmt: skip
     return _card(known, customer, lang)
 
@@ -159,7 +160,7 @@ def stored_card(
     refit = bool(((lists["list"] == "new") & (lists[SOURCE] == CoOccurrence.name)).any())
     known = _Known(
         log, settings, source, log.zone.stamp(log.bounds[1] + 1), pd.Timedelta(days=about["horizon_days"]), customers, lists, plan,
-        CustomerModel.load(bundle) if bundle.exists() else None, CoOccurrence().fit(log) if refit else None, about.get("intervals"),
+        CustomerModel.load(bundle) if bundle.exists() else None, CoOccurrence().fit(log) if refit else None, about.get("intervals"), about.get("worse", []),
     )  # fmt: skip
     ids = known.customers[CUSTOMER]
     found = ids[ids.astype(str) == customer]
@@ -174,7 +175,7 @@ def _card(known: _Known, customer: Any, lang: Language | None) -> CustomerCard:
     if not len(rows):
         raise DataContractError(
             f"No such customer: the {len(known.customers):,} of this run have identifiers of type {known.customers[CUSTOMER].dtype}. "
-            "Write the identifier as the file does, with its leading zeros."
+            "Write the identifier as customers.parquet has it, with its capitals and leading zeros."
         )
     row: dict[str, Any] = rows.iloc[0].to_dict()
     own = _rows(known.log, row[CUSTOMER])
@@ -185,7 +186,7 @@ def _card(known: _Known, customer: Any, lang: Language | None) -> CustomerCard:
         history=_history(own, known.settings.item_names), stage=_text(row[STAGE]), segment=_text(row[SEGMENT]), tier=_text(row[TIER]),
         churn=_number(row[CHURN]), churn_rank=_rank(known.customers[CHURN], row[CHURN]), reasons=_reasons(known, row, lang),
         value=None if _number(row[VALUE]) is None else Estimate(row[VALUE], row[VALUE_LOW], row[VALUE_HIGH]),
-        value_rank=_rank(known.customers[VALUE], row[VALUE]), held=known.held, offers=_offers(known, row[CUSTOMER], own), action=_text(row[ACTION]),
+        value_rank=_rank(known.customers[VALUE], row[VALUE]), held=known.held, beaten=tuple(known.worse), offers=_offers(known, row[CUSTOMER], own), action=_text(row[ACTION]),
         why=_text(row[WHY]), acts=arm == TREATED, lang=lang,
     )  # fmt: skip
 

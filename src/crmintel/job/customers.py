@@ -173,7 +173,7 @@ def _plan(log: InteractionLog, at: Any, table: pd.DataFrame, ground: Ground, set
     pace = np.maximum(past[f"recent_{half}"], 0) / np.maximum(weights, 1)
     probability = table[CHURN].fillna(0.0)
     cheapest = min(a.cost for a in settings.actions)
-    budget = 0.1 * len(table) * cheapest if settings.budget is None else settings.budget
+    budget = round(0.1 * len(table) * cheapest, 2) if settings.budget is None else settings.budget
     return plan_actions(
         pace * probability, probability, settings.actions, budget=budget, horizon_days=days, holdout=settings.holdout,
         priced=log.has_amounts, seed=settings.seed, at=at,

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from crmintel import showing
 from crmintel.actions import no_plan
-from crmintel.columns import CUSTOMER
+from crmintel.columns import CHURN, CUSTOMER, VALUE
 from crmintel.errors import DataContractError
 from crmintel.evaluation import Estimate, ProbabilityReport, RankingReport, ValueReport
 from crmintel.interactions import InteractionLog
@@ -44,8 +44,7 @@ from crmintel.tracking import record, sqlite_uri
 Step = Callable[[str], None]
 ABOUT = "run.json"
 """The file in which a run says what it read."""
-NEARLY_ALL, FEW = 0.95, 100
-ONCE = "Nearly every customer bought only once: check that customer_id is the customer, and not the order."
+FEW = 100
 
 
 @final
@@ -154,9 +153,6 @@ def analyse(
     offers = attempt(lambda: answer_offers(ground, settings.k, settings.seed), "No recommendations", notes)
     step("scores and plan")
     scores = score_customers(ground, churn, value, offers, settings)
-    bought = scores.rfm["frequency"][scores.rfm["frequency"] > 0]
-    if len(bought) and (bought == 1).mean() >= NEARLY_ALL:
-        notes.insert(0, ONCE)
     if len(scores.customers) < FEW:
         notes.insert(
             0, f"There are only {len(scores.customers)} customers: read what follows as a description, not as proof."
@@ -174,9 +170,10 @@ def analyse(
     for name, lists in (("new items", offers and offers.new_report), ("repeats", offers and offers.again_report)):
         if lists and worse(lists):
             notes.append(f"For {name}, popularity was better at the later instant, so the lists are popular items.")
-    notes.append(
-        "The models in use learned again from all instants, the one of the test included, after they were judged."
-    )
+    if churn or value or offers:
+        notes.append(
+            "The models in use learned again from all instants, the one of the test included, after they were judged."
+        )
     report = build_report(ground, scores, churn, value, offers, notes, settings, source)
     return Results(ground, churn, value, offers, scores, report, tuple(notes), settings)
 
@@ -221,6 +218,7 @@ def write(results: Results, out: str | os.PathLike[str]) -> Path:
             "data": results.ground.log.fingerprint,
             "horizon_days": results.ground.split.horizon.days,
             "intervals": intervals(results),
+            "worse": beaten(results),
         }
         _replace(folder / ABOUT, lambda path: path.write_text(json.dumps(about), encoding="utf-8"))
         _replace(folder / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
@@ -236,6 +234,12 @@ def intervals(results: Results) -> tuple[float, float] | None:
     if results.value is None or "coverage" not in results.value.report.metrics:
         return None
     return results.value.model.coverage, results.value.report.metrics["coverage"].value
+
+
+def beaten(results: Results) -> list[str]:
+    """The columns whose model a simple rule beat at the later instant."""
+    judged = ((CHURN, results.churn), (VALUE, results.value))
+    return [column for column, answer in judged if answer is not None and worse(answer.report)]
 
 
 def _replace(path: Path, make: Callable[[Path], Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, final
 import numpy as np
 import pandas as pd
 
-from crmintel.columns import AMOUNT, CHANNEL, KIND, PURCHASE, RETURN, TIME
+from crmintel.columns import AMOUNT, CHANNEL, CHURN, KIND, PURCHASE, RETURN, TIME, VALUE
 from crmintel.reports import parts, words
 from crmintel.reports.blocks import Badge, Block, Callout, Fact, Facts, Picture, Points, Section
 from crmintel.reports.card_plots import timeline
@@ -63,6 +63,8 @@ class CustomerCard:
         The language of the page.
     held : tuple of two floats or None
         The share of such intervals that is meant to hold the real value, and the share that did when they were tested.
+    beaten : tuple of str
+        Which of churn_probability and value come from a model that a simple rule beat in the test.
 
     Examples
     --------
@@ -95,6 +97,7 @@ class CustomerCard:
     acts: bool = False
     lang: Literal["en", "zh"] = "en"
     held: tuple[float, float] | None = None
+    beaten: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -174,6 +177,7 @@ def _history(card: CustomerCard) -> Section:
         one = len(orders) == 1
         finding = say("One order, {0} ago", words.days(round(silence))) if one else (
             say("{0} orders, the last {1} ago", words.count(len(orders)), words.days(round(silence)))
+            if round(silence) else say("{0} orders, the last within a day", words.count(len(orders)))
         )  # fmt: skip
     facts = [Fact(say("Known since"), words.day(frame[TIME].min()))]
     if money:
@@ -231,14 +235,19 @@ def _risk(card: CustomerCard) -> Section | None:
     days = words.days(card.horizon / pd.Timedelta(days=1))
     finding = say("{0} likely to leave", words.percent(card.churn))
     lead = say("Leaving means: no order in the coming {0}.", days)
-    if words.real(card.churn_rank) is not None:
-        lead += say(" That is riskier than {0} of all others.", words.percent(card.churn_rank))
+    if card.churn_rank is not None and words.real(card.churn_rank) is not None:
+        lead += say(" That is riskier than {0} of all others.", _most(card.churn_rank))
     title = say("What raises the risk most")
     rows = tuple((words.sentence(r), "") for r in card.reasons)
     blocks: tuple[Block, ...] = (Points(title, rows, wide=True),) if rows else ()
     if not rows:
         blocks = (Callout(Badge(say("calm"), "good"), say("Nothing in the history raises the risk.")),)
-    return Section("risk", say("Risk"), finding, lead, blocks)
+    return Section("risk", say("Risk"), finding, lead, (*_beaten(card, CHURN), *blocks))
+
+
+def _most(share: float) -> str:
+    """A share of the others: all only where it is all of them."""
+    return words.percent(min(share, 0.999), 1) if 0.99 < share < 1 else words.percent(share)
 
 
 def _value(card: CustomerCard) -> Section | None:
@@ -249,8 +258,8 @@ def _value(card: CustomerCard) -> Section | None:
     days = words.days(card.horizon / pd.Timedelta(days=1))
     finding = say("Expected to bring {0} in the coming {1}", words.money(e.value), days)
     lead = ""
-    if words.real(card.value_rank) is not None:
-        lead = say("That is more than for {0} of all others.", words.percent(card.value_rank))
+    if card.value_rank is not None and words.real(card.value_rank) is not None:
+        lead = say("That is more than for {0} of all others.", _most(card.value_rank))
     if words.real(e.low) is not None and words.real(e.high) is not None:
         if e.high > e.value:
             lead += say(" It may also be as little as {0} or as much as {1}.", words.money(e.low), words.money(e.high))
@@ -259,7 +268,13 @@ def _value(card: CustomerCard) -> Section | None:
         if card.held is not None:
             meant, seen = map(words.percent, card.held)
             lead += say(" When tested, {0} of such intervals held; {1} should.", seen, meant)
-    return Section("value", say("Value"), finding, lead, _doubt(card))
+    return Section("value", say("Value"), finding, lead, (*_beaten(card, VALUE), *_doubt(card)))
+
+
+def _beaten(card: CustomerCard, column: str) -> tuple[Block, ...]:
+    """That the model of a figure lost to a simple rule."""
+    said = say("In the test a simple rule did better than the model behind this figure: do not rely on it.")
+    return (Callout(Badge(say("worse than a simple rule"), "bad"), said),) if column in card.beaten else ()
 
 
 def _doubt(card: CustomerCard) -> tuple[Block, ...]:

@@ -369,6 +369,10 @@ _DOING: Final = {
     "The probabilities of leaving were {0:.1f} points off: trust the order of the customers, not the amounts at risk.": (
         "流失概率平均偏差 {0:.1f} 个百分点：请相信客户的排序，而不是面临流失的金额。"
     ),
+    "The plan ranks customers by a probability that a simple rule beat in the test.": "该计划按流失概率排序，而检验中简单规则优于该概率。",
+    " (in the test the total came out {0} {1})": "（检验中总额{1} {0}）",
+    "too low": "偏低",
+    "too high": "偏高",
     "order only": "仅看排序",
     "all other segments": "其他客户群",
     "power and level": "功效与显著性水平",
@@ -496,8 +500,8 @@ _TOLD: Final = {
     "only one customer": "只有一位客户",
     "kept; models cannot be fitted": "保留；无法拟合模型",
     "orders with more than one customer": "属于多位客户的订单",
-    "Nearly every customer bought only once: check that customer_id is the customer, and not the order.": (
-        "几乎每位客户只购买过一次：请检查 customer_id 是否为客户而不是订单。"
+    "customers seen only once, nearly all of them: is customer_id the customer, or the order?": (
+        "只出现过一次的客户（几乎全部）：customer_id 是客户还是订单？"
     ),
     "The models in use learned again from all instants, the one of the test included, after they were judged.": (
         "模型在评判之后，又用包括检验时点在内的全部时点重新学习。"

@@ -21,6 +21,10 @@ CARD: Final[Mapping[str, str]] = {
         "风险与价值来自两个模型，在此并不一致：有 {0} 的可能留下的客户，仅按一个通常大小的订单就会带来约 {1}。"
     ),
     "in doubt": "存疑",
+    "In the test a simple rule did better than the model behind this figure: do not rely on it.": (
+        "检验中，简单规则优于该数字背后的模型：请不要依赖它。"
+    ),
+    "{0} orders, the last within a day": "{0} 个订单，最近一个在一天之内",
     " When tested, {0} of such intervals held; {1} should.": "检验时此类区间有 {0} 包含真实值；应为 {1}。",
     "There is no plan for this customer": "没有针对该客户的计划",
     "planned": "已计划",

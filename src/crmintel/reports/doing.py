@@ -46,6 +46,12 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
 
 def _warning(report: Report, k: int) -> Callout | None:
     """That the money at risk is no amount where the probabilities are off."""
+    rules = (
+        None if report.churn is None else take(report.churn.rules, "churn.rules", ("name", "auc"), ("gain", "verdict"))
+    )
+    badge = None if rules is None else forecasts.beats(parts.strongest(rules, "auc"))
+    if badge is not None and badge.tone == "bad":
+        return Callout(badge, say("The plan ranks customers by a probability that a simple rule beat in the test."))
     off = None if report.churn is None or report.churn.n < k else forecasts.distance(report.churn, k)
     if off is None or off <= forecasts.OFF:
         return None
@@ -106,6 +112,7 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
     if frame.empty:
         return None
     top = parts.most(frame, "share")
+    frame = frame.iloc[np.lexsort((-share, (frame["segment"] == small.OTHER).to_numpy()))]
     rows = tuple(
         BarRow(
             say("all other segments") if r["segment"] == small.OTHER else words.name(r["segment"]),

@@ -39,7 +39,7 @@ def _judgement(
     return Callout(badge, said)
 
 
-def _beats(rule: dict[str, object] | None) -> Badge | None:
+def beats(rule: dict[str, object] | None) -> Badge | None:
     """The same judgement in few words."""
     badge = None if rule is None else parts.verdict(rule["verdict"])
     if badge is None:
@@ -112,7 +112,7 @@ def churn(part: ChurnSection, k: int) -> Section:
             ),
         ),
     ]
-    return Section("churn", say("Churn"), finding, lead, _shown(blocks), _beats(parts.strongest(rules, "auc")))
+    return Section("churn", say("Churn"), finding, lead, _shown(blocks), beats(parts.strongest(rules, "auc")))
 
 
 def _captured(lift: pd.DataFrame, depth: float) -> float | None:
@@ -217,6 +217,10 @@ def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
         total = words.estimate(part.total, words.money)
         finding = say("The coming {0} should bring {1} from today's customers", ahead, total)
     lead = say("Tested on what {0} customers really brought later, which the model had not seen.", words.count(part.n))
+    bias = None if "bias" not in part.metrics else words.real(part.metrics["bias"].value)
+    if bias is not None and abs(bias) > 0.1:
+        missed = say("too low") if bias < 0 else say("too high")
+        finding += say(" (in the test the total came out {0} {1})", words.percent(abs(bias)), missed)
     if part.total is not None:
         lead += say(" The brackets around the total are as wide as the total was off in that one test.")
     facts = list(parts.facts(part.metrics))
@@ -244,8 +248,8 @@ def value(part: ValueSection, horizon: pd.Timedelta, k: int) -> Section:
             ),
         ),
     ]
-    beats = _beats(parts.strongest(rules, "mae", small_is_good=True))
-    return Section("value", say("Customer value"), finding, lead, _shown(blocks), beats)
+    better = beats(parts.strongest(rules, "mae", small_is_good=True))
+    return Section("value", say("Customer value"), finding, lead, _shown(blocks), better)
 
 
 def _deciles(part: ValueSection, k: int) -> list[Block | None]:
@@ -315,7 +319,7 @@ def offers(part: OfferSection, k: int, key: str, name: str) -> Section:
         _top(part, k),
         parts.table(say("All figures by rule"), rules, columns),
     ]
-    return Section(key, name, finding, lead, _shown(blocks), _beats(parts.strongest(rules, "ndcg")))
+    return Section(key, name, finding, lead, _shown(blocks), beats(parts.strongest(rules, "ndcg")))
 
 
 def _top(part: OfferSection, k: int) -> Bars | None:

@@ -200,7 +200,7 @@ def load_bundle(
     --------
     >>> load_bundle("no such folder")
     Traceback (most recent call last):
-    crmintel.errors.BundleError: There is no bundle at 'no such folder'. Give the folder that save_bundle wrote.
+    crmintel.errors.BundleError: There is no bundle at 'no such folder'. Give the folder of a bundle, such as report/models/churn.
     """
     manifest, parts = _proven(path, key, fingerprint, limit)
     try:
@@ -241,7 +241,9 @@ def _proven(
     _check_key(key)
     most, source = size(limit), Path(path)
     if not os.path.exists(source):  # also of names too long for the file system
-        raise BundleError(f"There is no bundle at {source.name[:200]!r}. Give the folder that save_bundle wrote.")
+        raise BundleError(
+            f"There is no bundle at {source.name[:200]!r}. Give the folder of a bundle, such as report/models/churn."
+        )
     if source.is_file():
         with tempfile.TemporaryDirectory(prefix="crmintel-") as folder:
             return _of_folder(_unpacked(source, Path(folder), most), key, fingerprint, most)

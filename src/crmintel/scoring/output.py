@@ -18,6 +18,7 @@ from crmintel.scoring.strict import canonical
 
 JOB, DONE = "_job.json", "_done.json"  # readers of Parquet folders pass over names that begin so
 FILES: Final = (".csv", ".parquet")
+FOREIGN: Final = (".xlsx", ".xls", ".json", ".tsv", ".txt", ".feather", ".gz", ".zip")
 """Endings by which a result is one file instead of a folder."""
 
 
@@ -74,6 +75,10 @@ class Work:
     """
 
     def __init__(self, out: Path, job: Mapping[str, Any]) -> None:
+        if out.suffix.lower() in FOREIGN:
+            raise OutputError(
+                f"Results are not written as {out.suffix}. Name a folder, or a file that ends in {' or '.join(FILES)}."
+            )
         self.out, self.folder = out, out.with_name(f"{out.name}.work")
         if out.exists() and not (out.is_symlink() or (self.one_file and out.is_file())):
             raise OutputError(f"{out.name!r} exists and was not written by this command. Choose another name.")
