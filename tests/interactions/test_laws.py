@@ -157,7 +157,8 @@ def test_row_6_no_column_name_changes_what_is_read(names: list[str]) -> None:
             assert out["timestamp"].dt.day.tolist() == [1, 2]
             assert [out[k].tolist() for k in keep] == [["cup", "pan"]]
             if others:
-                assert [f.rows for f in log.quality.findings] == [len(others)]
+                (told,) = log.quality.findings
+                assert all(name in told.rule for name in others)
 
 
 @settings(deadline=None, max_examples=60)

@@ -188,7 +188,7 @@ def test_risk_and_value_that_do_not_go_together_are_remarked() -> None:
     low = dataclasses.replace(CARD, value=Estimate(2.0, 0.0, 6.0))
     (callout,) = _doubt(low)
     assert isinstance(callout, Callout)
-    assert "who is 37% likely to stay brings about 7.2 by" in callout.text
+    assert "with a chance of 37% to stay, a single order of the usual size would bring about 7.2." in callout.text
     assert callout.text in text(low)
     assert _doubt(dataclasses.replace(low, churn=0.99)) == ()
     assert _doubt(dataclasses.replace(low, churn=None)) == ()

@@ -69,7 +69,8 @@ def test_no_small_count_is_shown_nor_follows_from_the_size_of_a_segment(k: int) 
 def test_what_is_hidden_is_counted_in_the_note() -> None:
     few = [("loyal", "loyal", 141), ("loyal", "at risk", 8), ("at risk", "at risk", 77), ("at risk", "loyal", 33)]
     picture, _ = told(make_moves(*few, ("hibernating", "hibernating", 500)))
-    assert "4 of 5 ribbons" in picture.svg
+    assert "Ribbons of fewer than 10 customers" in picture.svg
+    assert "65% of the customers are drawn" in picture.caption
 
 
 def test_a_picture_of_the_lesser_part_is_not_drawn() -> None:
@@ -90,7 +91,7 @@ def test_a_shared_migration_is_refused() -> None:
 def test_the_picture_is_chinese_on_a_chinese_page() -> None:
     with speaking("zh"):
         picture, table = told(make_moves(("loyal", "loyal", 60), ("loyal", "at risk", 30), (None, "loyal", 50)))
-    for said in ("忠诚", "有流失风险", "上升", "分群之间的客户流动", "2024年9月15日"):
+    for said in ("忠诚", "有流失风险", "上升", "客群之间的客户流动", "2024年9月15日"):
         assert said in picture.svg
     assert "Moves" not in picture.svg
     assert table.head[0] == "从"

@@ -255,8 +255,11 @@ def test_small_flows_are_left_out_of_heights_and_figures_and_the_note_says_so() 
     few = moves(("A", "A", 40), ("A", "B", 20), ("B", "B", 30), ("B", "A", 9))
     none = moves(("A", "A", 40), ("A", "B", 20), ("B", "B", 30))
     with_few, without = plots.migration_flows(few), plots.migration_flows(none)
-    assert "1 of 4 ribbons" in " ".join(texts(with_few))
+    assert "Ribbons of fewer than 10" in " ".join(texts(with_few))
     assert {"9", "39", "49"}.isdisjoint(texts(with_few))
+    assert {"60", "50", "≥ 30", "≥ 40"} <= set(
+        texts(with_few)
+    )  # of B, of B, and of the sides that the 9 are taken from
     ends = [re.findall(r' d="([^"]*C[^"]*)"', svg) for svg in (with_few, without)]
     assert ends[0] == ends[1]
     assert len(ends[0]) == 3
@@ -407,9 +410,9 @@ def test_pictures_of_a_simulated_log() -> None:
     assert "champions" not in plots.rfm_map(types)
     assert "customers bring 80% of the money" in plots.pareto(ValueTiers().fit(log, at=end))
     moved = migration(log, ValueTiers(), [half, end])
-    assert "ribbons stand for fewer than 10" in " ".join(
-        texts(plots.migration_flows(moved, order=["A", "B", "C", "Z"]))
-    ) or (moved.counts["customers"].between(1, 9).sum() == 0)
+    assert "Ribbons of fewer than 10" in " ".join(texts(plots.migration_flows(moved, order=["A", "B", "C", "Z"]))) or (
+        moved.counts["customers"].between(1, 9).sum() == 0
+    )
 
 
 @pytest.mark.slow

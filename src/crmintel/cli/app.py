@@ -19,7 +19,7 @@ CANNOT_WRITE: Final = 4
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None,
     help="From the raw history of what customers did to decisions about what to do next for each of them.",
-    epilog="Exit codes: 0 done, 2 bad input, 3 another job writes the same output, 4 the output cannot be written.",
+    epilog="Exit codes: 0 done, 2 bad input, 3 another job writes the same output, 4 the output cannot be written, 5 a verdict of monitor --strict.",
 )  # fmt: skip
 
 

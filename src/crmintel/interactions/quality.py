@@ -25,6 +25,8 @@ class Finding(Shown):
     share: float
     action: str
     level: Level
+    few: bool = False
+    """Whether it is about so few customers that its figures are theirs: not for other eyes."""
 
 
 @final
@@ -66,7 +68,9 @@ class QualityReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        table = self.to_frame().to_html(index=False, escape=True, formatters={"share": "{:.1%}".format})
+        table = self.to_frame().to_html(
+            index=False, escape=True, formatters={"rows": "{:,}".format, "share": "{:.1%}".format}
+        )
         return f"<p><b>{self.rows_read:,}</b> rows read, <b>{self.rows_kept:,}</b> kept</p>{table}"
 
 

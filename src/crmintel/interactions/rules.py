@@ -25,7 +25,7 @@ PLACEHOLDERS = (
     "0", "-1", "unknown", "guest", "null", "none", "nan", "n/a", "na", "test", "anonymous", "default", "undefined",
 )  # fmt: skip
 HEAVY = 0.01
-NEARLY_ALL, SOME = 0.95, 20
+NEARLY_ALL, SOME, FEW = 0.95, 20, 10
 
 
 @final
@@ -39,6 +39,7 @@ class Census:
     customers: int = 0
     duplicates: int = 0
     once: int = 0
+    instants: set[int] = field(default_factory=set)  # the first and the last of each part
     early_returns: int = 0
     overdrawn: int = 0
     placeholders: int = 0
@@ -64,6 +65,7 @@ class Census:
         if len(part):
             first, last = (edge.reduceat(part.time, part.starts[:-1]) for edge in (np.minimum, np.maximum))
             self.once += int((first == last).sum())
+            self.instants |= {int(first.min()), int(last.max())}
         self.placeholders += int(counts[_is_placeholder(part.customers)].sum())
         if not pa.types.is_integer(part.customers.type):
             self.alike.append(hash_values(likeness(part.customers)))
@@ -85,9 +87,9 @@ class Census:
 
     def findings(self, read: int) -> Iterator[Finding]:
         """What fired, as counts and as shares of the rows that were read."""
-        for rule, count, action in self._remarks():
+        for rule, count, action, few in self._remarks():
             if count:
-                yield Finding(rule, count, count / max(read, 1), action, "warning")
+                yield Finding(rule, count, count / max(read, 1), action, "warning", few)
         if self.lines > self.orders:
             yield Finding(
                 "order lines",
@@ -97,8 +99,8 @@ class Census:
                 "note",
             )
 
-    def _remarks(self) -> list[tuple[str, int, str]]:
-        """Rule, count, and what was done."""
+    def _remarks(self) -> list[tuple[str, int, str, bool]]:
+        """Rule, count, what was done, and whether it is about few customers."""
         limit = max(HEAVY, 10 / max(self.customers, 1))
         heavy = [c for c in self.heavy if c > limit * self.rows]
         who = "1 customer who holds" if len(heavy) == 1 else f"{len(heavy)} customers who each hold"
@@ -114,21 +116,21 @@ class Census:
                 "kept; a column that was not read may tell them apart",
             )
         done = "dropped" if self.policies.on_duplicate == "drop" else done
-        orders = self.customers >= SOME and self.once >= NEARLY_ALL * self.customers
+        orders = self.customers >= SOME and self.once >= NEARLY_ALL * self.customers and len(self.instants) > 1
         return [
-            ("customers seen only once, nearly all of them: is customer_id the customer, or the order?", orders * self.once, "kept"),
-            (again, self.duplicates, done),
-            ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept"),
-            (robots, sum(heavy), "kept"),
+            ("customers seen only once, nearly all of them: is customer_id the customer, or the order?", orders * self.once, "kept", False),
+            (again, self.duplicates, done, False),
+            ("placeholder customers (0, -1, unknown, guest, test, …)", self.placeholders, "kept", True),
+            (robots, sum(heavy), "kept", len(heavy) < FEW),
             (
                 "customers whose ids differ only in case, spaces, width or leading zeros", collisions,
-                "kept apart; see crmintel.interactions.normalise_ids",
+                "kept apart; see crmintel.interactions.normalise_ids", False,
             ),
-            ("returns dated before the purchase of the same item", self.early_returns, "kept"),
-            ("customers who redeemed more points than they had", self.overdrawn, "kept"),
-            ("customer who alone holds over half of the money", int(lonely), "kept"),
-            ("only one row", int(self.rows == 1), "kept; models cannot be fitted"),
-            ("only one customer", int(self.customers == 1 < self.rows), "kept; models cannot be fitted"),
+            ("returns dated before the purchase of the same item", self.early_returns, "kept", False),
+            ("customers who redeemed more points than they had", self.overdrawn, "kept", False),
+            ("customer who alone holds over half of the money", int(lonely), "kept", True),
+            ("only one row", int(self.rows == 1), "kept; models cannot be fitted", False),
+            ("only one customer", int(self.customers == 1 < self.rows), "kept; models cannot be fitted", False),
         ]  # fmt: skip
 
 

@@ -185,6 +185,12 @@ def answer_churn(ground: Ground, seed: int = 0) -> ChurnAnswer:
     """
     train = f.churned(ground.log, ground.train.index, ground.horizon, known_by=ground.split.test).to_numpy()
     later = f.churned(ground.log, ground.test.index, ground.horizon).to_numpy()
+    for when, left in (("at the instants of training", train), ("at the later instant", later)):
+        if left.min() == left.max():
+            who = "nobody" if left.max() == 0 else "everybody"
+            raise DataContractError(
+                f"{when.capitalize()} {who} left within {ground.split.horizon.days} days, so nothing can be learned of who leaves."
+            )
     rules = simple_rules(ground.rules)
     best = BestColumn.learn(ground.train, train)
     words = {feature.name: feature.words for feature in ground.features.features}
@@ -318,6 +324,11 @@ def answer_offers(ground: Ground, k: int = 10, seed: int = 0) -> OfferAnswer:
     reports = []
     for model, exclude, mine in ((models[0], "bought", known & ~repeated), (bought, "new", known & repeated)):
         asked = truth[mine][[CUSTOMER, ITEM]]
+        if asked.empty:
+            kind = "new items" if exclude == "bought" else "items again"
+            raise DataContractError(
+                f"No known customer bought {kind} within {ground.split.horizon.days} days of the later instant, so no list can be judged."
+            )
         who = pd.Index(asked[CUSTOMER].unique())
         size = min(k, len(model.items_))
         lists = {m.name: m.recommend(who, k=size, exclude=exclude) for m in (model, popular)}  # type: ignore[arg-type]  # one of the two words above

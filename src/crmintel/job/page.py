@@ -96,7 +96,7 @@ def build_report(
         at=scores.at.floor("s"),
         horizon=ground.split.horizon,
         base=_base(log, scores),
-        quality=log.quality.to_frame().replace({"level": {"note": "info"}}),
+        quality=_quality(log),
         segments=_segments(scores),
         tiers=pd.DataFrame()
         if scores.tiers is None
@@ -114,17 +114,28 @@ def build_report(
     )
 
 
+def _quality(log: InteractionLog) -> pd.DataFrame:
+    """What the checks found, without the figures of few customers."""
+    frame = log.quality.to_frame().replace({"level": {"note": "info"}})
+    frame.loc[[f.few for f in log.quality.findings], ["rows", "share"]] = np.nan
+    return frame
+
+
 def _base(log: InteractionLog, scores: Scores) -> Base:
     months = [_monthly(p, log) for p in log.parts([KIND, AMOUNT])]
-    seen = pd.concat(months, ignore_index=True) if months else pd.DataFrame(columns=[CUSTOMER, "month", "money"])
+    moved = (
+        pd.concat(months, ignore_index=True) if months else pd.DataFrame(columns=[CUSTOMER, "month", "money", "bought"])
+    )
+    seen = moved[moved["bought"].astype(bool)]
     first = seen.groupby(CUSTOMER)["month"].min()
-    monthly = seen.groupby("month").agg(active_customers=(CUSTOMER, "nunique"), revenue=("money", "sum"))
-    every = pd.RangeIndex(monthly.index.min(), monthly.index.max() + 1) if len(monthly) else monthly.index
-    monthly = monthly.reindex(every, fill_value=0)
+    revenue = moved.groupby("month")["money"].sum()
+    every = pd.RangeIndex(revenue.index.min(), revenue.index.max() + 1) if len(revenue) else revenue.index
+    monthly = pd.DataFrame({"active_customers": seen["month"].value_counts().reindex(every, fill_value=0)}, index=every)
+    monthly["revenue"] = revenue.reindex(every, fill_value=0)
     monthly["new_customers"] = first.value_counts().reindex(every, fill_value=0)
     gap = seen.groupby(CUSTOMER)["month"].diff()  # each customer's months follow each other
-    moved = {"came_customers": seen["month"][gap != 1], "quiet_customers": seen["month"][gap.shift(-1) != 1] + 1}
-    for name, months_moved in moved.items():
+    steps = {"came_customers": seen["month"][gap != 1], "quiet_customers": seen["month"][gap.shift(-1) != 1] + 1}
+    for name, months_moved in steps.items():
         monthly[name] = (
             months_moved.value_counts().reindex(every, fill_value=0).astype(float).mask(every == every.min())
         )
@@ -150,7 +161,7 @@ def _base(log: InteractionLog, scores: Scores) -> Base:
 
 
 def _monthly(part: Any, log: InteractionLog) -> pd.DataFrame:
-    """Money of each customer in each local month with a purchase: customer_id (a code), month (since 1970), money."""
+    """Each customer in each local month with a purchase or a return: customer_id, month (since 1970), money, and whether it bought."""
     low, high = log.bounds
     kinds = part.vocabulary[KIND].to_pylist()
     wanted = [kinds.index(k) for k in (PURCHASE, RETURN) if k in kinds]
@@ -158,9 +169,9 @@ def _monthly(part: Any, log: InteractionLog) -> pd.DataFrame:
     month = log.zone.to_local(part.time[mask]).astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)
     money = part.numbers[AMOUNT][mask] if AMOUNT in part.numbers else np.zeros(mask.sum())
     ids = part.customers.to_pandas().to_numpy()[part.customer_codes[mask]]
-    return (
-        pd.DataFrame({CUSTOMER: ids, "month": month, "money": money}).groupby([CUSTOMER, "month"], as_index=False).sum()
-    )
+    bought = part.codes[KIND][mask] == (kinds.index(PURCHASE) if PURCHASE in kinds else -1)
+    rows = pd.DataFrame({CUSTOMER: ids, "month": month, "money": money, "bought": bought})
+    return rows.groupby([CUSTOMER, "month"], as_index=False).agg({"money": "sum", "bought": "any"})
 
 
 def _month_start(months: Any) -> Any:

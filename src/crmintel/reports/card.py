@@ -157,10 +157,13 @@ def _action(card: CustomerCard) -> Section | None:
         finding = say("There is no plan for this customer")
         return Section("action", name, finding, "", strip) if strip else None
     why = words.name(card.why)
+    said = say("Why: {0}.", why)
+    if words.real(card.churn) is not None:
+        said += say(" At risk: recent business, times the probability of leaving.")
     if card.acts:
         tone = Badge(say("planned"), "good")
-        return Section("action", name, words.sentence(words.name(card.action)), say("Why: {0}.", why), strip, tone)
-    return Section("action", name, say("Nothing is planned"), say("Why: {0}.", why), strip, Badge(say("wait"), "plain"))
+        return Section("action", name, words.sentence(words.name(card.action)), said, strip, tone)
+    return Section("action", name, say("Nothing is planned"), said, strip, Badge(say("wait"), "plain"))
 
 
 def _history(card: CustomerCard) -> Section:
@@ -283,11 +286,12 @@ def _doubt(card: CustomerCard) -> tuple[Block, ...]:
     orders = card.history[card.history[KIND] == PURCHASE] if len(card.history) else card.history
     if churn is None or most is None or AMOUNT not in card.history or not len(orders):
         return ()
-    least = (1 - churn) * float(orders[AMOUNT].median())
-    if not least > most:
+    usual, paid = float(orders[AMOUNT].median()), float(card.history[AMOUNT].sum())
+    least = (1 - churn) * usual
+    if not least > most or paid < usual:  # what was given back is no usual order
         return ()
     said = say(
-        "The risk and the value come from two models that disagree here: who is {0} likely to stay brings about {1} by a single order of the usual size.",
+        "The risk and the value come from two models that disagree here: with a chance of {0} to stay, a single order of the usual size would bring about {1}.",
         words.percent(1 - churn), words.money(least),
     )  # fmt: skip
     return (Callout(Badge(say("in doubt"), "unsure"), said),)

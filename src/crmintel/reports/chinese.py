@@ -43,13 +43,13 @@ _PAGE: Final = {
     "The whole interval of the gain lies above zero; “not proven”: it includes zero; “worse”: below.": (
         "提升的整个区间都在零以上；“未证实”：区间包含零；“更差”：在零以下。"
     ),
-    "Segment": "客户群",
+    "Segment": "客群",
     "Customers alike in how lately and how often they bought, against all others: champions both, hibernating neither.": (
         "最近购买时间和购买频率与他人相比相近的客户：冠军客户两者皆高，沉睡客户两者皆低。"
     ),
     "Stage": "阶段",
     "Silence against the own rhythm: more than one usual gap is “at risk”, two “dormant”, four “lost”. It describes; the probability of leaving foresees, and the segment of the same name is another group.": (
-        "静默时间与自身节奏之比：超过一个通常间隔为“有流失风险”，两个为“休眠”，四个为“已流失”。阶段只作描述；预见未来的是流失概率，同名的客户群是另一组客户。"
+        "沉默时间与自身节奏之比：超过一个通常间隔为“有流失风险”，两个为“休眠”，四个为“已流失”。阶段只作描述；预见未来的是流失概率，同名的客群是另一组客户。"
     ),
     "Value tier": "价值等级",
     "A: the fewest customers who bring the first part of the money; B the next, C the rest, Z nothing.": (
@@ -156,28 +156,28 @@ _PEOPLE: Final = {
     "What the checks found": "检查的发现",
     "Checks without a finding": "没有发现的检查",
     "Groups of customers with a similar history. Money is what they brought so far.": (
-        "历史相似的客户群。金额是他们迄今带来的金额。"
+        "历史相似的客群。金额是他们迄今带来的金额。"
     ),
     "There are no groups to show": "没有可显示的群体",
-    "{0} is the largest segment: {1} of the customers": "{0}是最大的分群：占客户的 {1}",
+    "{0} is the largest segment: {1} of the customers": "{0}是最大的客群：占客户的 {1}",
     "{0}: {1} of the customers, {2} of the money": "{0}：{1} 的客户，{2} 的金额",
-    "Customers and money by segment": "各分群的客户与金额",
-    "Groups of customers with a similar history.": "历史相似的客户群。",
+    "Customers and money by segment": "各客群的客户与金额",
+    "Groups of customers with a similar history.": "历史相似的客群。",
     "no amounts": "没有金额",
     "The history has no amounts: shares of money are left out.": "历史中没有金额：金额占比从略。",
-    "Value tiers": "价值层级",
-    "Segments": "分群",
+    "Value tiers": "价值等级",
+    "Segments": "客群",
     "{0} customers": "{0} 位客户",
     "share of customers": "客户占比",
     "share of money": "金额占比",
     "The first {0} of {1} groups; the table has all.": "{1} 个群体中的前 {0} 个；表中有全部。",
-    "Segment": "分群",
+    "Segment": "客群",
     "Share of money": "金额占比",
     "Days since last": "距上次天数",
     "Orders each": "人均订单",
     "Expected money each": "人均预期金额",
     "Likely to leave": "流失可能性",
-    "All figures by segment": "各分群的全部数字",
+    "All figures by segment": "各客群的全部数字",
     "{0}: most at risk": "{0}：流失风险最高",
     "mean probability to leave": "平均流失概率",
     "A full bar would be certainty.": "满格表示必然。",
@@ -334,7 +334,7 @@ _DOING: Final = {
     "costs {0}": "费用 {0}",
     ", {0} at risk": "，{0} 面临流失",
     "At risk: recent business over one horizon (it weighs half for every horizon that has passed), times the probability of leaving.": (
-        "面临流失：一个展望期内的近期金额（每过一个展望期权重减半）乘以流失概率。"
+        "面临流失：一个展望期内的近期业务量（每过一个展望期权重减半）乘以流失概率。"
     ),
     "All figures by action": "各行动的全部数字",
     "Action": "行动",
@@ -343,7 +343,7 @@ _DOING: Final = {
     "{0} of {1} customers": "{1} 位客户中的 {0} 位",
     "Where the plan goes": "计划落在哪里",
     "Most contacts, for its size, go to {0}": "按规模计，联系最多的是{0}",
-    "share of the segment that is contacted": "该分群中被联系的占比",
+    "share of the segment that is contacted": "该客群中被联系的占比",
     "An experiment would show whether the plan pays": "实验可以证明计划是否划算",
     "Nobody knows yet what the actions change. Leave a random part of the chosen customers alone, act on the rest, and compare the two groups: the difference is the effect.": (
         "还没有人知道这些行动会改变什么。随机保留一部分被选中的客户不打扰，对其余客户采取行动，再比较两组：差异就是效果。"
@@ -374,7 +374,7 @@ _DOING: Final = {
     "too low": "偏低",
     "too high": "偏高",
     "order only": "仅看排序",
-    "all other segments": "其他客户群",
+    "all other segments": "其他客群",
     "power and level": "功效与显著性水平",
     "{0} and {1}, two-sided": "{0} 和 {1}，双侧",
     "{0} points": "{0} 个百分点",
@@ -386,7 +386,7 @@ _DOING: Final = {
     "must not be contacted": "不得联系",
     "less at risk than a contact costs": "面临流失的金额少于联系费用",
     "nothing at risk": "没有面临流失的金额",
-    "the budget goes to customers with more at risk": "预算用于面临流失金额更高的客户",
+    "the budget goes to customers with more at risk": "预算用于面临流失更多的客户",
     "This history holds no randomised treatment, so no effect of an action is known and none is claimed. Customers are ranked by value at risk minus cost. A random part of the candidates is held out, with the probability on record, so that the next run can tell.": (
         "这段历史中没有随机化的干预，因此行动的效果未知，也不作声称。客户按面临流失的价值减去费用排序。随机保留一部分候选客户，并记录其概率，以便下一次运行得出结论。"
     ),
@@ -402,26 +402,34 @@ _PICTURES: Final = {
     "not yet": "尚未出现",
     "gone": "已离开",
     "; most moved from {0} to {1}": "；从{0}到{1}的最多",
-    "Flows of customers between segments{0}": "分群之间的客户流动{0}",
+    "Flows of customers between segments{0}": "客群之间的客户流动{0}",
     "{0} to {1}: {2} customers": "{0}到{1}：{2} 位客户",
     "start of a period": "期初",
     "its end": "期末",
     "Moves have the colour of where they come from; those who stayed are pale.": "流动的颜色取自来源；未变者颜色浅。",
-    "{0} of {1} ribbons stand for fewer than {2} customers each, or hide such, and are left out, of the figures too.": (
-        "{1} 条流带中有 {0} 条的客户少于 {2} 位，或用于遮掩这样的流带，已从图和数字中省略。"
+    "Ribbons of fewer than {0} customers, and those that hide such, are left out, of the figures, too (≥).": (
+        "少于 {0} 位客户的流带以及掩护它们的流带均略去，数字中也不计入（≥）。"
     ),
-    "Who moved from segment to segment": "谁在分群之间移动",
+    " {0} of the customers are drawn.": "图中画出了 {0} 的客户。",
+    "At most {0} of the customers bring half of the money": "至多 {0} 的客户带来一半的金额",
+    "Half of the money comes from at most {0} of the customers": "一半的金额来自至多 {0} 的客户",
+    " All are new to the file in its first month: who is new is not told there.": "文件的第一个月人人都是首次出现：该月不说明谁是新客户。",
+    "few customers": "少数客户",
+    "Customers by segment": "各客群的客户",
+    "What another budget or cost would reach cannot be told without amounts.": "没有金额，无法说明其他预算或费用能触及多少客户。",
+    " At risk: recent business, times the probability of leaving.": "面临流失：近期业务量乘以流失概率。",
+    "Who moved from segment to segment": "谁在客群之间移动",
     "Of 100 customers who were {0}, {1} are now {2}": "每 100 位原为{0}的客户中，有 {1} 位现为{2}",
     "From {0} to {1}, by today's bounds between segments. Ribbons are as thick as customers are many.": (
-        "从{0}到{1}，按现在的分群界限。流带越粗，客户越多。"
+        "从{0}到{1}，按现在的客群界限。流带越粗，客户越多。"
     ),
     " Up and down follow the order from champions to hibernating: how recently customers bought, then how often.": (
         "升降按从冠军客户到沉睡客户的顺序：先看最近购买，再看频率。"
     ),
-    "All moves between segments": "分群之间的全部流动",
+    "All moves between segments": "客群之间的全部流动",
     "From": "从",
     "To": "到",
-    "Share of those there before": "占原分群的比例",
+    "Share of those there before": "占原客群的比例",
     "active customers": "活跃客户",
     "of them new": "其中新客户",
     "Bars: active and new customers a month from {0} to {1}": "柱形图：{0}至{1}每月活跃与新客户",
@@ -539,7 +547,7 @@ _WHAT_IF: Final = {
     "Money spent": "花费",
     "on those contacted": "用于被联系的客户",
     "At risk among those chosen": "选中客户面临流失的金额",
-    "recent business × probability of leaving": "近期金额 × 流失概率",
+    "recent business × probability of leaving": "近期业务量 × 流失概率",
     "Saved, by assumption": "留住的金额（按假设）",
     "Saved, as measured": "留住的金额（按实测）",
     "kept by the contacts, if the percentage is right": "若百分比正确，由联系留住",

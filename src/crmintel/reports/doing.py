@@ -31,7 +31,7 @@ def plan(report: Report, part: PlanSection, k: int) -> Section:
         Facts(facts),
         _warning(report, k),
         *_actions(part, k),
-        what_if_form(part, k),
+        what_if_form(part, k) or _no_form(report),
         _by_segment(report, part, k),
     ]
     return Section(
@@ -60,6 +60,14 @@ def _warning(report: Report, k: int) -> Callout | None:
         100 * off,
     )
     return Callout(Badge(say("order only"), "unsure"), said)
+
+
+def _no_form(report: Report) -> Callout | None:
+    """Why other budgets cannot be tried out."""
+    if words.real(report.base.revenue) is not None:
+        return None
+    said = say("What another budget or cost would reach cannot be told without amounts.")
+    return Callout(Badge(say("no amounts"), "plain"), said)
 
 
 def _people(n: int, k: int) -> str:

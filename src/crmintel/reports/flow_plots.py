@@ -38,7 +38,7 @@ def migration_flows(
     """Who moved where: segments at the start on the left, at the end on the right, ribbons as thick as customers are many.
 
     Ribbons of fewer than ten customers are left out, of the heights and figures of the segments, too, so that nothing can be worked
-    out; a note says how many. Those that a shared migration hides are left out in the same way. Stayers are pale.
+    out: “≥” stands before such figures. Those that a shared migration hides are left out in the same way. Stayers are pale.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def migration_flows(
     shown = moves[moves["customers"] >= small.SMALLEST]
     if shown.empty:
         return ""
-    places = _places(migration, shown, order)
+    places, left_out = _places(migration, shown, order), moves[moves["customers"] < small.SMALLEST]
     with canvas.theme():
-        note = _note(len(moves) - len(shown), len(moves), ranked=order is not None)
-        sides = _Side.of(shown, SOURCE, places), _Side.of(shown, "target", places)
+        note = _note(left_out=not left_out.empty, ranked=order is not None)
+        sides = tuple(_Side.of(shown, column, places, set(left_out[column])) for column in (SOURCE, "target"))
         high = max(190.0, 1.12 * _ROW * max(len(s.names) for s in sides))
         figure = Figure(figsize=(canvas.WIDTH, (_TOP + high + 22 + 15 * len(note) + (18 if order else 0)) / 72))
         axes, names = in_points(figure), Names()
@@ -124,16 +124,17 @@ def _places(migration: Migration, shown: pd.DataFrame, order: Sequence[str] | No
 @final
 @dataclass(frozen=True)
 class _Side:
-    """One column: its segments from top to bottom, and the customers of each."""
+    """One column: its segments from top to bottom, the customers of each, and whether these are all of them."""
 
     names: tuple[str, ...]
     sizes: Numbers
+    whole: tuple[bool, ...]
 
     @classmethod
-    def of(cls, shown: pd.DataFrame, column: str, places: dict[str, int]) -> "_Side":
+    def of(cls, shown: pd.DataFrame, column: str, places: dict[str, int], cut: set[str]) -> "_Side":
         size = shown.groupby(column)["customers"].sum()
         names = sorted(size.index, key=places.__getitem__)
-        return cls(tuple(names), size.loc[names].to_numpy(dtype=np.float64))
+        return cls(tuple(names), size.loc[names].to_numpy(dtype=np.float64), tuple(n not in cut for n in names))
 
     def starts(self, scale: float, high: float) -> dict[str, float]:
         """Where each begins, in points from the top; the room left over stands evenly between them."""
@@ -199,11 +200,21 @@ def _column(axes: Axes, side: _Side, scale: float, high: float, *, right: bool, 
     middles = starts + scale * side.sizes / 2
     labels = apart(middles, _ROW, _TOP + _ROW / 2 - 4, _TOP + high - _ROW / 2 + 4)
     edge, ha, to = (_RIGHT, "left", 12.0) if right else (_LEFT, "right", -12.0)
-    for name, size, start, middle, label in zip(side.names, side.sizes, starts, middles, labels, strict=True):
+    for name, size, whole, start, middle, label in zip(
+        side.names, side.sizes, side.whole, starts, middles, labels, strict=True
+    ):
         axes.add_patch(Rectangle((x, start), _BAR, scale * size, facecolor=INK, linewidth=0, zorder=3))
         axes.plot([edge, edge + to * 0.25, edge + to * 0.75], [middle, middle, label], color=_ELSE, linewidth=0.8)
         axes.text(edge + to, label - 1, names(told(name), 16.7), ha=ha, va="bottom", fontsize=10)
-        axes.text(edge + to, label + 1, words.count(size), ha=ha, va="top", fontsize=9.5, color=MUTED)
+        axes.text(
+            edge + to,
+            label + 1,
+            words.count(size) if whole else f"≥ {words.count(size)}",
+            ha=ha,
+            va="top",
+            fontsize=9.5,
+            color=MUTED,
+        )
 
 
 def apart(wanted: Numbers, step: float, low: float, high: float) -> Numbers:
@@ -234,14 +245,12 @@ def _instant(at: Any, names: Names) -> str:
     return words.day(at) if isinstance(at, pd.Timestamp) else names(at, 16)
 
 
-def _note(left_out: int, of: int, *, ranked: bool) -> list[str]:
+def _note(*, left_out: bool, ranked: bool) -> list[str]:
     said = [] if ranked else [say("Moves have the colour of where they come from; those who stayed are pale.")]
     if left_out:
         said.append(
             say(
-                "{0} of {1} ribbons stand for fewer than {2} customers each, or hide such, and are left out, of the figures too.",
-                left_out,
-                of,
+                "Ribbons of fewer than {0} customers, and those that hide such, are left out, of the figures, too (≥).",
                 small.SMALLEST,
             )
         )

@@ -26,7 +26,7 @@ def _judgement(
     badge = None if rule is None else parts.verdict(rule["verdict"])
     if rule is None or badge is None:
         return None
-    name, gain = words.quoted(rule["name"]), words.gain(rule["gain"], rule["gain_low"], rule["gain_high"], write)
+    name, gain = words.quoted(rule["name"], 100), words.gain(rule["gain"], rule["gain_low"], rule["gain_high"], write)
     said = {
         "good": say("The model beats the strongest simple rule, {0}, by {1} {2}.", name, gain, what),
         "bad": say(

@@ -34,6 +34,8 @@ def months(report: Report, k: int) -> list[Block | None]:
     caption = say("Every month counts a customer once.")
     if not known(monthly, "revenue"):
         caption = say("Every month counts a customer once. The history has no amounts.")
+    monthly.loc[0, "new_customers"] = np.nan
+    caption += say(" All are new to the file in its first month: who is new is not told there.")
     caption += say(" Paler months are not complete.") if any(partial) else ""
     caption += say(" Figures of fewer than {0} customers are left empty.", k) if few_new.any() else ""
     table = parts.table(

@@ -12,6 +12,8 @@ from crmintel.reports.language import say
 from crmintel.segmentation import Migration
 from crmintel.segmentation.types import PROSPECT, Grid
 
+LEAST: Final = 0.6
+"""Share of the customers that a picture has to show."""
 RANKED: Final = (*Grid().names, PROSPECT)
 """The segments of the usual grid, from the best to the last."""
 
@@ -23,10 +25,8 @@ def moves(migration: Migration | None, k: int) -> list[Block | None]:
     shown = migration.shared(k)
     ranked = set(shown.segments) <= set(RANKED)
     svg = plots.migration_flows(shown, order=RANKED if ranked else None)
-    seen_of_all = shown.counts["customers"].fillna(0)[lambda n: n >= k].sum() / max(
-        migration.counts["customers"].sum(), 1
-    )
-    if not svg or seen_of_all < 0.5:
+    drawn = shown.counts["customers"].fillna(0)[lambda n: n >= k].sum() / max(migration.counts["customers"].sum(), 1)
+    if not svg or drawn < LEAST:
         return []  # a picture of the lesser part would mislead
     start, end = shown.periods[0][0], shown.periods[-1][1]
     caption = say(
@@ -38,6 +38,8 @@ def moves(migration: Migration | None, k: int) -> list[Block | None]:
         caption += say(
             " Up and down follow the order from champions to hibernating: how recently customers bought, then how often."
         )
+    if drawn < 1:
+        caption += say(" {0} of the customers are drawn.", words.percent(np.floor(100 * drawn) / 100))
     seen = shown.rates[shown.rates["customers"].fillna(0) >= k].sort_values(
         ["customers", SOURCE, "target"], ascending=[False, True, True], ignore_index=True
     )

@@ -24,19 +24,24 @@ def customers(report: Report, k: int) -> Section:
         return Section(
             "customers", say("Customers"), finding, say("Nothing is shown about so few, to protect them."), ()
         )
-    half = None if base.concentration is None else plots.half_point(_smooth(base.concentration, base.customers, k))
+    curve = None if base.concentration is None else _smooth(base.concentration, base.customers, k)
+    half = None if curve is None else plots.half_point(curve)
+    least = None if curve is None else _first_beyond_half(curve)
     finding = say("{0} customers placed {1} orders", words.count(base.customers), words.count(base.orders))
     if half is not None:
         finding = say("Half of the money comes from {0} of the customers", words.percent(half))
+    if least is not None:
+        finding = say("Half of the money comes from at most {0} of the customers", words.percent(least))
     lead = say("Everything the history tells about who bought, how often and for how much, {0}.", span)
     blocks: list[Block | None] = [_base_facts(base), *months(report, k)]
-    if base.concentration is not None:
-        curve = _smooth(base.concentration, base.customers, k)
+    if curve is not None:
         title = (
             say("{0} of the customers bring half of the money", words.percent(half))
             if half
             else say("Who brings the money")
         )
+        if least is not None:
+            title = say("At most {0} of the customers bring half of the money", words.percent(least))
         caption = say("The further the line bulges from the dotted one, the more the money depends on few customers.")
         blocks.append(parts.picture(title, plots.concentration(curve), caption))
     blocks += _retention(base, k)
@@ -70,6 +75,12 @@ def _smooth(curve: pd.DataFrame, n_customers: int, k: int) -> pd.DataFrame:
     return curve[inside | (share >= 1 - 1e-12)]
 
 
+def _first_beyond_half(curve: pd.DataFrame) -> float | None:
+    """The share of customers at the first point of a curve that begins beyond half of the money: fewer may bring it."""
+    beyond = not curve.empty and float(curve["revenue_share"].iloc[0]) >= 0.5
+    return float(curve["customer_share"].iloc[0]) if beyond else None
+
+
 def _retention(base: Base, k: int) -> list[Block | None]:
     """Who comes back after the first purchase."""
     shares = base.retention
@@ -80,7 +91,9 @@ def _retention(base: Base, k: int) -> list[Block | None]:
     shares = shares[[not (new.get(zoneless(cohort), k) < k) for cohort in _stamps(shares.index)]]
     shares.index = pd.Index(_stamps(shares.index))
     svg = plots.retention(shares)
-    means = {int(float(c)): pd.to_numeric(shares[c], errors="coerce").mean() for c in shares.columns}
+    means = {
+        int(float(c)): _pooled(shares[c].iloc[1:], new) for c in shares.columns
+    }  # the first cohort is where the file begins
     said = [
         say("{0:.0f} come back {1}", 100 * means[m], words_after)
         for m, words_after in ((1, say("one month later")), (6, say("six months later")))
@@ -91,6 +104,14 @@ def _retention(base: Base, k: int) -> list[Block | None]:
         "Percent of the customers first seen in the month on the left that were active again so many months later."
     )
     return [parts.picture(title, svg, caption, wide=True)]
+
+
+def _pooled(share: pd.Series, new: dict[pd.Timestamp, float]) -> float:
+    """The share of all customers of some cohorts."""
+    share = pd.to_numeric(share, errors="coerce").dropna()
+    size = np.array([new.get(month, np.nan) for month in share.index])
+    known = np.isfinite(size)
+    return float(np.average(share[known], weights=size[known])) if size[known].sum() > 0 else float("nan")
 
 
 def _stamps(index: pd.Index) -> list[pd.Timestamp]:
@@ -110,12 +131,14 @@ def quality(report: Report) -> Section:
             else say("No checks of the data were recorded")
         )
         return Section("quality", say("Data quality"), said, "", ())
-    found = (plots.numbers(frame, "rows") > 0) | (frame["action"] == "ignored").to_numpy()
+    rows = plots.numbers(frame, "rows")
+    frame["share"] = frame["share"].where(rows > 0)
+    found = ~(rows == 0) | (frame["action"] == "ignored").to_numpy()
     remarks = frame[found & ~frame["level"].isin(["info", "note", "ok"]).to_numpy()]
     n = len(remarks)
     finding = say("The data are clean: no check found anything to mend")
     if n:
-        worst = remarks.iloc[int(np.nanargmax(plots.numbers(remarks, "rows")))]
+        worst = remarks.iloc[int(np.argmax(np.nan_to_num(plots.numbers(remarks, "rows"))))]
         share = words.real(worst["share"])
         size = (
             say("{0} of the rows", words.percent(share))
@@ -123,6 +146,8 @@ def quality(report: Report) -> Section:
             else say("{0} rows", words.count(worst["rows"]))
         )
         finding = say("{0} things in the data deserve a look; the largest concerns {1}", n, size)
+        if words.real(worst["rows"]) is None:
+            size = say("few customers")
         if n == 1:
             finding = say("One thing in the data deserves a look: it concerns {0}", size)
     columns = (
@@ -141,7 +166,7 @@ def quality(report: Report) -> Section:
 
 def _or_none(x: object) -> str:
     """A number of rows, or a dash where a check is not about rows."""
-    return words.count(x) if x else words.NOTHING
+    return words.NOTHING if x == 0 else words.count(x)
 
 
 def _or_nothing(x: object) -> str:
@@ -170,7 +195,15 @@ def segments(report: Report, k: int) -> Section:
             finding = say(
                 "{0}: {1} of the customers, {2} of the money", name, share, words.percent(top["revenue_share"])
             )
-        blocks.append(_share_bars(say("Customers and money by segment"), frame, "segment", money, wide=True))
+        blocks.append(
+            _share_bars(
+                say("Customers and money by segment") if money else say("Customers by segment"),
+                frame,
+                "segment",
+                money,
+                wide=True,
+            )
+        )
         blocks.append(_segment_table(frame))
         blocks.append(_risk_bars(frame))
         blocks += moves(report.moves, k)

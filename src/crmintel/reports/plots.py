@@ -129,7 +129,7 @@ def half_point(curve: pd.DataFrame, part: float = 0.5) -> float | None:
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     order = np.argsort(x, kind="stable")
-    x, y = np.r_[0.0, x[order]], np.r_[0.0, y[order]]
+    x, y = x[order], y[order]
     reached = np.flatnonzero(y >= part)
     if not reached.size or reached[0] == 0:
         return None

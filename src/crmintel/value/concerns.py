@@ -32,7 +32,7 @@ def unseen_leaving(chance: float, spread: float) -> Iterator[str]:
 def at_the_edge(logs: Mapping[str, float]) -> Iterator[str]:
     """Parameters that ran away."""
     if away := [name for name, log in logs.items() if abs(log) > EDGE - 1]:
-        yield f"No best value was found for {' and '.join(away)}: the likelihood still rises as it runs away. Do not read it."
+        yield f"No best value was found for {' and '.join(away)}: the likelihood still rises as it runs away. Do not interpret that parameter."
 
 
 def cohorts(rows: Rows, grid: Float, expected: Float) -> Iterator[str]:
