@@ -411,6 +411,7 @@ def test_where_the_plan_goes_falls_and_ends_with_the_rest(report: Report) -> Non
     assert bars is not None
     shares = [row.bars[0].width for row in bars.rows]
     rest = bars.rows[-1].name == "all other segments"
+    assert bars.rows[0].name in bars.title
     assert shares[: len(shares) - rest] == sorted(shares[: len(shares) - rest], reverse=True)
     assert sum(row.name == "all other segments" for row in bars.rows[:-1]) == 0
 

@@ -116,11 +116,12 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
     frame = _merged(report, take(part.by_segment, "plan.by_segment", ("segment", "contacted", "customers")), k)
     contacted, size = plots.numbers(frame, "contacted"), plots.numbers(frame, "customers")
     share = np.divide(contacted, size, out=np.zeros(len(frame)), where=size > 0)
-    frame = frame.assign(share=share)
     if frame.empty:
         return None
+    rest = (frame["segment"] == small.OTHER).to_numpy()
+    order = np.lexsort((-share, rest))
+    frame, share, rest, contacted = frame.assign(share=share).iloc[order], share[order], rest[order], contacted[order]
     top = parts.most(frame, "share")
-    frame = frame.iloc[np.lexsort((-share, (frame["segment"] == small.OTHER).to_numpy()))]
     rows = tuple(
         BarRow(
             say("all other segments") if r["segment"] == small.OTHER else words.name(r["segment"]),
@@ -130,7 +131,7 @@ def _by_segment(report: Report, part: PlanSection, k: int) -> Bars | None:
         for r in list(records(frame))[:15]
     )
     title = say("Where the plan goes")
-    own = np.where((frame["segment"] == small.OTHER).to_numpy(), -1.0, share)
+    own = np.where(rest, -1.0, share)
     if (contacted > 0).any() and own.max(initial=-1.0) <= 0:
         return None  # all of them are in small groups: nothing can be told
     if own.max(initial=-1.0) > 0:

@@ -103,6 +103,7 @@ def _retention(base: Base, k: int) -> list[Block | None]:
     caption = say(
         "Percent of the customers first seen in the month on the left that were active again so many months later."
     )
+    caption += say(" In the first row are all who were there when the file begins.")
     return [parts.picture(title, svg, caption, wide=True)]
 
 
