@@ -35,6 +35,7 @@ def test_the_figures_are_those_of_the_single_functions():
         assert report.metrics[name].value == pytest.approx(figure(y, p))
 
 
+@pytest.mark.slow
 def test_the_fast_paired_bootstrap_equals_the_plain_one():
     y, p, _ = world(300)
     p = np.round(p, 1)

@@ -42,6 +42,7 @@ def test_scores_are_probabilities_and_repeats_are_among_them(fitted: TwoStage) -
     assert 0 < (np.asarray(history).ravel() > 0).mean() < 1
 
 
+@pytest.mark.slow
 def test_what_is_bought_for_sure_has_a_probability_of_at_most_one() -> None:
     days = pd.date_range("2023-01-01", "2023-12-31", freq="3D")
     rows = [(c, d, f"own {c % 5}") for c in range(60) for d in days]

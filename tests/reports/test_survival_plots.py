@@ -40,6 +40,7 @@ def test_the_fan_is_whole_labelled_markup_and_the_same_twice() -> None:
     assert picture() == svg
 
 
+@pytest.mark.slow
 def test_it_names_what_it_draws_and_nobody_else() -> None:
     told = texts(picture())
     assert {"middle customer", "middle 50 % and 90 %", "all, as seen", "person-39", "Time in months"} <= set(told)

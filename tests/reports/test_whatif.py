@@ -105,6 +105,7 @@ def test_the_next_unit_of_money_brings_what_the_next_customers_keep() -> None:
     assert outcome(ladder, budget=1e6).next_unit == 0
 
 
+@pytest.mark.slow
 def test_more_money_never_reaches_fewer_and_a_dearer_contact_never_more() -> None:
     ladder = made(risks(3_000), cost=4.0, budget=500.0, holdout=0.2)
     reached = [outcome(ladder, budget=b).chosen for b in np.linspace(0, 20_000, 300)]
