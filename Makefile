@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 TEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 OUT ?= demo-output
 
-.PHONY: demo test check lint docs notebooks bench clean
+.PHONY: demo test coverage check lint docs notebooks bench clean
 
 demo: $(VENV)/installed  ## install, then run the whole job on a year of real groceries
 	$(BIN)/crmintel demo --out $(OUT)
 
-test: $(VENV)/installed  ## install, then run every test with branch coverage
+test: $(VENV)/installed  ## install, then run every test
+	$(TEST)
+
+coverage: $(VENV)/installed  ## the same with branch coverage, slower
 	$(TEST) --cov --cov-report=term:skip-covered
 
 check: lint  ## lint, types and the fast tests
