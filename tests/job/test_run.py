@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from crmintel import InteractionLog
 from crmintel.cli import app
 from crmintel.datasets import simulate
-from crmintel.errors import DataContractError
+from crmintel.errors import DataContractError, LeakageError
 from crmintel.job import Settings, analyse, answer_offers, choose, prepare, read_settings, score_customers
-from crmintel.job.answers import worse
+from crmintel.job.answers import attempt, worse
 from crmintel.reports import outcome
 from tests.job.conftest import Run, done
 
@@ -428,3 +428,13 @@ def test_who_came_and_who_went_quiet_each_month(run: Run) -> None:
 def test_few_customers_are_remarked(run: Run) -> None:
     few = run.rows[run.rows["customer_id"].isin(run.rows["customer_id"].unique()[:60])]
     assert "only 60 customers" in analyse(InteractionLog.read(few), run.settings).notes[0]
+
+
+def test_columns_that_know_too_much_leave_the_rest_of_the_page() -> None:
+    notes: list[str] = []
+
+    def leaks() -> None:
+        raise LeakageError("Columns that seem to know too much: 'x'.")
+
+    assert attempt(leaks, "No churn probabilities", notes) is None
+    assert notes == ["No churn probabilities: Columns that seem to know too much: 'x'."]

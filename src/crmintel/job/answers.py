@@ -13,7 +13,7 @@ from crmintel import features as f
 from crmintel.actions import uniform
 from crmintel.churn import SMALL, BestColumn, ChurnClassifier, simple_rules
 from crmintel.columns import AMOUNT, AT, CUSTOMER, ITEM, ORDER, PURCHASE, RETURN, VALUE, VALUE_HIGH, VALUE_LOW
-from crmintel.errors import DataContractError, DataContractWarning
+from crmintel.errors import DataContractError, DataContractWarning, LeakageError
 from crmintel.evaluation import (
     ProbabilityReport,
     RankingReport,
@@ -346,7 +346,7 @@ def attempt(make: Callable[[], Any], what: str, notes: list[str]) -> Any:
     """An answer, or None and a note that says in words why there is none."""
     try:
         return make()
-    except DataContractError as error:
+    except (DataContractError, LeakageError) as error:
         notes.append(f"{what}: {error}")
         return None
 
