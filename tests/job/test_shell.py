@@ -1,7 +1,12 @@
 """What a message advises is said as the options of a command."""
 
-import pytest
+from dataclasses import fields
 
+import pytest
+from typer.main import get_command
+
+from crmintel import Policies
+from crmintel.cli import app
 from crmintel.cli.app import in_shell
 
 
@@ -17,3 +22,9 @@ from crmintel.cli.app import in_shell
 ])  # fmt: skip
 def test_advice_becomes_options(said: str, told: str) -> None:
     assert in_shell(said) == told
+
+
+def test_the_help_names_every_policy() -> None:
+    (policy,) = (p for p in get_command(app).commands["check"].params if p.name == "policy")  # type: ignore[attr-defined]  # it is a group
+    named = policy.help.partition("Names: ")[2].rstrip(".").split(", ")
+    assert sorted(named) == sorted(f.name for f in fields(Policies))

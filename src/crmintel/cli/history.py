@@ -64,7 +64,7 @@ Policy = Annotated[
         metavar="NAME=VALUE",
         help=(
             "What to do with odd rows, such as on_missing=drop; give one for each. Names: on_missing, on_missing_amount, "
-            "on_missing_item, on_duplicate, on_shared_order, time_format, time_unit, decimal, ranges."
+            "on_missing_item, on_duplicate, duplicate_key, on_shared_order, time_format, time_unit, decimal, ranges."
         ),
     ),
 ]

@@ -25,7 +25,7 @@ USUAL: Final = {
     AMOUNT: ("total", "total price", "revenue", "sales", "spend", "order total", "order value", "sales value", "金额", "总额"),
     QUANTITY: ("qty", "units", "product quantity", "item quantity", "数量"),
     UNIT_PRICE: ("price", "product price", "item price", "单价", "价格"),
-    ITEM: ("item", "product", "stock", "sku", "article", "item name", "product name", "isbn", "商品", "产品"),
+    ITEM: ("item", "product", "stock code", "sku", "article", "item name", "product name", "isbn", "商品", "产品"),
     ORDER: ("order", "invoice", "basket", "transaction", "receipt", "订单"),
     CATEGORY: ("product category", "item category", "department", "genre", "类别", "品类"),
 }  # fmt: skip
