@@ -37,11 +37,10 @@ from crmintel.reports import (
     WhatIf,
     what_if,
 )
+from crmintel.reports.months import SLACK
 from crmintel.segmentation import RFM, Migration, migration
 
 BINS = 20
-SLACK = 3
-"""Days before the end of a month from which on it counts as over."""
 LONG = 3650
 """Days beyond which nobody waits for an answer."""
 THEMES = {
@@ -145,9 +144,7 @@ def _base(log: InteractionLog, scores: Scores) -> Base:
     since = seen.assign(since=seen["month"] - seen[CUSTOMER].map(first), cohort=seen[CUSTOMER].map(first))
     grid = since.groupby(["cohort", "since"])[CUSTOMER].nunique().unstack(fill_value=0)
     retention = grid.div(first.value_counts().reindex(grid.index), axis=0)
-    seen_until = (
-        (scores.at.tz_localize(None) + pd.Timedelta(days=SLACK)).to_period("M").ordinal
-    )  # a month counts as over
+    seen_until = (scores.at.tz_localize(None) + SLACK).to_period("M").ordinal  # a month counts as over
     last = min(int(every.max()), seen_until - 1) if len(monthly) else 0
     for cohort in retention.index:  # months that are not over are unknown, not empty
         retention.loc[cohort, [c for c in retention.columns if cohort + c > last]] = np.nan

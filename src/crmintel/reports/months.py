@@ -1,5 +1,7 @@
 """The part of the page that tells how the base grew: month by month, who came, who went, and what they brought."""
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,6 +13,8 @@ from crmintel.reports.frames import known, take, zoneless
 from crmintel.reports.language import say
 
 Hidden = npt.NDArray[np.bool_]
+SLACK: Final = pd.Timedelta(days=3)
+"""Time before the end of a month from which on it counts as over, and after its beginning up to which it counts as whole."""
 
 
 def months(report: Report, k: int) -> list[Block | None]:
@@ -27,8 +31,7 @@ def months(report: Report, k: int) -> list[Block | None]:
         monthly[column] = pd.to_numeric(monthly[column], errors="coerce").where(~hide)
     starts = [zoneless(m) for m in monthly["month"]]
     first, last = zoneless(report.span[0]), zoneless(report.span[1])
-    slack = pd.Timedelta(days=3)
-    partial = [s < first - slack or s + pd.offsets.MonthBegin(1) > last + slack for s in starts]
+    partial = [s < first - SLACK or s + pd.offsets.MonthBegin(1) > last + SLACK for s in starts]
     cut = np.array(partial, bool) | np.r_[False, np.array(partial[:-1], bool)]  # who has not come yet is not quiet
     monthly.loc[cut, ["came_customers", "quiet_customers"]] = np.nan
     caption = say("Every month counts a customer once.")
